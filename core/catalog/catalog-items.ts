@@ -1,0 +1,34 @@
+/**
+ * The catalog table: keys of its items and what is in them. A policy version is immutable; one pointer
+ * names the version in force, so that applying a policy is one conditional write at its end.
+ */
+import * as z from 'zod/mini';
+import { compositeKey } from '../ids.ts';
+
+export const CURRENT_POLICY = 'policy-current';
+
+export function policyVersionKey(version: number): string {
+  return compositeKey('policy', String(version));
+}
+
+export function keyRecordKey(keyHash: string): string {
+  return compositeKey('key', keyHash);
+}
+
+/** Where a key's hash is found by its public id, for revoking and listing. */
+export function keyIdKey(keyId: string): string {
+  return compositeKey('key-id', keyId);
+}
+
+/** An item with a JSON document: a policy snapshot (with its source text) or a key record. */
+export const documentItemSchema = z.object({
+  pk: z.string(),
+  document: z.string(),
+  source: z.optional(z.string()),
+});
+
+/** The pointer. */
+export const currentPolicyItemSchema = z.object({
+  pk: z.literal(CURRENT_POLICY),
+  version: z.int(),
+});

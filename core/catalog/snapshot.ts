@@ -1,0 +1,116 @@
+/**
+ * The policy as the request path reads it: one immutable, versioned document that holds everything but
+ * the keys (those are records of their own, so that a million keys cost nothing here). Compiled from
+ * the policy file by core/policy, written by the admin function, cached by the proxy for at most 30 s.
+ */
+import * as z from 'zod/mini';
+
+const count = z.int().check(z.nonnegative());
+
+export const tierSchema = z.enum(['shared', 'premium', 'experimental']);
+export type Tier = z.infer<typeof tierSchema>;
+
+/** Hard limits of a scope, by dimension of core/limits/dimensions.ts; absent means not limited. */
+export const limitsSchema = z.object({
+  requestsPerSecond: z.optional(count),
+  requestsPerMinute: z.optional(count),
+  inputTokensPerMinute: z.optional(count),
+  outputTokensPerMinute: z.optional(count),
+  tokensPerMinute: z.optional(count),
+  concurrentRequests: z.optional(count),
+  tokensPerDay: z.optional(count),
+  tokensPerMonth: z.optional(count),
+  nanoUsdPerDay: z.optional(count),
+  nanoUsdPerMonth: z.optional(count),
+});
+
+/** Whole micro-dollars per million tokens, by class. Cached input falls back to the input price. */
+export const priceSchema = z.object({
+  version: z.string(),
+  input: count,
+  cachedInput: z.optional(count),
+  output: count,
+});
+export type Price = z.infer<typeof priceSchema>;
+
+export const providerSchema = z.object({
+  id: z.string(),
+  /** `openai`: any server that speaks the OpenAI dialect (OpenAI, a compatible endpoint). `vllm`: the same with vLLM's rules. */
+  kind: z.enum(['openai', 'vllm']),
+  /** Ends without a slash; the dialect's path (`/v1/...`) is appended. */
+  baseUrl: z.string(),
+  /** Name of the secret that holds the provider's key pool; absent where the server wants no key. */
+  secret: z.optional(z.string()),
+  connectTimeoutMs: count,
+  firstByteTimeoutMs: count,
+  idleTimeoutMs: count,
+});
+export type Provider = z.infer<typeof providerSchema>;
+
+export const routeSchema = z.object({
+  provider: z.string(),
+  /** The model's name at the provider. */
+  model: z.string(),
+  /** Absent only where `free` is true. */
+  price: z.optional(priceSchema),
+  free: z.boolean(),
+});
+export type Route = z.infer<typeof routeSchema>;
+
+export const modelAliasSchema = z.object({
+  alias: z.string(),
+  tier: tierSchema,
+  /** In order of preference. */
+  routes: z.array(routeSchema).check(z.minLength(1)),
+  contextTokens: count,
+  maxOutputTokens: count,
+  /** Injected as the upstream maximum when the caller gives none. */
+  defaultMaxOutputTokens: count,
+});
+export type ModelAlias = z.infer<typeof modelAliasSchema>;
+
+export const teamSchema = z.object({
+  id: z.string(),
+  tenantId: z.string(),
+  tiers: z.array(tierSchema),
+  /** Aliases allowed; absent means every alias of the team's tiers. */
+  models: z.optional(z.array(z.string())),
+  limits: limitsSchema,
+  /** Whole percents of the monthly budget at which an alert is due, each once a period. */
+  alertAtPercent: z.array(count),
+  owner: z.string(),
+  costCenter: z.optional(z.string()),
+});
+export type Team = z.infer<typeof teamSchema>;
+
+export const projectSchema = z.object({ id: z.string(), tenantId: z.string(), teamId: z.string() });
+
+export const policySnapshotSchema = z.object({
+  /** Grows by one with every applied policy. */
+  version: count,
+  /** IANA time zone of calendar days and months. */
+  timeZone: z.string(),
+  providers: z.record(z.string(), providerSchema),
+  models: z.record(z.string(), modelAliasSchema),
+  /** By `teamKey(tenantId, teamId)`. */
+  teams: z.record(z.string(), teamSchema),
+  projects: z.array(projectSchema),
+});
+export type PolicySnapshot = z.infer<typeof policySnapshotSchema>;
+
+/** A virtual key as stored: found by the hash of its secret, which is kept nowhere. */
+export const keyRecordSchema = z.object({
+  keyId: z.string(),
+  tenantId: z.string(),
+  teamId: z.string(),
+  projectId: z.string(),
+  owner: z.string(),
+  /** Tags that callers cannot change. */
+  pinnedTags: z.record(z.string(), z.string()),
+  /** Features the key serves; the first is the default feature tag. */
+  features: z.array(z.string()),
+  limits: limitsSchema,
+  expiresAtMs: z.optional(count),
+  createdAtMs: count,
+});
+export type KeyRecord = z.infer<typeof keyRecordSchema>;

@@ -1,0 +1,294 @@
+/**
+ * One attempt at one route: sends the call, waits for the first meaningful event, then relays. Until
+ * that event a failure is thrown and another route may be tried; after it an error can only be an event
+ * of the stream. The books are closed behind the last byte, whether the caller is still there or not.
+ */
+import type { EpochMs } from './clock.ts';
+import { readChatAnswer } from './dialects/openai/chat-answer.ts';
+import { type ChatStream, createChatStream } from './dialects/openai/chat-stream.ts';
+import { openAiErrorEvent } from './dialects/openai/errors.ts';
+import { asGatewayError, type ErrorCode, GatewayError } from './errors.ts';
+import { formatUsd } from './money.ts';
+import { type ChatDispatch, chatHttpRequest } from './providers/openai-compatible.ts';
+import { type UpstreamResponse, upstreamRefusal } from './providers/upstream.ts';
+import type { GatewayResponse } from './response.ts';
+import type { Ports } from './serve.ts';
+import type { CallBooks } from './usage/books.ts';
+
+export interface ChatAttempt {
+  facts: CallBooks['facts'];
+  answer(context: {
+    readonly headers: Readonly<Record<string, string>>;
+    readonly deadlineMs: EpochMs;
+  }): GatewayResponse;
+}
+
+export interface AttemptRequest extends ChatDispatch {
+  readonly deadlineMs: EpochMs;
+  readonly books: CallBooks;
+}
+
+/** Bounds of what is kept in memory of one answer. */
+const MAX_ANSWER_BYTES = 32_000_000;
+const MAX_ERROR_BYTES = 64_000;
+
+/** How long a provider is read on after the caller has left, to learn the final usage. */
+const DRAIN_MS = 20_000;
+
+/** A provider that says so much more than it was allowed ignores its maximum: the stream is cut. */
+const RUNAWAY_FACTOR = 4;
+const RUNAWAY_SLACK_TOKENS = 1_000;
+
+/** Throws GatewayError while another route may still be tried. */
+export async function chatAttempt(ports: Ports, request: AttemptRequest): Promise<ChatAttempt> {
+  const { connectTimeoutMs, firstByteTimeoutMs, idleTimeoutMs } = request.provider;
+  const { deadlineMs, books } = request;
+  const response = await ports.upstream.send({
+    ...chatHttpRequest(request),
+    connectTimeoutMs,
+    firstByteTimeoutMs,
+    idleTimeoutMs,
+    deadlineMs,
+  });
+  if (response.status !== 200) {
+    const body = await readAll(response, MAX_ERROR_BYTES).catch(() => Buffer.alloc(0));
+    throw statusError(response, body, ports.clock.nowMs());
+  }
+  return request.call.stream
+    ? streamedAttempt(ports, request, response)
+    : wholeAttempt(books, response);
+}
+
+function statusError(response: UpstreamResponse, body: Buffer, nowMs: EpochMs): GatewayError {
+  if (response.status >= 200 && response.status < 400) {
+    return new GatewayError(
+      'upstream_error',
+      'The provider answered with something that is not a chat completion.',
+      { cause: `provider status ${response.status}` },
+    );
+  }
+  return upstreamRefusal({ status: response.status, headers: response.headers, body }, nowMs);
+}
+
+async function wholeAttempt(books: CallBooks, response: UpstreamResponse): Promise<ChatAttempt> {
+  const body = await readAll(response, MAX_ANSWER_BYTES);
+  const { usage, estimatedOutputTokens } = readChatAnswer(body);
+  books.answered();
+  return {
+    facts: books.facts,
+    answer: ({ headers }) => ({
+      status: 200,
+      headers: {
+        ...headers,
+        'content-type': 'application/json',
+        ...(usage === undefined ? {} : { 'x-tollgate-cost-usd': formatUsd(books.costOf(usage)) }),
+      },
+      body,
+      closed: books.finished({ outcome: 'ok', usage, estimatedOutputTokens }),
+    }),
+  };
+}
+
+async function readAll(response: UpstreamResponse, maxBytes: number): Promise<Buffer> {
+  const parts: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of response.body) {
+    if (chunk === 'quiet') continue;
+    size += chunk.byteLength;
+    if (size > maxBytes) {
+      response.abort();
+      throw new GatewayError(
+        'upstream_error',
+        `The provider answered with more than ${maxBytes} bytes.`,
+      );
+    }
+    parts.push(chunk);
+  }
+  return Buffer.concat(parts);
+}
+
+type Chunks = AsyncIterator<Uint8Array | 'quiet'>;
+
+interface Relay {
+  readonly request: AttemptRequest;
+  readonly response: UpstreamResponse;
+  readonly chunks: Chunks;
+  readonly stream: ChatStream;
+  /** What the first event was made of; sent as soon as the status is committed. */
+  readonly first: Buffer;
+}
+
+/** Waits until the provider has said something, or has been quiet for so long that the status must go out. */
+async function streamedAttempt(
+  ports: Ports,
+  request: AttemptRequest,
+  response: UpstreamResponse,
+): Promise<ChatAttempt> {
+  const chunks = response.body[Symbol.asyncIterator]();
+  const stream = createChatStream({ wantsUsage: request.call.wantsUsage });
+  const parts: Buffer[] = [];
+  while (!stream.hasBegun()) {
+    const next = await chunks.next();
+    if (next.done !== true && next.value === 'quiet') break;
+    if (next.done !== true && next.value !== 'quiet') parts.push(stream.push(next.value));
+    // What has begun was generated and may be billed, so it is this call's answer even if it broke at once.
+    if (stream.hasBegun()) break;
+    if (next.done === true || stream.hasFailed() || stream.isComplete()) {
+      response.abort();
+      throw new GatewayError('upstream_error', 'The provider failed before it said anything.', {
+        cause: 'no chat completion chunk in the stream',
+      });
+    }
+  }
+  request.books.answered();
+  return {
+    facts: request.books.facts,
+    answer: ({ headers, deadlineMs }) => {
+      const closed = Promise.withResolvers<void>();
+      const body = started(
+        relay(
+          ports,
+          { request, response, chunks, stream, first: Buffer.concat(parts) },
+          { deadlineMs, close: closed.resolve },
+        ),
+      );
+      return {
+        status: 200,
+        headers: {
+          ...headers,
+          'content-type': 'text/event-stream; charset=utf-8',
+          'cache-control': 'no-cache',
+        },
+        body,
+        closed: closed.promise,
+      };
+    },
+  };
+}
+
+/** A generator that nobody has pulled from skips its `finally`; this one is begun, so its books always close. */
+function started(generator: AsyncGenerator<Uint8Array>): AsyncIterable<Uint8Array> {
+  let first: Promise<IteratorResult<Uint8Array>> | undefined = generator.next();
+  const iterator: AsyncIterator<Uint8Array> = {
+    next() {
+      const result = first ?? generator.next();
+      first = undefined;
+      return result;
+    },
+    return: () => generator.return(undefined),
+  };
+  return { [Symbol.asyncIterator]: () => iterator };
+}
+
+interface RelayEnd {
+  readonly deadlineMs: EpochMs;
+  readonly close: (books: Promise<void>) => void;
+}
+
+/** The bytes to the caller. When the caller leaves, the generator is returned early and its `finally` drains. */
+async function* relay(ports: Ports, call: Relay, end: RelayEnd): AsyncGenerator<Uint8Array> {
+  let errorCode: ErrorCode | undefined;
+  let left = true;
+  try {
+    yield call.first.length > 0 ? call.first : KEEP_ALIVE;
+    try {
+      for await (const out of transformed(call)) yield out;
+      errorCode = call.stream.isComplete() ? undefined : 'upstream_error';
+    } catch (fault) {
+      errorCode = asGatewayError(fault).code;
+      ports.report('stream broke', fault);
+    }
+    left = false;
+    if (errorCode !== undefined) yield errorEvent(errorCode, call.request.requestId);
+  } finally {
+    end.close(finish(ports, call, { left, errorCode, deadlineMs: end.deadlineMs }));
+  }
+}
+
+const KEEP_ALIVE = Buffer.from(': ping\n\n');
+
+async function* transformed({
+  request,
+  response,
+  chunks,
+  stream,
+}: Relay): AsyncGenerator<Uint8Array> {
+  const runaway =
+    request.upstream.maxOutputTokens * request.call.choices * RUNAWAY_FACTOR + RUNAWAY_SLACK_TOKENS;
+  while (!stream.hasFailed() && !stream.isComplete()) {
+    const next = await chunks.next();
+    if (next.done === true) return;
+    const out = next.value === 'quiet' ? KEEP_ALIVE : stream.push(next.value);
+    if (out.length > 0) yield out;
+    if (stream.estimatedOutputTokens() > runaway) {
+      response.abort();
+      throw new GatewayError(
+        'upstream_error',
+        'The provider ignored the maximum of output tokens.',
+        { cause: 'runaway stream' },
+      );
+    }
+  }
+}
+
+function errorEvent(code: ErrorCode, requestId: string): Buffer {
+  const message =
+    code === 'upstream_timeout'
+      ? 'The provider fell silent in the middle of the answer.'
+      : 'The provider failed in the middle of the answer.';
+  return Buffer.from(openAiErrorEvent({ code, message, gateway: { request_id: requestId } }));
+}
+
+async function finish(
+  ports: Ports,
+  { request, response, chunks, stream }: Relay,
+  end: { left: boolean; errorCode: ErrorCode | undefined; deadlineMs: EpochMs },
+): Promise<void> {
+  const wasCut = end.left && !stream.isComplete();
+  if (wasCut)
+    await drain(
+      ports,
+      { chunks, stream },
+      Math.min(end.deadlineMs, ports.clock.nowMs() + DRAIN_MS),
+    );
+  const outcome = wasCut ? 'cancelled' : end.errorCode === undefined ? 'ok' : 'error';
+  const closed = request.books.finished({
+    outcome,
+    ...(end.errorCode === undefined ? {} : { errorCode: end.errorCode }),
+    usage: stream.usage(),
+    estimatedOutputTokens: stream.estimatedOutputTokens(),
+  });
+  if (stream.isComplete()) await readToEnd(ports, chunks);
+  response.abort();
+  await closed;
+}
+
+/** After `[DONE]` only the end of the HTTP body is left; having read it, the connection can be used again. */
+async function readToEnd(ports: Ports, chunks: Chunks): Promise<void> {
+  try {
+    for (
+      let next = await chunks.next();
+      next.done !== true && next.value !== 'quiet';
+      next = await chunks.next()
+    );
+  } catch (fault) {
+    ports.report('connection not reusable', fault);
+  }
+}
+
+/** Reads on without a reader, to the provider's final usage or the deadline. */
+async function drain(
+  ports: Ports,
+  { chunks, stream }: Pick<Relay, 'chunks' | 'stream'>,
+  untilMs: EpochMs,
+): Promise<void> {
+  try {
+    while (!stream.isComplete() && !stream.hasFailed() && ports.clock.nowMs() < untilMs) {
+      const next = await chunks.next();
+      if (next.done === true) return;
+      if (next.value !== 'quiet') stream.push(next.value);
+    }
+  } catch (fault) {
+    ports.report('drain broke', fault);
+  }
+}

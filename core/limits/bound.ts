@@ -1,0 +1,49 @@
+/**
+ * The bound of a call before it is made: never under what it can cost. A token of text is at least one
+ * UTF-8 byte, and JSON's own characters outweigh the tokens that a provider adds around each message, so
+ * the bytes of the body bound all text, tools and schemas in it. What is not text has a bound of its own.
+ */
+import type { Route } from '../catalog/snapshot.ts';
+import { GatewayError } from '../errors.ts';
+import { costOf, type NanoUsd, ZERO_USD } from '../money.ts';
+import type { Demand } from './reserve.ts';
+
+/**
+ * Above the largest image that providers of the OpenAI dialect bill: 10,000 patches in original detail
+ * (OpenAI, "Images and vision", patch budgets of 2026).
+ */
+const TOKENS_PER_IMAGE = 12_000;
+
+/** Body overhead beyond its bytes: the tokens that prime the answer. */
+const PRIMING_TOKENS = 16;
+
+export interface CallSize {
+  readonly bodyBytes: number;
+  readonly images: number;
+  readonly maxOutputTokens: number;
+  readonly choices: number;
+}
+
+/** Tokens and money that the call can take at most on the dearest of its routes. */
+export function boundOf(size: CallSize, routes: readonly Route[]): Demand {
+  const inputTokens = size.bodyBytes + size.images * TOKENS_PER_IMAGE + PRIMING_TOKENS;
+  const outputTokens = size.maxOutputTokens * size.choices;
+  const costs = routes.map((route) => routeCost(route, inputTokens, outputTokens));
+  return { nanoUsd: Math.max(...costs), inputTokens, outputTokens };
+}
+
+function routeCost(route: Route, inputTokens: number, outputTokens: number): NanoUsd {
+  const { price } = route;
+  if (price === undefined) {
+    if (route.free) return ZERO_USD;
+    throw new GatewayError(
+      'model_unpriced',
+      'This model has no price, so its cost cannot be bounded.',
+    );
+  }
+  const input = Math.max(price.input, price.cachedInput ?? 0);
+  return costOf([
+    { tokens: inputTokens, price: input },
+    { tokens: outputTokens, price: price.output },
+  ]);
+}

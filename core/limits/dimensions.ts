@@ -1,0 +1,140 @@
+/**
+ * The registry of everything that can be limited: one row a dimension, and the row says all that the
+ * engine, the headers and the docs need to know of it. It decides nothing.
+ */
+import { createHash } from 'node:crypto';
+
+interface DimensionRow {
+  /** Two letters: the attribute's code in the account item's limits. */
+  readonly code: string;
+  readonly window: 'second' | 'minute' | 'day' | 'month' | 'open';
+  readonly counts: 'requests' | 'inputTokens' | 'outputTokens' | 'tokens' | 'nanoUsd';
+  /** What a caller reads. */
+  readonly label: string;
+  /**
+   * When the accounts are out of reach: `closed` refuses, because money or a contract is at stake.
+   * Every dimension lives in the same item, so today all close together; the row keeps the reason.
+   */
+  readonly outage: 'closed';
+}
+
+export const DIMENSIONS = {
+  requestsPerSecond: {
+    code: 'rs',
+    window: 'second',
+    counts: 'requests',
+    label: 'requests per second',
+    outage: 'closed',
+  },
+  requestsPerMinute: {
+    code: 'rm',
+    window: 'minute',
+    counts: 'requests',
+    label: 'requests per minute',
+    outage: 'closed',
+  },
+  inputTokensPerMinute: {
+    code: 'im',
+    window: 'minute',
+    counts: 'inputTokens',
+    label: 'input tokens per minute',
+    outage: 'closed',
+  },
+  outputTokensPerMinute: {
+    code: 'om',
+    window: 'minute',
+    counts: 'outputTokens',
+    label: 'output tokens per minute',
+    outage: 'closed',
+  },
+  tokensPerMinute: {
+    code: 'tm',
+    window: 'minute',
+    counts: 'tokens',
+    label: 'tokens per minute',
+    outage: 'closed',
+  },
+  concurrentRequests: {
+    code: 'cr',
+    window: 'open',
+    counts: 'requests',
+    label: 'concurrent requests',
+    outage: 'closed',
+  },
+  tokensPerDay: {
+    code: 'tD',
+    window: 'day',
+    counts: 'tokens',
+    label: 'tokens per day',
+    outage: 'closed',
+  },
+  tokensPerMonth: {
+    code: 'tM',
+    window: 'month',
+    counts: 'tokens',
+    label: 'tokens per month',
+    outage: 'closed',
+  },
+  nanoUsdPerDay: {
+    code: 'uD',
+    window: 'day',
+    counts: 'nanoUsd',
+    label: 'dollars per day',
+    outage: 'closed',
+  },
+  nanoUsdPerMonth: {
+    code: 'uM',
+    window: 'month',
+    counts: 'nanoUsd',
+    label: 'dollars per month',
+    outage: 'closed',
+  },
+} as const satisfies Record<string, DimensionRow>;
+
+export type Dimension = keyof typeof DIMENSIONS;
+
+export const DIMENSION_NAMES: readonly Dimension[] = [
+  'requestsPerSecond',
+  'requestsPerMinute',
+  'inputTokensPerMinute',
+  'outputTokensPerMinute',
+  'tokensPerMinute',
+  'concurrentRequests',
+  'tokensPerDay',
+  'tokensPerMonth',
+  'nanoUsdPerDay',
+  'nanoUsdPerMonth',
+] satisfies readonly Dimension[];
+
+/** Hard limits of one scope; a dimension that is absent is not limited. Units: the dimension's own. */
+export type Limits = { readonly [D in Dimension]?: number | undefined };
+
+/** The limits as the account item stores them. */
+export function limitsToCodes(limits: Limits): Record<string, number> {
+  const codes: Record<string, number> = {};
+  for (const dimension of DIMENSION_NAMES) {
+    const limit = limits[dimension];
+    if (limit !== undefined) codes[DIMENSIONS[dimension].code] = limit;
+  }
+  return codes;
+}
+
+export function limitsFromCodes(codes: Readonly<Record<string, number>>): Limits {
+  const limits: { [D in Dimension]?: number } = {};
+  for (const dimension of DIMENSION_NAMES) {
+    const limit = codes[DIMENSIONS[dimension].code];
+    if (limit !== undefined) limits[dimension] = limit;
+  }
+  return limits;
+}
+
+/**
+ * Fingerprint of a set of limits. The reserve's condition compares it, so that a writer which remembers
+ * old limits is refused by the item and learns the new ones from the same answer.
+ */
+export function limitsVersionOf(limits: Limits): string {
+  return createHash('sha256')
+    .update(JSON.stringify(limitsToCodes(limits)))
+    .digest('base64url')
+    .slice(0, 8);
+}

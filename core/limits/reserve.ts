@@ -1,0 +1,258 @@
+/**
+ * Reserve: turns "may this call take so much of this scope?" into one conditional write, and a refused
+ * write into a decision. It never reads a clock or a store; the same functions serve the gateway, the
+ * in-memory twin and the simulation.
+ */
+import type { EpochMs } from '../clock.ts';
+import {
+  type Account,
+  ATTR,
+  COUNTER,
+  type Counter,
+  counterName,
+  counterValue,
+  encodeHold,
+} from './account.ts';
+import type { AccountWrite, Condition, Path } from './account-write.ts';
+import { type Denial, denialOf, type Moment, previousWeight } from './denial.ts';
+import {
+  DIMENSION_NAMES,
+  DIMENSIONS,
+  type Dimension,
+  type Limits,
+  limitsVersionOf,
+} from './dimensions.ts';
+import { windowIndex } from './periods.ts';
+
+/** What one call may take at most: the upper bound of its tokens and their cost. */
+export interface Demand {
+  readonly nanoUsd: number;
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+}
+
+export interface ReserveRequest {
+  readonly holdId: string;
+  readonly demand: Demand;
+  readonly at: Moment;
+  readonly expiresAtSeconds: number;
+}
+
+export type Verdict =
+  /** The hold is there already: an earlier attempt of this very request had been applied. */
+  | { readonly kind: 'held' }
+  | { readonly kind: 'inactive'; readonly status: 'revoked' | 'suspended' }
+  | Denial
+  /** The assumptions were wrong, the room is there: write again with what the item says. */
+  | { readonly kind: 'retry'; readonly request: ReserveRequest; readonly limits: Limits };
+
+/** How much of the previous window may have been used, as shares of the limit: one rung needs no read. */
+const LADDER = [0, 0.5, 1] as const;
+
+/**
+ * The conditional write that reserves. `seen` is the item as last read, if the caller has it: then the
+ * previous windows' sums are exact and stale counters are swept; without it a ladder of assumptions is
+ * offered, which holds in one trip whenever traffic is calm.
+ */
+export function planReserve(request: ReserveRequest, limits: Limits, seen?: Account): AccountWrite {
+  const conditions: Condition[] = [
+    // Closes the race with a revocation: the key's own item carries its status.
+    { kind: 'equals', path: [ATTR.status], value: 'active' },
+    // Closes the race with a changed limit: whoever assumes other limits is refused and sees the new ones.
+    { kind: 'equals', path: [ATTR.limitsVersion], value: limitsVersionOf(limits) },
+    // Closes the race with our own timed-out attempt: a request holds once.
+    { kind: 'absent', path: [ATTR.holds, request.holdId] },
+  ];
+  const set: [Path, string | number | readonly number[]][] = [
+    [[ATTR.holds, request.holdId], holdOf(request)],
+  ];
+  const add = new Map<string, number>();
+  for (const dimension of DIMENSION_NAMES) {
+    const limit = limits[dimension];
+    if (limit !== undefined) conditions.push(roomFor(dimension, limit, request, seen));
+    const counter = counterFor(dimension, request.at);
+    if (counter !== undefined && (limit !== undefined || isMonthly(dimension)))
+      add.set(counter, amountOf(dimension, request.demand));
+  }
+  for (const [kind, attribute] of LATEST) {
+    if (!usesWindow(limits, kind)) continue;
+    // Closes the race between clocks that disagree: windows only move forward, a slow clock adopts the item's.
+    conditions.push({ kind: 'at-most', path: [attribute], value: request.at[kind] });
+    set.push([[attribute], request.at[kind]]);
+  }
+  return {
+    conditions,
+    set,
+    add: nonZero(add),
+    remove: seen === undefined ? [] : staleCounters(seen, request.at),
+  };
+}
+
+/** What a refused reserve means, given the item that refused it. */
+export function judgeReserve(account: Account, request: ReserveRequest): Verdict {
+  if (account.holds.has(request.holdId)) return { kind: 'held' };
+  if (account.status !== 'active') return { kind: 'inactive', status: account.status };
+  const at = adoptWindows(account, request.at);
+  const denials = DIMENSION_NAMES.flatMap((dimension) => {
+    const limit = account.limits[dimension];
+    if (limit === undefined) return [];
+    const denial = denialOf(dimension, limit, {
+      account,
+      amount: amountOf(dimension, request.demand),
+      at,
+    });
+    return denial === undefined ? [] : [denial];
+  });
+  const worst = denials.sort((a, b) => severity(b) - severity(a))[0];
+  return worst ?? { kind: 'retry', request: { ...request, at }, limits: account.limits };
+}
+
+/** How much of a dimension the demand takes. */
+export function amountOf(dimension: Dimension, demand: Demand): number {
+  switch (DIMENSIONS[dimension].counts) {
+    case 'requests':
+      return 1;
+    case 'inputTokens':
+      return demand.inputTokens;
+    case 'outputTokens':
+      return demand.outputTokens;
+    case 'tokens':
+      return demand.inputTokens + demand.outputTokens;
+    case 'nanoUsd':
+      return demand.nanoUsd;
+  }
+}
+
+/** The counter attribute of a dimension at a moment; concurrency has none, it is the number of holds. */
+export function counterFor(dimension: Dimension, at: Moment): string | undefined {
+  if (dimension === 'concurrentRequests') return undefined;
+  return counterName(dimension, at[DIMENSIONS[dimension].window]);
+}
+
+/** Sums of the month are kept for every account, limited or not: a limit set mid-month finds the truth. */
+export function isMonthly(dimension: Dimension): boolean {
+  return DIMENSIONS[dimension].window === 'month';
+}
+
+/** Counters that no decision at or after the moment will read; at most 24 a write, the rest wait. */
+export function staleCounters(account: Account, at: Moment): Path[] {
+  const days = new Set([at.day]);
+  const months = new Set([at.month, at.month % 100 === 1 ? at.month - 89 : at.month - 1]);
+  for (const hold of account.holds.values()) {
+    days.add(hold.day);
+    months.add(Math.floor(hold.day / 100));
+  }
+  const isStale = (name: string): boolean => {
+    const index = Number(name.slice(2));
+    switch (WINDOW_OF_CODE.get(name.slice(0, 2))) {
+      case 'second':
+        return index < Math.max(at.second, account.latestSecond) - 1;
+      case 'minute':
+        return index < Math.max(at.minute, account.latestMinute) - 1;
+      case 'day':
+        return index < at.day && !days.has(index);
+      case 'month':
+        return index < at.month && !months.has(index);
+      default:
+        return false;
+    }
+  };
+  return [...account.counters.keys()]
+    .filter(isStale)
+    .slice(0, 24)
+    .map((name) => [name]);
+}
+
+const LATEST = [
+  ['second', ATTR.latestSecond],
+  ['minute', ATTR.latestMinute],
+] as const;
+
+const WINDOW_OF_CODE = new Map<string, string>([
+  ...DIMENSION_NAMES.map((dimension): [string, string] => [
+    DIMENSIONS[dimension].code,
+    DIMENSIONS[dimension].window,
+  ]),
+  ...(
+    [
+      'settledRequests',
+      'settledInputTokens',
+      'settledOutputTokens',
+      'settledNanoUsd',
+    ] satisfies Counter[]
+  ).map((counter): [string, string] => [COUNTER[counter], 'month']),
+]);
+
+function roomFor(
+  dimension: Dimension,
+  limit: number,
+  request: ReserveRequest,
+  seen?: Account,
+): Condition {
+  if (dimension === 'concurrentRequests')
+    return { kind: 'fewer-than', path: [ATTR.holds], value: limit };
+  const room = limit - amountOf(dimension, request.demand);
+  if (room < 0) return NEVER;
+  const { window } = DIMENSIONS[dimension];
+  if (window === 'day' || window === 'month') {
+    return { kind: 'at-most', path: [counterName(dimension, request.at[window])], value: room };
+  }
+  const index = request.at[window];
+  const weight = previousWeight(window, request.at);
+  const assumed =
+    seen === undefined
+      ? LADDER.map((share) => Math.floor(share * limit))
+      : [Math.max(0, counterValue(seen, dimension, index - 1))];
+  const alternatives = assumed.flatMap((previous): Condition[][] => {
+    const left = room - Math.ceil(weight * previous);
+    if (left < 0) return [];
+    return [
+      [
+        { kind: 'at-most', path: [counterName(dimension, index - 1)], value: previous },
+        { kind: 'at-most', path: [counterName(dimension, index)], value: left },
+      ],
+    ];
+  });
+  return { kind: 'any', of: alternatives };
+}
+
+/** No alternative at all: refused by every item, which then says what it holds. */
+const NEVER: Condition = { kind: 'any', of: [] };
+
+function adoptWindows(account: Account, at: Moment): Moment {
+  const second = Math.max(at.second, account.latestSecond);
+  const minute = Math.max(at.minute, account.latestMinute);
+  return { ...at, second, minute };
+}
+
+function usesWindow(limits: Limits, kind: 'second' | 'minute'): boolean {
+  return DIMENSION_NAMES.some(
+    (dimension) => DIMENSIONS[dimension].window === kind && limits[dimension] !== undefined,
+  );
+}
+
+function holdOf({ demand, expiresAtSeconds, at }: ReserveRequest): readonly number[] {
+  return encodeHold({ ...demand, expiresAtSeconds, day: at.day });
+}
+
+function nonZero(add: ReadonlyMap<string, number>): [string, number][] {
+  return [...add].filter(([, amount]) => amount !== 0);
+}
+
+function severity(denial: Denial): number {
+  if (denial.reason === 'too-large') return Number.MAX_SAFE_INTEGER;
+  return denial.reason === 'spent' ? Number.MAX_SAFE_INTEGER - 1 : (denial.retryAfterMs ?? 0);
+}
+
+/** The moment of a call in all the units that accounts count in. */
+export function momentOf(
+  nowMs: EpochMs,
+  calendar: { readonly day: number; readonly month: number },
+): Moment {
+  return {
+    nowMs,
+    second: windowIndex('second', nowMs),
+    minute: windowIndex('minute', nowMs),
+    ...calendar,
+  };
+}

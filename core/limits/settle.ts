@@ -1,0 +1,82 @@
+/**
+ * Settle and release: give back what a hold took beyond the truth. Both are one conditional write that
+ * needs the hold to be there, so doing either twice changes nothing.
+ */
+import { type Account, ATTR, type Counter, counterName } from './account.ts';
+import type { AccountWrite } from './account-write.ts';
+import type { Moment } from './denial.ts';
+import { DIMENSION_NAMES, DIMENSIONS, type Dimension, type Limits } from './dimensions.ts';
+import {
+  amountOf,
+  counterFor,
+  type Demand,
+  isMonthly,
+  type ReserveRequest,
+  staleCounters,
+} from './reserve.ts';
+
+/** A reservation as granted on one account: what was asked, under which limits, and the item after it. */
+export interface Grant {
+  readonly request: ReserveRequest;
+  readonly limits: Limits;
+  readonly account: Account;
+}
+
+/** What a call really used. */
+export type Actual = Demand;
+
+/** Replaces the hold by the actual usage, in the period of the reserve. The request stays counted. */
+export function planSettle(grant: Grant, actual: Actual, now: Moment): AccountWrite {
+  const { month } = grant.request.at;
+  const settled: [Counter, number][] = [
+    ['settledRequests', 1],
+    ['settledInputTokens', actual.inputTokens],
+    ['settledOutputTokens', actual.outputTokens],
+    ['settledNanoUsd', actual.nanoUsd],
+  ];
+  const used = (dimension: Dimension) => amountOf(dimension, actual);
+  const add = corrections(grant, used, now).concat(
+    settled.map(([counter, amount]) => [counterName(counter, month), amount]),
+  );
+  return closeHold(grant, add, now);
+}
+
+/** Gives everything back, the request too: nothing was sent to a provider, or a sibling account refused. */
+export function planRelease(grant: Grant, now: Moment): AccountWrite {
+  return closeHold(
+    grant,
+    corrections(grant, () => 0, now),
+    now,
+  );
+}
+
+function closeHold(grant: Grant, add: [string, number][], now: Moment): AccountWrite {
+  const hold = [ATTR.holds, grant.request.holdId] as const;
+  const touched = new Set(add.map(([name]) => name));
+  return {
+    // Closes the race with the reaper and with our own timed-out attempt: a hold is closed once.
+    conditions: [{ kind: 'present', path: hold }],
+    set: [],
+    add: add.filter(([, amount]) => amount !== 0),
+    remove: [hold, ...staleCounters(grant.account, now).filter(([name]) => !touched.has(name))],
+  };
+}
+
+/** Used minus held for each counter that the reserve moved. */
+function corrections(
+  grant: Grant,
+  used: (dimension: Dimension) => number,
+  now: Moment,
+): [string, number][] {
+  const { request, limits } = grant;
+  return DIMENSION_NAMES.flatMap((dimension): [string, number][] => {
+    const counter = counterFor(dimension, request.at);
+    if (counter === undefined || (limits[dimension] === undefined && !isMonthly(dimension)))
+      return [];
+    // A window that no later decision reads is left alone, so that a swept counter does not come back.
+    const { window } = DIMENSIONS[dimension];
+    if ((window === 'second' || window === 'minute') && request.at[window] < now[window] - 1)
+      return [];
+    return [[counter, used(dimension) - amountOf(dimension, request.demand)]];
+  });
+}

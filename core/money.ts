@@ -1,0 +1,50 @@
+/**
+ * Money is whole nano-dollars. Prices are whole micro-dollars per million tokens, so that
+ * tokens x price is whole pico-dollars: all classes of tokens of a call are summed in
+ * pico-dollars and rounded up once. No floating point touches an amount (ADR 0003).
+ */
+declare const nanoUsdBrand: unique symbol;
+
+/** Whole nano-dollars (1e-9 USD); at most {@link MAX_NANO_USD}. */
+export type NanoUsd = number & { readonly [nanoUsdBrand]: true };
+
+/** Whole micro-dollars per million tokens: $2.50 per million is 2,500,000. */
+export type MicroUsdPerMillion = number;
+
+/** The largest amount that stays exact in every language that reads it: about nine million dollars. */
+export const MAX_NANO_USD = 9_000_000_000_000_000;
+
+const NANO_PER_USD = 1_000_000_000;
+const PICO_PER_NANO = 1000n;
+
+/** Brands whole nano-dollars. Throws RangeError for fractions and for amounts beyond the exact range. */
+export function nanoUsd(amount: number): NanoUsd {
+  if (!Number.isInteger(amount) || Math.abs(amount) > MAX_NANO_USD) {
+    throw new RangeError(`not a whole amount of nano-dollars within ${MAX_NANO_USD}: ${amount}`);
+  }
+  return amount as NanoUsd;
+}
+
+export const ZERO_USD = nanoUsd(0);
+
+export interface PricedTokens {
+  readonly tokens: number;
+  readonly price: MicroUsdPerMillion;
+}
+
+/** Cost of several classes of tokens, summed in pico-dollars and rounded up once to nano-dollars. */
+export function costOf(classes: readonly PricedTokens[]): NanoUsd {
+  let pico = 0n;
+  for (const { tokens, price } of classes) pico += BigInt(tokens) * BigInt(price);
+  return nanoUsd(Number((pico + PICO_PER_NANO - 1n) / PICO_PER_NANO));
+}
+
+/** Decimal dollars, exact, without trailing zeros: 1_500_000_000 -> "1.5". */
+export function formatUsd(amount: NanoUsd): string {
+  const sign = amount < 0 ? '-' : '';
+  const whole = Math.floor(Math.abs(amount) / NANO_PER_USD);
+  const fraction = String(Math.abs(amount) % NANO_PER_USD)
+    .padStart(9, '0')
+    .replace(/0+$/, '');
+  return fraction === '' ? `${sign}${whole}` : `${sign}${whole}.${fraction}`;
+}

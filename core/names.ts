@@ -1,0 +1,40 @@
+/** Names that synth time and run time share. A name that only one side uses does not belong here. */
+
+/** Environment variables of the functions. */
+export const ENV = {
+  accountsTable: 'ACCOUNTS_TABLE',
+  catalogTable: 'CATALOG_TABLE',
+  usageStream: 'USAGE_STREAM',
+  spillQueueUrl: 'SPILL_QUEUE_URL',
+  alertBus: 'ALERT_BUS',
+  /** JSON object: secret reference of the policy file -> secret ARN. */
+  providerSecrets: 'PROVIDER_SECRETS',
+  adminKeySecret: 'ADMIN_KEY_SECRET',
+  stage: 'STAGE',
+} as const;
+
+/** Both tables: partition key `pk` (string), no sort key. */
+export const TABLE_KEY = 'pk';
+
+/** EventBridge events on the alert bus. */
+export const ALERT_SOURCE = 'tollgate';
+export const ALERT_DETAIL_TYPE = { budget: 'Budget threshold crossed' } as const;
+
+/** The Glue names that queries use. */
+export const LAKE = { database: 'tollgate', usageTable: 'usage' } as const;
+
+/** CloudWatch metrics (EMF): name -> unit. Tenants, teams and keys are never dimensions. */
+export const METRIC_NAMESPACE = 'Tollgate';
+export const METRICS = {
+  requests: { name: 'Requests', unit: 'Count' },
+  denied: { name: 'Denied', unit: 'Count' },
+  faults: { name: 'Faults', unit: 'Count' },
+  usageSpilled: { name: 'UsageSpilled', unit: 'Count' },
+  settleFailed: { name: 'SettleFailed', unit: 'Count' },
+  poisonRecords: { name: 'PoisonRecords', unit: 'Count' },
+  overheadMs: { name: 'OverheadMs', unit: 'Milliseconds' },
+  ttftMs: { name: 'TtftMs', unit: 'Milliseconds' },
+} as const;
+
+/** Largest request body accepted, bytes: the function's event is limited to 6 MB and JSON escapes grow it. */
+export const MAX_BODY_BYTES = 4_500_000;

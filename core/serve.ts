@@ -1,0 +1,323 @@
+/**
+ * The whole request path. Decides what happens to one request, in order, with every branch here; asks
+ * ports for whatever is outside the process; never touches a clock, a socket or a table itself.
+ */
+import type { Provider, Route } from './catalog/snapshot.ts';
+import { type ChatAttempt, chatAttempt } from './chat-attempt.ts';
+import type { Clock, EpochMs } from './clock.ts';
+import { type ChatCall, parseChatRequest } from './dialects/openai/chat-request.ts';
+import { countImages } from './dialects/openai/content.ts';
+import { asGatewayError, GatewayError } from './errors.ts';
+import { holdIdOf } from './ids.ts';
+import type { Accounts, Refusal, Reservation } from './limits/accounts.ts';
+import { boundOf } from './limits/bound.ts';
+import { calendarDay } from './limits/periods.ts';
+import { rateHeaders } from './limits/rate-headers.ts';
+import { explainRefusal } from './limits/refusal.ts';
+import { ZERO_USD } from './money.ts';
+import { MAX_BODY_BYTES } from './names.ts';
+import { isWorthAnotherRoute, UpstreamFault, type UpstreamPort } from './providers/upstream.ts';
+import { errorResponse, type GatewayResponse, jsonResponse } from './response.ts';
+import { type Selection, selectRoutes } from './routing/select-routes.ts';
+import { serveModel, serveModels } from './serve-models.ts';
+import { serveUsage } from './serve-usage.ts';
+import { authenticate, type Caller, type Directory, type Headers } from './tenancy/authenticate.ts';
+import { resolveTags, TAGS_HEADER } from './tenancy/tags.ts';
+import { type CallBooks, openBooks } from './usage/books.ts';
+import { buildUsageEvent, type CallFacts } from './usage/build-event.ts';
+import type { UsageEvent } from './usage/event.ts';
+
+export interface GatewayRequest {
+  readonly method: string;
+  readonly path: string;
+  /** Names in lower case. */
+  readonly headers: Headers;
+  readonly body: Uint8Array;
+  readonly requestId: string;
+  readonly receivedAtMs: EpochMs;
+  /** When the platform ends this invocation; books must be closed before. */
+  readonly deadlineMs: EpochMs;
+  /** Told who calls as soon as it is known, for logs. */
+  readonly onCaller?: (caller: Caller) => void;
+}
+
+export interface ProviderKeys {
+  /** The value of a key of the provider's pool; undefined where it needs none. `afterRejection` bypasses the cache once. */
+  get(
+    provider: Provider,
+    options?: { readonly afterRejection: boolean },
+  ): Promise<string | undefined>;
+}
+
+export interface UsageSink {
+  /** Resolves when the event is durable. */
+  put(event: UsageEvent): Promise<void>;
+}
+
+export interface Ports {
+  readonly clock: Clock;
+  readonly directory: Directory;
+  readonly accounts: Accounts;
+  readonly providerKeys: ProviderKeys;
+  readonly upstream: UpstreamPort;
+  readonly usage: UsageSink;
+  /** Operators read these; callers never do. */
+  readonly report: (what: string, fault: unknown) => void;
+}
+
+/** How long a hold outlives its call before the reaper may close it: the longest stream the platform allows. */
+const HOLD_SECONDS = 900;
+
+/** Time kept from the platform's deadline to close the books. */
+const CLOSING_MS = 10_000;
+
+export async function serve(ports: Ports, request: GatewayRequest): Promise<GatewayResponse> {
+  try {
+    return await route(ports, request);
+  } catch (thrown) {
+    const error = asGatewayError(thrown);
+    if (error.cause !== undefined) ports.report(error.code, error);
+    return errorResponse(error, request.requestId);
+  }
+}
+
+async function route(ports: Ports, request: GatewayRequest): Promise<GatewayResponse> {
+  const { method, path } = request;
+  if (path === '/health') return jsonResponse(200, { status: 'ok' }, request.requestId);
+  if (path === '/v1/chat/completions')
+    return method === 'POST' ? serveChat(ports, request) : methodNotAllowed(method);
+  const model = /^\/v1\/models\/(.{1,256})$/.exec(path)?.[1];
+  const isRead = path === '/v1/models' || path === '/v1/usage' || model !== undefined;
+  if (!isRead) throw new GatewayError('not_found', `Unknown path '${path.slice(0, 200)}'.`);
+  if (method !== 'GET') return methodNotAllowed(method);
+  const caller = await identify(ports, request);
+  if (path === '/v1/usage') return serveUsage(ports, caller, request.requestId);
+  return model === undefined
+    ? serveModels(ports, caller, request.requestId)
+    : serveModel(ports, caller, { alias: decodeURIComponent(model), requestId: request.requestId });
+}
+
+async function identify(
+  { directory }: Ports,
+  { headers, receivedAtMs, onCaller }: GatewayRequest,
+): Promise<Caller> {
+  const caller = await authenticate(directory, headers, receivedAtMs);
+  onCaller?.(caller);
+  return caller;
+}
+
+function methodNotAllowed(method: string): never {
+  throw new GatewayError(
+    'method_not_allowed',
+    `The method ${method.slice(0, 20)} is not allowed here.`,
+  );
+}
+
+/** One chat completion, step by step as in the design: who, what, where, bound, reserve, call, relay, books. */
+async function serveChat(ports: Ports, request: GatewayRequest): Promise<GatewayResponse> {
+  const caller = await identify(ports, request);
+  if (request.body.byteLength > MAX_BODY_BYTES)
+    throw new GatewayError('request_too_large', `The body is larger than ${MAX_BODY_BYTES} bytes.`);
+  const call = parseChatRequest(request.body);
+  const selection = selectRoutes(caller.policy, caller.team, call.alias);
+  const facts = factsOf(request, { caller, call, selection });
+
+  const maxOutputTokens = outputLimit(call, selection);
+  const size = {
+    bodyBytes: request.body.byteLength,
+    images: countImages(call.body.messages),
+    maxOutputTokens,
+    choices: call.choices,
+  };
+  const reservation = await ports.accounts.reserve({
+    holdId: holdIdOf(request.requestId),
+    demand: boundOf(size, selection.routes),
+    scopes: caller.scopes,
+    timeZone: caller.policy.timeZone,
+    holdSeconds: HOLD_SECONDS,
+  });
+  if (reservation.kind !== 'reserved')
+    return refuse(ports, { facts, refusal: reservation, undone: reservation.undone });
+
+  const books = openBooks(ports, { facts, reservation, call });
+  try {
+    const attempt = await firstAnswer(ports, request, {
+      caller,
+      call,
+      selection,
+      maxOutputTokens,
+      books,
+    });
+    return attempt.answer({
+      headers: callHeaders(reservation, request, attempt),
+      deadlineMs: request.deadlineMs - CLOSING_MS,
+    });
+  } catch (thrown) {
+    const error = asGatewayError(thrown);
+    if (error.cause !== undefined) ports.report(error.code, error);
+    return errorResponse(error, request.requestId, books.failed(error), rateHeaders(reservation));
+  }
+}
+
+function factsOf(
+  request: GatewayRequest,
+  { caller, call, selection }: { caller: Caller; call: ChatCall; selection: Selection },
+): CallFacts {
+  const tags = resolveTags({
+    metadata: call.tags,
+    header: request.headers[TAGS_HEADER],
+    endUser: call.endUser,
+    key: caller.key,
+    costCenter: caller.team.costCenter,
+  });
+  const { requestId, receivedAtMs } = request;
+  return {
+    requestId,
+    receivedAtMs,
+    caller,
+    tags,
+    dialect: 'openai',
+    alias: selection.model.alias,
+    tier: selection.model.tier,
+    stream: call.stream,
+  };
+}
+
+/** The caller's maximum, or the policy's default; above what the model can do is the caller's mistake. */
+function outputLimit(call: ChatCall, { model }: Selection): number {
+  const asked = call.maxOutputTokens;
+  if (asked === undefined) return model.defaultMaxOutputTokens;
+  if (asked <= model.maxOutputTokens) return asked;
+  throw new GatewayError(
+    'invalid_request',
+    `The model '${model.alias}' gives at most ${model.maxOutputTokens} output tokens.`,
+    { param: 'max_tokens' },
+  );
+}
+
+/** The answer is given at once; holds at other scopes and the event of the denial are closed behind it. */
+function refuse(
+  ports: Ports,
+  { facts, refusal, undone }: { facts: CallFacts; refusal: Refusal; undone: Promise<void> },
+): GatewayResponse {
+  const nowMs = ports.clock.nowMs();
+  const { code, message, retryAfterMs, mayRetry, detail, denied } = explainRefusal(refusal, nowMs);
+  const error = new GatewayError(code, message, { retryAfterMs });
+  const { month } = calendarDay(nowMs, facts.caller.policy.timeZone);
+  const response = errorResponse(
+    error,
+    facts.requestId,
+    undefined,
+    mayRetry ? {} : { 'x-should-retry': 'false' },
+    detail,
+  );
+  const event = buildUsageEvent(facts, {
+    outcome: 'denied',
+    status: response.status,
+    errorCode: code,
+    denied,
+    estimated: false,
+    cost: ZERO_USD,
+    month,
+    attempts: 0,
+    closedAtMs: nowMs,
+  });
+  const closed = Promise.allSettled([undone, ports.usage.put(event)]).then((results) => {
+    for (const result of results)
+      if (result.status === 'rejected') ports.report('denial not closed', result.reason);
+  });
+  return { ...response, closed };
+}
+
+interface Dispatch {
+  readonly caller: Caller;
+  readonly call: ChatCall;
+  readonly selection: Selection;
+  readonly maxOutputTokens: number;
+  readonly books: CallBooks;
+}
+
+/** Tries the routes in order until one answers; falls back only while nothing can have been billed. */
+async function firstAnswer(
+  ports: Ports,
+  request: GatewayRequest,
+  dispatch: Dispatch,
+): Promise<ChatAttempt> {
+  let last = new GatewayError('upstream_error', 'The model has no route.');
+  for (const candidate of dispatch.selection.routes) {
+    try {
+      return await tryRoute(ports, request, { ...dispatch, route: candidate });
+    } catch (thrown) {
+      last = asGatewayError(thrown);
+      const mayBeBilled = last instanceof UpstreamFault && last.dispatched;
+      if (mayBeBilled || !isWorthAnotherRoute(last)) break;
+      ports.report('route failed', last);
+    }
+  }
+  throw last;
+}
+
+async function tryRoute(
+  ports: Ports,
+  request: GatewayRequest,
+  dispatch: Dispatch & { readonly route: Route },
+): Promise<ChatAttempt> {
+  const { caller, call, route: candidate, maxOutputTokens, books } = dispatch;
+  const provider = caller.policy.providers[candidate.provider];
+  if (provider === undefined)
+    throw new GatewayError('upstream_misconfigured', 'The route of this model has no provider.', {
+      cause: candidate.provider,
+    });
+  const apiKey = await ports.providerKeys.get(provider);
+  const attempt = (key: string | undefined) => {
+    books.dispatched(candidate);
+    const deadlineMs = deadlineOf(request);
+    return chatAttempt(ports, {
+      provider,
+      call,
+      upstream: { model: candidate.model, maxOutputTokens },
+      apiKey: key,
+      tenantId: caller.key.tenantId,
+      requestId: request.requestId,
+      deadlineMs,
+      books,
+    });
+  };
+  try {
+    return await attempt(apiKey);
+  } catch (thrown) {
+    if (!isKeyRejected(thrown)) throw thrown;
+    // A key rotated at the provider: read the secret once more, and try again only if it changed.
+    const fresh = await ports.providerKeys.get(provider, { afterRejection: true });
+    if (fresh === apiKey) throw thrown;
+    return attempt(fresh);
+  }
+}
+
+function isKeyRejected(thrown: unknown): boolean {
+  return thrown instanceof GatewayError && thrown.code === 'upstream_misconfigured';
+}
+
+/** The earlier of the platform's deadline and the one that the SDK announces (seconds). */
+function deadlineOf({ headers, receivedAtMs, deadlineMs }: GatewayRequest): EpochMs {
+  const announced = Number(headers['x-stainless-timeout']);
+  const platform = deadlineMs - CLOSING_MS;
+  return announced > 0 ? Math.min(platform, receivedAtMs + announced * 1000) : platform;
+}
+
+function callHeaders(
+  reservation: Reservation,
+  request: GatewayRequest,
+  attempt: ChatAttempt,
+): Record<string, string> {
+  const { route: used, attempts, overheadMs } = attempt.facts();
+  return {
+    ...rateHeaders(reservation),
+    'x-request-id': request.requestId,
+    'request-id': request.requestId,
+    'x-tollgate-model': used.model,
+    'x-tollgate-provider': used.provider,
+    'x-tollgate-attempts': String(attempts),
+    'x-tollgate-overhead-ms': String(overheadMs),
+  };
+}

@@ -1,0 +1,95 @@
+/**
+ * Tags of a call: where its cost belongs. From the request's metadata and the `x-tollgate-tags` header,
+ * bounded; what the key pins wins, so a caller cannot book on another's cost center.
+ */
+import type { KeyRecord } from '../catalog/snapshot.ts';
+import { GatewayError } from '../errors.ts';
+
+export const TAGS_HEADER = 'x-tollgate-tags';
+
+const MAX_TAGS = 16;
+const MAX_NAME = 64;
+const MAX_VALUE = 256;
+const CONTROL = /\p{Cc}/u;
+
+/** Tags with a column of their own in the ledger. */
+const NAMED = [
+  'feature',
+  'cost_center',
+  'customer_id',
+  'user_id',
+  'use_case',
+  'session_id',
+] as const;
+type NamedTag = (typeof NAMED)[number];
+
+export type Tags = Readonly<Record<NamedTag, string | null>> & { readonly tags: string | null };
+
+export interface TagSources {
+  readonly metadata: Readonly<Record<string, string>>;
+  /** `name=value` pairs separated by commas, percent-encoded where needed. */
+  readonly header: string | undefined;
+  readonly endUser: string | undefined;
+  readonly key: KeyRecord;
+  readonly costCenter: string | undefined;
+}
+
+/** Throws GatewayError `invalid_request` for tags beyond the bounds; the bound is named. */
+export function resolveTags({ metadata, header, endUser, key, costCenter }: TagSources): Tags {
+  const merged = new Map<string, string>();
+  if (costCenter !== undefined) merged.set('cost_center', costCenter);
+  if (key.features[0] !== undefined) merged.set('feature', key.features[0]);
+  if (endUser !== undefined) merged.set('user_id', endUser);
+  for (const [name, value] of [...Object.entries(metadata), ...parseHeader(header)])
+    merged.set(checked(name, MAX_NAME), checked(value, MAX_VALUE));
+  for (const [name, value] of Object.entries(key.pinnedTags)) merged.set(name, value);
+  if (merged.size > MAX_TAGS + NAMED.length)
+    throw new GatewayError('invalid_request', `A call carries at most ${MAX_TAGS} tags.`, {
+      param: TAGS_HEADER,
+    });
+  const take = (name: NamedTag): string | null => {
+    const value = merged.get(name) ?? null;
+    merged.delete(name);
+    return value;
+  };
+  const named = {
+    feature: take('feature'),
+    cost_center: take('cost_center'),
+    customer_id: take('customer_id'),
+    user_id: take('user_id'),
+    use_case: take('use_case'),
+    session_id: take('session_id'),
+  };
+  return { ...named, tags: merged.size === 0 ? null : JSON.stringify(Object.fromEntries(merged)) };
+}
+
+function parseHeader(header: string | undefined): [string, string][] {
+  if (header === undefined || header.trim() === '') return [];
+  return header.split(',').map((pair) => {
+    const [name = '', value = ''] = pair.split('=', 2);
+    return [decode(name.trim()), decode(value.trim())];
+  });
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch (cause) {
+    throw new GatewayError(
+      'invalid_request',
+      `The header ${TAGS_HEADER} is not percent-encoded correctly.`,
+      { cause, param: TAGS_HEADER },
+    );
+  }
+}
+
+function checked(text: string, max: number): string {
+  if (text === '' || text.length > max || CONTROL.test(text)) {
+    throw new GatewayError(
+      'invalid_request',
+      `Tag names have 1 to ${MAX_NAME} and values 1 to ${MAX_VALUE} printable characters.`,
+      { param: TAGS_HEADER },
+    );
+  }
+  return text;
+}

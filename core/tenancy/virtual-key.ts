@@ -1,0 +1,39 @@
+/**
+ * Virtual keys: `tg_` + 32 random base-62 characters (190 bits) + a 6-character checksum. The checksum
+ * lets scanners and typos be told from real keys offline; only the SHA-256 of a key is ever stored.
+ */
+import { createHash } from 'node:crypto';
+import { type RandomText, randomText } from '../ids.ts';
+
+const PREFIX = 'tg_';
+const SECRET_LENGTH = 32;
+const CHECKSUM_LENGTH = 6;
+const SHAPE = new RegExp(`^${PREFIX}[0-9A-Za-z]{${SECRET_LENGTH + CHECKSUM_LENGTH}}$`);
+
+export function newVirtualKey(random: RandomText = randomText): string {
+  const body = PREFIX + random(SECRET_LENGTH);
+  return body + checksum(body);
+}
+
+/** True when the text has a key's shape and its checksum holds. Says nothing about whether the key exists. */
+export function isWellFormedKey(key: string): boolean {
+  if (!SHAPE.test(key)) return false;
+  return checksum(key.slice(0, -CHECKSUM_LENGTH)) === key.slice(-CHECKSUM_LENGTH);
+}
+
+/** What is stored and looked up instead of the key: hex SHA-256. A fast hash suffices for 190 random bits. */
+export function hashKey(key: string): string {
+  return createHash('sha256').update(key).digest('hex');
+}
+
+/** The key's public name, in logs and usage events: tells keys apart, reveals nothing usable. */
+export function keyIdOf(keyHash: string): string {
+  return `vk_${keyHash.slice(0, 12)}`;
+}
+
+function checksum(body: string): string {
+  const digest = createHash('sha256').update(`tollgate-key-checksum:${body}`).digest();
+  return BigInt(`0x${digest.toString('hex')}`)
+    .toString(36)
+    .slice(0, CHECKSUM_LENGTH);
+}

@@ -1,0 +1,150 @@
+/**
+ * The books of one call: opened when its holds are granted, closed exactly once whatever happened.
+ * The usage event goes first and the settlement second, so that a crash between them leaves a hold that
+ * the reaper finds, and never a settled call that nobody can bill.
+ */
+import type { Route } from '../catalog/snapshot.ts';
+import type { Clock } from '../clock.ts';
+import type { ChatCall } from '../dialects/openai/chat-request.ts';
+import { estimateTextTokens } from '../dialects/openai/text.ts';
+import { ERRORS, type ErrorCode, type GatewayError } from '../errors.ts';
+import type { Accounts, Reservation } from '../limits/accounts.ts';
+import { type NanoUsd, ZERO_USD } from '../money.ts';
+import { UpstreamFault } from '../providers/upstream.ts';
+import { buildUsageEvent, type CallFacts, type CallOutcome } from './build-event.ts';
+import type { UsageEvent } from './event.ts';
+import { costOfUsage, type TokenUsage } from './tokens.ts';
+
+export interface CallBooks {
+  /** Called before each attempt. */
+  dispatched(route: Route): void;
+  /** Called at the first meaningful event of the answer. */
+  answered(): void;
+  /** What the attempt looks like from outside, for headers. */
+  facts(): { readonly route: Route; readonly attempts: number; readonly overheadMs: number };
+  /** Cost of a usage on the current route. */
+  costOf(usage: TokenUsage): NanoUsd;
+  /** The call was answered, wholly or in part. Resolves when event and settlement are done; never rejects. */
+  finished(end: CallEnd): Promise<void>;
+  /** The call got no answer. */
+  failed(error: GatewayError): Promise<void>;
+}
+
+export interface CallEnd {
+  readonly outcome: 'ok' | 'error' | 'cancelled';
+  readonly errorCode?: ErrorCode;
+  /** What the provider reported; undefined when it did not. */
+  readonly usage: TokenUsage | undefined;
+  readonly estimatedOutputTokens: number;
+}
+
+export interface BooksPorts {
+  readonly clock: Clock;
+  readonly accounts: Accounts;
+  readonly usage: { put(event: UsageEvent): Promise<void> };
+  readonly report: (what: string, fault: unknown) => void;
+}
+
+interface OpenCall {
+  readonly facts: CallFacts;
+  readonly reservation: Reservation;
+  readonly call: ChatCall;
+}
+
+export function openBooks(ports: BooksPorts, { facts, reservation, call }: OpenCall): CallBooks {
+  const { clock } = ports;
+  let current: Route | undefined;
+  let attempts = 0;
+  let dispatchedAtMs: number | undefined;
+  let answeredAtMs: number | undefined;
+  let closing: Promise<void> | undefined;
+
+  const sinceReceived = (atMs: number | undefined) =>
+    atMs === undefined ? undefined : Math.max(0, atMs - facts.receivedAtMs);
+  const estimate = (outputTokens: number): TokenUsage => ({
+    inputTokens: estimateTextTokens([call.body.messages, call.body.tools]),
+    cachedInputTokens: 0,
+    outputTokens,
+    reasoningTokens: undefined,
+  });
+
+  function closeOnce(
+    end: Pick<CallOutcome, 'outcome' | 'status' | 'errorCode' | 'usage' | 'estimated'>,
+  ): Promise<void> {
+    const cost = end.usage === undefined ? ZERO_USD : costOfUsage(end.usage, current?.price);
+    const outcome: CallOutcome = {
+      ...end,
+      route: current,
+      cost,
+      held: reservation.demand,
+      month: reservation.month,
+      attempts,
+      ttftMs: sinceReceived(answeredAtMs),
+      overheadMs: sinceReceived(dispatchedAtMs),
+      closedAtMs: clock.nowMs(),
+    };
+    closing ??= close(ports, reservation, buildUsageEvent(facts, outcome));
+    return closing;
+  }
+
+  return {
+    dispatched(route) {
+      current = route;
+      attempts += 1;
+      dispatchedAtMs ??= clock.nowMs();
+    },
+    answered() {
+      answeredAtMs ??= clock.nowMs();
+    },
+    facts() {
+      if (current === undefined) throw new TypeError('no route was dispatched');
+      return { route: current, attempts, overheadMs: sinceReceived(dispatchedAtMs) ?? 0 };
+    },
+    costOf: (usage) => costOfUsage(usage, current?.price),
+    finished({ outcome, errorCode, usage, estimatedOutputTokens }) {
+      return closeOnce({
+        outcome,
+        status: 200,
+        errorCode,
+        usage: usage ?? estimate(estimatedOutputTokens),
+        estimated: usage === undefined,
+      });
+    },
+    failed(error) {
+      // A provider that fell silent after the request was sent has read the prompt and may bill it.
+      const mayBeBilled = error instanceof UpstreamFault && error.dispatched;
+      const usage = mayBeBilled ? estimate(0) : undefined;
+      return closeOnce({
+        outcome: 'error',
+        status: ERRORS[error.code].status,
+        errorCode: error.code,
+        usage,
+        estimated: mayBeBilled,
+      });
+    },
+  };
+}
+
+async function close(
+  { accounts, usage, report }: BooksPorts,
+  reservation: Reservation,
+  event: UsageEvent,
+): Promise<void> {
+  try {
+    await usage.put(event);
+  } catch (fault) {
+    // The hold stays: the reaper posts it and its row follows. Settling now would lose the row.
+    report('usage event not delivered', fault);
+    return;
+  }
+  const inputTokens = (event.input_tokens ?? 0) + (event.cached_input_tokens ?? 0);
+  const isBillable = event.input_tokens !== null;
+  const actual = {
+    nanoUsd: event.cost_nano_usd,
+    inputTokens,
+    outputTokens: event.output_tokens ?? 0,
+  };
+  await (isBillable ? accounts.settle(reservation, actual) : accounts.release(reservation)).catch(
+    (fault: unknown) => report('settlement failed', fault),
+  );
+}

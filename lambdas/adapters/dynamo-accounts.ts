@@ -1,0 +1,160 @@
+/**
+ * The accounts table: renders a conditional write of core/limits as one UpdateItem. Both outcomes carry
+ * the item, so a refusal costs no second read. Retries of the SDK are safe: a reserve whose hold is
+ * there already and a settle whose hold is gone are refused by their own conditions.
+ */
+import {
+  ConditionalCheckFailedException,
+  type DynamoDBClient,
+  GetItemCommand,
+  UpdateItemCommand,
+  type UpdateItemCommandInput,
+} from '@aws-sdk/client-dynamodb';
+import { GatewayError } from '../../core/errors.ts';
+import type { AccountItem } from '../../core/limits/account.ts';
+import type { AccountWrite, Condition, Path } from '../../core/limits/account-write.ts';
+import type { AccountStore } from '../../core/limits/accounts.ts';
+import { TABLE_KEY } from '../../core/names.ts';
+import { fromAttributes, type Plain, toAttribute } from './attribute-values.ts';
+
+export function createDynamoAccounts({
+  client,
+  tableName,
+}: {
+  client: DynamoDBClient;
+  tableName: string;
+}): AccountStore {
+  return {
+    async write(key, write) {
+      try {
+        const result = await client.send(
+          new UpdateItemCommand(renderUpdate(tableName, key, write)),
+        );
+        return { kind: 'applied', item: fromAttributes(result.Attributes) ?? {} };
+      } catch (error) {
+        if (!(error instanceof ConditionalCheckFailedException)) throw unavailable(error);
+        const item = fromAttributes(error.Item) ?? (await readItem(client, tableName, key));
+        return item === undefined ? { kind: 'refused' } : { kind: 'refused', item };
+      }
+    },
+    read: (key) => readItem(client, tableName, key),
+  };
+}
+
+/** Strongly consistent. */
+async function readItem(
+  client: DynamoDBClient,
+  tableName: string,
+  key: string,
+): Promise<AccountItem | undefined> {
+  try {
+    const { Item } = await client.send(
+      new GetItemCommand({
+        TableName: tableName,
+        Key: { [TABLE_KEY]: { S: key } },
+        ConsistentRead: true,
+      }),
+    );
+    return fromAttributes(Item);
+  } catch (error) {
+    throw unavailable(error);
+  }
+}
+
+/** Fail closed: without the accounts nobody can say what a call may spend. */
+function unavailable(cause: unknown): GatewayError {
+  return new GatewayError(
+    'limiter_unavailable',
+    'The limits of this key cannot be checked right now.',
+    { cause },
+  );
+}
+
+export function renderUpdate(
+  tableName: string,
+  key: string,
+  write: AccountWrite,
+): UpdateItemCommandInput {
+  const names = new Map<string, string>();
+  const values = new Map<string, Plain>();
+  const name = (attribute: string) => {
+    if (!names.has(attribute)) names.set(attribute, `#${names.size}`);
+    return names.get(attribute) ?? '';
+  };
+  const value = (plain: Plain) => {
+    const placeholder = `:${values.size}`;
+    values.set(placeholder, plain);
+    return placeholder;
+  };
+  const path = (parts: Path) => parts.map(name).join('.');
+  const test = (condition: Condition): string =>
+    renderCondition(condition, { path, value, test: (each) => test(each) });
+
+  const clauses = [
+    clause(
+      'SET',
+      write.set.map(([target, plain]) => `${path(target)} = ${value(plain)}`),
+    ),
+    clause(
+      'ADD',
+      write.add.map(([attribute, amount]) => `${name(attribute)} ${value(amount)}`),
+    ),
+    clause('REMOVE', write.remove.map(path)),
+  ];
+  const condition = write.conditions.map(test).join(' AND ');
+  return {
+    TableName: tableName,
+    Key: { [TABLE_KEY]: { S: key } },
+    ConditionExpression: condition,
+    UpdateExpression: clauses.filter((text) => text !== '').join(' '),
+    ExpressionAttributeNames: Object.fromEntries(
+      [...names].map(([attribute, placeholder]) => [placeholder, attribute]),
+    ),
+    ...(values.size === 0
+      ? {}
+      : {
+          ExpressionAttributeValues: Object.fromEntries(
+            [...values].map(([placeholder, plain]) => [placeholder, toAttribute(plain)]),
+          ),
+        }),
+    ReturnValues: 'ALL_NEW',
+    ReturnValuesOnConditionCheckFailure: 'ALL_OLD',
+  };
+}
+
+interface Render {
+  readonly path: (path: Path) => string;
+  readonly value: (plain: Plain) => string;
+  readonly test: (condition: Condition) => string;
+}
+
+function renderCondition(condition: Condition, { path, value, test }: Render): string {
+  switch (condition.kind) {
+    case 'equals':
+      return `${path(condition.path)} = ${value(condition.value)}`;
+    case 'at-most': {
+      const target = path(condition.path);
+      return `(attribute_not_exists(${target}) OR ${target} <= ${value(condition.value)})`;
+    }
+    case 'absent':
+      return `attribute_not_exists(${path(condition.path)})`;
+    case 'present':
+      return `attribute_exists(${path(condition.path)})`;
+    case 'fewer-than':
+      return `size(${path(condition.path)}) < ${value(condition.value)}`;
+    case 'any': {
+      const alternatives = condition.of.map((all) => {
+        const tests = all.map(test);
+        return tests.length > 1 ? `(${tests.join(' AND ')})` : (tests[0] ?? '');
+      });
+      // No alternative at all is a condition that no existing item meets.
+      if (alternatives.length === 0) return `attribute_not_exists(${path([TABLE_KEY])})`;
+      // DynamoDB refuses redundant parentheses, so one alternative stands as it is.
+      return alternatives.length > 1 ? `(${alternatives.join(' OR ')})` : (alternatives[0] ?? '');
+    }
+  }
+}
+
+function clause(keyword: string, parts: readonly string[]): string {
+  return parts.length === 0 ? '' : `${keyword} ${parts.join(', ')}`;
+}

@@ -1,0 +1,114 @@
+/**
+ * Keys and policy for the request path, kept in memory for at most 30 s. The last good policy serves on
+ * while the table is out of reach or a newer version cannot be read; identity never does.
+ */
+import { type DynamoDBClient, GetItemCommand } from '@aws-sdk/client-dynamodb';
+import {
+  CURRENT_POLICY,
+  currentPolicyItemSchema,
+  documentItemSchema,
+  keyRecordKey,
+  policyVersionKey,
+} from '../../core/catalog/catalog-items.ts';
+import {
+  type KeyRecord,
+  keyRecordSchema,
+  type PolicySnapshot,
+  policySnapshotSchema,
+} from '../../core/catalog/snapshot.ts';
+import type { Clock } from '../../core/clock.ts';
+import { GatewayError } from '../../core/errors.ts';
+import { TABLE_KEY } from '../../core/names.ts';
+import type { Directory } from '../../core/tenancy/authenticate.ts';
+import { fromAttributes } from './attribute-values.ts';
+
+const MAX_AGE_MS = 30_000;
+/** Bounds the memory that a caller with many wrong keys can take: 10,000 records of about 1 KB. */
+const MAX_KEYS = 10_000;
+
+interface Cached<T> {
+  readonly value: T;
+  readonly readAtMs: number;
+}
+
+export interface DirectoryOptions {
+  readonly client: DynamoDBClient;
+  readonly tableName: string;
+  readonly clock: Clock;
+  readonly report: (what: string, fault: unknown) => void;
+}
+
+export function createDynamoDirectory({
+  client,
+  tableName,
+  clock,
+  report,
+}: DirectoryOptions): Directory {
+  const keys = new Map<string, Cached<KeyRecord | undefined>>();
+  let policy: Cached<PolicySnapshot> | undefined;
+  let refresh: Promise<PolicySnapshot> | undefined;
+
+  const isFresh = (cached: Cached<unknown> | undefined) =>
+    cached !== undefined && clock.nowMs() - cached.readAtMs < MAX_AGE_MS;
+  const read = async (key: string) => {
+    try {
+      const { Item } = await client.send(
+        new GetItemCommand({
+          TableName: tableName,
+          Key: { [TABLE_KEY]: { S: key } },
+          ConsistentRead: true,
+        }),
+      );
+      return fromAttributes(Item);
+    } catch (cause) {
+      throw new GatewayError('limiter_unavailable', 'Keys and policy cannot be read right now.', {
+        cause,
+      });
+    }
+  };
+
+  async function readPolicy(): Promise<PolicySnapshot> {
+    const pointer = await read(CURRENT_POLICY);
+    if (pointer === undefined)
+      throw new GatewayError('limiter_unavailable', 'No policy has been applied yet.');
+    const { version } = currentPolicyItemSchema.parse(pointer);
+    if (policy?.value.version === version) return policy.value;
+    const { document } = documentItemSchema.parse(await read(policyVersionKey(version)));
+    return policySnapshotSchema.parse(JSON.parse(document));
+  }
+
+  async function refreshPolicy(): Promise<PolicySnapshot> {
+    try {
+      const value = await readPolicy();
+      policy = { value, readAtMs: clock.nowMs() };
+      return value;
+    } catch (fault) {
+      if (policy === undefined) throw fault;
+      report('policy not refreshed, the last good one serves on', fault);
+      policy = { value: policy.value, readAtMs: clock.nowMs() };
+      return policy.value;
+    } finally {
+      refresh = undefined;
+    }
+  }
+
+  return {
+    async findKey(keyHash) {
+      const cached = keys.get(keyHash);
+      if (cached !== undefined && isFresh(cached)) return cached.value;
+      const item = await read(keyRecordKey(keyHash));
+      const value =
+        item === undefined
+          ? undefined
+          : keyRecordSchema.parse(JSON.parse(documentItemSchema.parse(item).document));
+      if (keys.size >= MAX_KEYS) keys.clear();
+      keys.set(keyHash, { value, readAtMs: clock.nowMs() });
+      return value;
+    },
+    async policy() {
+      if (policy !== undefined && isFresh(policy)) return policy.value;
+      refresh ??= refreshPolicy();
+      return refresh;
+    },
+  };
+}

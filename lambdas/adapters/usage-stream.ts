@@ -1,0 +1,63 @@
+/**
+ * Usage events to Kinesis, and to an SQS queue when Kinesis refuses: an event is either durable in one
+ * of the two or the call's books stay open. The partition key is the request id: a tenant's would make
+ * hot shards, and order does not matter because events carry absolute values. Both clients are loaded on
+ * first use, which is after the first byte has left.
+ */
+import type { KinesisClient } from '@aws-sdk/client-kinesis';
+import type { SQSClient } from '@aws-sdk/client-sqs';
+import type { UsageSink } from '../../core/serve.ts';
+import type { UsageEvent } from '../../core/usage/event.ts';
+
+export interface UsageStreamOptions {
+  readonly streamName: string;
+  readonly spillQueueUrl: string;
+  readonly report: (what: string, fault: unknown) => void;
+}
+
+const ATTEMPTS = 3;
+
+export function createUsageStream({
+  streamName,
+  spillQueueUrl,
+  report,
+}: UsageStreamOptions): UsageSink {
+  let kinesis: KinesisClient | undefined;
+  let sqs: SQSClient | undefined;
+
+  async function putToStream(event: UsageEvent): Promise<void> {
+    const { KinesisClient, PutRecordCommand } = await import('@aws-sdk/client-kinesis');
+    kinesis ??= new KinesisClient({ maxAttempts: ATTEMPTS });
+    await kinesis.send(
+      new PutRecordCommand({
+        StreamName: streamName,
+        PartitionKey: event.request_id,
+        Data: encodeUsageEvent(event),
+      }),
+    );
+  }
+
+  async function spill(event: UsageEvent): Promise<void> {
+    const { SQSClient, SendMessageCommand } = await import('@aws-sdk/client-sqs');
+    sqs ??= new SQSClient({ maxAttempts: ATTEMPTS });
+    await sqs.send(
+      new SendMessageCommand({ QueueUrl: spillQueueUrl, MessageBody: JSON.stringify(event) }),
+    );
+  }
+
+  return {
+    async put(event) {
+      try {
+        await putToStream(event);
+      } catch (fault) {
+        report('usage spilled', fault);
+        await spill(event);
+      }
+    },
+  };
+}
+
+/** JSON lines: Firehose concatenates records, and the line feed is what keeps them apart. */
+export function encodeUsageEvent(event: UsageEvent): Buffer {
+  return Buffer.from(`${JSON.stringify(event)}\n`);
+}

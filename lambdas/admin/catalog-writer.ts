@@ -1,0 +1,176 @@
+/** Writes of the control plane to the two tables: policy versions, the pointer, keys, accounts' limits. */
+import {
+  ConditionalCheckFailedException,
+  type DynamoDBClient,
+  GetItemCommand,
+  PutItemCommand,
+  UpdateItemCommand,
+} from '@aws-sdk/client-dynamodb';
+import {
+  CURRENT_POLICY,
+  currentPolicyItemSchema,
+  documentItemSchema,
+  keyIdKey,
+  keyRecordKey,
+  policyVersionKey,
+} from '../../core/catalog/catalog-items.ts';
+import {
+  type KeyRecord,
+  keyRecordSchema,
+  type PolicySnapshot,
+} from '../../core/catalog/snapshot.ts';
+import type { KeyStatus } from '../../core/limits/account.ts';
+import {
+  type AccountSetup,
+  renderSetup,
+  renderStatus,
+  type SetupExpression,
+} from '../../core/limits/account-setup.ts';
+import { TABLE_KEY } from '../../core/names.ts';
+import { accountKey, type Scope } from '../../core/tenancy/scopes.ts';
+import { fromAttributes, type Plain, toAttribute } from '../adapters/attribute-values.ts';
+
+export interface CatalogWriter {
+  currentPolicy(): Promise<{ version: number; snapshot: unknown; source: string } | undefined>;
+  /** Stores a version that is not in force yet. False when the number is taken. */
+  storePolicy(snapshot: PolicySnapshot, source: string): Promise<boolean>;
+  /** Puts a version in force if `from` still is. False when another policy came first. */
+  switchPolicy(from: number | undefined, to: number): Promise<boolean>;
+  setUpAccount(scope: Scope, setup: AccountSetup): Promise<void>;
+  /** False when there is no such account. */
+  setStatus(scope: Scope, status: KeyStatus): Promise<boolean>;
+  storeKey(keyHash: string, record: KeyRecord): Promise<void>;
+  findKey(keyId: string): Promise<KeyRecord | undefined>;
+}
+
+export interface CatalogTables {
+  readonly client: DynamoDBClient;
+  readonly catalogTable: string;
+  readonly accountsTable: string;
+}
+
+export function createCatalogWriter({
+  client,
+  catalogTable,
+  accountsTable,
+}: CatalogTables): CatalogWriter {
+  const read = async (key: string) => {
+    const { Item } = await client.send(
+      new GetItemCommand({
+        TableName: catalogTable,
+        Key: { [TABLE_KEY]: { S: key } },
+        ConsistentRead: true,
+      }),
+    );
+    return fromAttributes(Item);
+  };
+  const put = (item: Readonly<Record<string, Plain>>, condition?: PutCondition) =>
+    putItem(client, catalogTable, item, condition);
+  const update = (scope: Scope, expression: SetupExpression) =>
+    updateAccount(client, accountsTable, { key: accountKey(scope), expression });
+
+  return {
+    async currentPolicy() {
+      const pointer = await read(CURRENT_POLICY);
+      if (pointer === undefined) return undefined;
+      const { version } = currentPolicyItemSchema.parse(pointer);
+      const { document, source } = documentItemSchema.parse(await read(policyVersionKey(version)));
+      return { version, snapshot: JSON.parse(document), source: source ?? '' };
+    },
+    storePolicy: (snapshot, source) =>
+      put(
+        {
+          [TABLE_KEY]: policyVersionKey(snapshot.version),
+          document: JSON.stringify(snapshot),
+          source,
+        },
+        { text: `attribute_not_exists(${TABLE_KEY})` },
+      ),
+    switchPolicy: (from, to) =>
+      put(
+        { [TABLE_KEY]: CURRENT_POLICY, version: to },
+        from === undefined
+          ? { text: `attribute_not_exists(${TABLE_KEY})` }
+          : { text: '#v = :from', names: { '#v': 'version' }, values: { ':from': from } },
+      ),
+    async setUpAccount(scope, setup) {
+      await update(scope, renderSetup(setup));
+    },
+    setStatus: (scope, status) => update(scope, renderStatus(status)),
+    async storeKey(keyHash, record) {
+      await put({ [TABLE_KEY]: keyRecordKey(keyHash), document: JSON.stringify(record) });
+      await put({ [TABLE_KEY]: keyIdKey(record.keyId), document: JSON.stringify(record) });
+    },
+    async findKey(keyId) {
+      const item = await read(keyIdKey(keyId));
+      return item === undefined
+        ? undefined
+        : keyRecordSchema.parse(JSON.parse(documentItemSchema.parse(item).document));
+    },
+  };
+}
+
+interface PutCondition {
+  readonly text: string;
+  readonly names?: Readonly<Record<string, string>>;
+  readonly values?: Readonly<Record<string, number>>;
+}
+
+async function putItem(
+  client: DynamoDBClient,
+  tableName: string,
+  item: Readonly<Record<string, Plain>>,
+  condition?: PutCondition,
+): Promise<boolean> {
+  return unlessRefused(() =>
+    client.send(
+      new PutItemCommand({
+        TableName: tableName,
+        Item: toAttributes(item),
+        ...(condition === undefined ? {} : { ConditionExpression: condition.text }),
+        ...(condition?.names === undefined
+          ? {}
+          : { ExpressionAttributeNames: { ...condition.names } }),
+        ...(condition?.values === undefined
+          ? {}
+          : { ExpressionAttributeValues: toAttributes(condition.values) }),
+      }),
+    ),
+  );
+}
+
+async function updateAccount(
+  client: DynamoDBClient,
+  tableName: string,
+  { key, expression }: { key: string; expression: SetupExpression },
+): Promise<boolean> {
+  return unlessRefused(() =>
+    client.send(
+      new UpdateItemCommand({
+        TableName: tableName,
+        Key: { [TABLE_KEY]: { S: key } },
+        ConditionExpression: expression.condition,
+        UpdateExpression: expression.update,
+        ExpressionAttributeNames: { ...expression.names },
+        ExpressionAttributeValues: toAttributes(expression.values),
+      }),
+    ),
+  );
+}
+
+/** Exactly the condition's exception is a "no"; throttling and the rest are faults. */
+async function unlessRefused(write: () => Promise<unknown>): Promise<boolean> {
+  try {
+    await write();
+    return true;
+  } catch (error) {
+    if (error instanceof ConditionalCheckFailedException) return false;
+    throw error;
+  }
+}
+
+function toAttributes(plain: Readonly<Record<string, Plain>>) {
+  return Object.fromEntries(
+    Object.entries(plain).map(([name, value]) => [name, toAttribute(value)]),
+  );
+}

@@ -1,0 +1,151 @@
+/** The admin function: applies policies, makes and revokes keys. Every route wants the admin key. */
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import middy from '@middy/core';
+import type { APIGatewayProxyEvent, APIGatewayProxyResult } from 'aws-lambda';
+import { systemClock } from '../../core/clock.ts';
+import { readEnvironment } from '../adapters/environment.ts';
+import { createTelemetry } from '../adapters/telemetry.ts';
+import { applyPolicy } from './apply-policy.ts';
+import { createCatalogWriter } from './catalog-writer.ts';
+import { createKey, newKeySchema } from './keys.ts';
+
+const ADMIN_KEY_AGE_MS = 60_000;
+
+const telemetry = createTelemetry('admin');
+const env = readEnvironment(['accountsTable', 'catalogTable', 'adminKeySecret']);
+const writer = createCatalogWriter({
+  client: new DynamoDBClient({ maxAttempts: 3 }),
+  catalogTable: env.catalogTable,
+  accountsTable: env.accountsTable,
+});
+const secrets = new SecretsManagerClient({ maxAttempts: 3 });
+let adminKey: { readonly digest: Buffer; readonly readAtMs: number } | undefined;
+
+export const handler = middy<APIGatewayProxyEvent>()
+  .handler(async (event): Promise<APIGatewayProxyResult> => {
+    if (!(await isAdmin(event)))
+      return answer(401, error('invalid_admin_key', 'Send the admin key as a Bearer token.'));
+    const body = Buffer.from(event.body ?? '', event.isBase64Encoded ? 'base64' : 'utf8').toString(
+      'utf8',
+    );
+    const path = event.path.replace(/^\/admin\/v1/, '');
+    const result = await route(event.httpMethod, path, body);
+    telemetry.log('admin request', {
+      method: event.httpMethod,
+      path,
+      status: result.statusCode,
+      sourceIp: event.requestContext.identity.sourceIp,
+    });
+    return result;
+  })
+  .onError(({ error: fault }) => {
+    telemetry.report('admin request failed', fault);
+    return answer(500, error('internal_error', 'The change may be incomplete; apply it again.'));
+  });
+
+async function route(method: string, path: string, body: string): Promise<APIGatewayProxyResult> {
+  if (path === '/policy' && method === 'GET') return showPolicy();
+  if (path === '/policy' && method === 'PUT') return putPolicy(body);
+  if (path === '/keys' && method === 'POST') return postKey(body);
+  const keyId = /^\/keys\/(vk_[0-9a-f]{12})$/.exec(path)?.[1];
+  if (keyId !== undefined && method === 'DELETE') return revokeKey(keyId);
+  return answer(404, error('not_found', `Nothing is at ${method} ${path}.`));
+}
+
+async function showPolicy(): Promise<APIGatewayProxyResult> {
+  const current = await writer.currentPolicy();
+  return current === undefined
+    ? answer(404, error('not_found', 'No policy has been applied yet.'))
+    : answer(200, { version: current.version, source: current.source });
+}
+
+async function putPolicy(source: string): Promise<APIGatewayProxyResult> {
+  const result = await applyPolicy(writer, systemClock, source);
+  switch (result.kind) {
+    case 'applied':
+      return answer(200, { version: result.version, accounts: result.accounts });
+    case 'invalid':
+      return answer(400, {
+        error: {
+          code: 'invalid_policy',
+          message: 'The policy has errors; the one in force stays.',
+          errors: result.errors,
+        },
+      });
+    case 'conflict':
+      return answer(
+        409,
+        error(
+          'policy_conflict',
+          'Another policy was applied at the same time; the one in force stays.',
+        ),
+      );
+  }
+}
+
+async function postKey(body: string): Promise<APIGatewayProxyResult> {
+  const parsed = newKeySchema.safeParse(parseJson(body));
+  if (!parsed.success)
+    return answer(
+      400,
+      error(
+        'invalid_key',
+        parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; '),
+      ),
+    );
+  const result = await createKey(writer, systemClock, parsed.data);
+  return result.kind === 'created'
+    ? answer(201, { keyId: result.keyId, key: result.key })
+    : answer(400, error('invalid_key', result.reason));
+}
+
+async function revokeKey(keyId: string): Promise<APIGatewayProxyResult> {
+  const revoked = await writer.setStatus({ kind: 'key', keyId }, 'revoked');
+  return revoked
+    ? answer(200, { keyId, status: 'revoked' })
+    : answer(404, error('not_found', `There is no key ${keyId}.`));
+}
+
+/** Compared by digest in constant time; the secret is read at most once a minute. */
+async function isAdmin(event: APIGatewayProxyEvent): Promise<boolean> {
+  const header = Object.entries(event.headers ?? {}).find(
+    ([name]) => name.toLowerCase() === 'authorization',
+  )?.[1];
+  const given = /^Bearer +(\S{1,256})$/i.exec(header ?? '')?.[1];
+  if (given === undefined) return false;
+  if (adminKey === undefined || systemClock.nowMs() - adminKey.readAtMs > ADMIN_KEY_AGE_MS) {
+    const { SecretString } = await secrets.send(
+      new GetSecretValueCommand({ SecretId: env.adminKeySecret }),
+    );
+    if (SecretString === undefined || SecretString === '')
+      throw new Error('the admin key secret is empty');
+    adminKey = { digest: digest(SecretString), readAtMs: systemClock.nowMs() };
+  }
+  return timingSafeEqual(digest(given), adminKey.digest);
+}
+
+function digest(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function error(code: string, message: string): object {
+  return { error: { code, message } };
+}
+
+function answer(statusCode: number, body: object): APIGatewayProxyResult {
+  return {
+    statusCode,
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  };
+}

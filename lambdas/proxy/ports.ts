@@ -1,0 +1,41 @@
+/** Wires the request path to AWS. Built once per environment; holds no state of any request. */
+import * as z from 'zod/mini';
+import { systemClock } from '../../core/clock.ts';
+import { createAccounts } from '../../core/limits/accounts.ts';
+import type { Ports } from '../../core/serve.ts';
+import { createDynamoAccounts } from '../adapters/dynamo-accounts.ts';
+import { createDynamoClient } from '../adapters/dynamo-client.ts';
+import { createDynamoDirectory } from '../adapters/dynamo-directory.ts';
+import { readEnvironment } from '../adapters/environment.ts';
+import { createHttpUpstream } from '../adapters/http-upstream.ts';
+import { createProviderKeys } from '../adapters/provider-keys.ts';
+import { createUsageStream } from '../adapters/usage-stream.ts';
+
+export function createPorts(report: Ports['report']): Ports {
+  const env = readEnvironment([
+    'accountsTable',
+    'catalogTable',
+    'usageStream',
+    'spillQueueUrl',
+    'providerSecrets',
+  ]);
+  const secrets = z.record(z.string(), z.string()).parse(JSON.parse(env.providerSecrets));
+  const clock = systemClock;
+  const client = createDynamoClient();
+  return {
+    clock,
+    directory: createDynamoDirectory({ client, tableName: env.catalogTable, clock, report }),
+    accounts: createAccounts({
+      store: createDynamoAccounts({ client, tableName: env.accountsTable }),
+      clock,
+    }),
+    providerKeys: createProviderKeys({ secrets, clock, report }),
+    upstream: createHttpUpstream({ clock }),
+    usage: createUsageStream({
+      streamName: env.usageStream,
+      spillQueueUrl: env.spillQueueUrl,
+      report,
+    }),
+    report,
+  };
+}

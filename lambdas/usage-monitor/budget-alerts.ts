@@ -1,0 +1,136 @@
+/** Tells budget thresholds of teams: claim in the account, put the event on the bus, mark as told. */
+import { type EventBridgeClient, PutEventsCommand } from '@aws-sdk/client-eventbridge';
+import { crossedThresholds, planClaim, planTold, wasTold } from '../../core/alerts/budget.ts';
+import type { Team } from '../../core/catalog/snapshot.ts';
+import type { Clock } from '../../core/clock.ts';
+import { holdIdOf } from '../../core/ids.ts';
+import { parseAccount } from '../../core/limits/account.ts';
+import type { AccountStore } from '../../core/limits/accounts.ts';
+import { formatUsd, nanoUsd } from '../../core/money.ts';
+import { ALERT_DETAIL_TYPE, ALERT_SOURCE } from '../../core/names.ts';
+import type { Directory } from '../../core/tenancy/authenticate.ts';
+import { accountKey, scopeLabel, teamKey } from '../../core/tenancy/scopes.ts';
+import type { UsageEvent } from '../../core/usage/event.ts';
+
+export interface BudgetAlertsOptions {
+  readonly store: AccountStore;
+  readonly directory: Directory;
+  readonly eventBridge: EventBridgeClient;
+  readonly busName: string;
+  readonly clock: Clock;
+}
+
+interface TeamMonth {
+  readonly tenantId: string;
+  readonly teamId: string;
+  readonly period: string;
+  readonly events: UsageEvent[];
+}
+
+export function createBudgetAlerts(options: BudgetAlertsOptions): {
+  check(events: readonly UsageEvent[]): Promise<void>;
+} {
+  return {
+    async check(events) {
+      const policy = await options.directory.policy();
+      for (const group of byTeamAndMonth(events)) {
+        const team = policy.teams[teamKey(group.tenantId, group.teamId)];
+        if (team !== undefined) await checkTeam(options, team, group);
+      }
+    },
+  };
+}
+
+function byTeamAndMonth(events: readonly UsageEvent[]): TeamMonth[] {
+  const groups = new Map<string, TeamMonth>();
+  for (const event of events) {
+    if (event.cost_nano_usd === 0) continue;
+    const { tenant_id: tenantId, team_id: teamId, period } = event;
+    const key = JSON.stringify([tenantId, teamId, period]);
+    const group = groups.get(key) ?? { tenantId, teamId, period, events: [] };
+    group.events.push(event);
+    groups.set(key, group);
+  }
+  return [...groups.values()];
+}
+
+async function checkTeam(
+  options: BudgetAlertsOptions,
+  team: Team,
+  { period, events }: TeamMonth,
+): Promise<void> {
+  const key = accountKey({ kind: 'team', tenantId: team.tenantId, teamId: team.id });
+  const item = await options.store.read(key);
+  if (item === undefined) return;
+  const account = parseAccount(item);
+  const month = Number(period.replace('-', ''));
+  const unsettled = new Map(
+    events
+      .filter((event) => account.holds.has(holdIdOf(event.request_id)))
+      .map((event) => [event.request_id, event.cost_nano_usd]),
+  );
+  const unsettledNanoUsd = [...unsettled.values()].reduce((sum, cost) => sum + cost, 0);
+  const { spent, limit, crossed } = crossedThresholds(
+    { account, month, unsettledNanoUsd },
+    team.alertAtPercent,
+  );
+  for (const percent of crossed) {
+    if (limit === undefined || wasTold(item, month, percent)) continue;
+    await tellOnce(options, { key, team, period, month, percent, spent, limit });
+  }
+}
+
+interface Crossing {
+  readonly key: string;
+  readonly team: Team;
+  readonly period: string;
+  readonly month: number;
+  readonly percent: number;
+  readonly spent: number;
+  readonly limit: number;
+}
+
+/** Throws when another process holds a fresh claim: the batch comes again and finds it told, or dead. */
+async function tellOnce(
+  { store, eventBridge, busName, clock }: BudgetAlertsOptions,
+  crossing: Crossing,
+): Promise<void> {
+  const { key, month, percent } = crossing;
+  const claim = await store.write(key, planClaim(month, percent, Math.floor(clock.nowMs() / 1000)));
+  if (claim.kind === 'refused') {
+    if (claim.item !== undefined && wasTold(claim.item, month, percent)) return;
+    throw new Error(`threshold ${percent} of ${key} is claimed elsewhere and not told yet`);
+  }
+  const entry = {
+    EventBusName: busName,
+    Source: ALERT_SOURCE,
+    DetailType: ALERT_DETAIL_TYPE.budget,
+    Detail: JSON.stringify(detailOf(crossing)),
+  };
+  const { FailedEntryCount } = await eventBridge.send(new PutEventsCommand({ Entries: [entry] }));
+  if ((FailedEntryCount ?? 0) > 0)
+    throw new Error(`the alert bus refused threshold ${percent} of ${key}`);
+  await store.write(key, planTold(month, percent));
+}
+
+function detailOf({
+  team,
+  period,
+  percent,
+  spent,
+  limit,
+}: Crossing): Record<string, string | number> {
+  const scope = scopeLabel({ kind: 'team', tenantId: team.tenantId, teamId: team.id });
+  return {
+    scope,
+    tenantId: team.tenantId,
+    teamId: team.id,
+    owner: team.owner,
+    period,
+    thresholdPercent: percent,
+    spentUsd: formatUsd(nanoUsd(spent)),
+    limitUsd: formatUsd(nanoUsd(limit)),
+    /** Deliveries may repeat; receivers tell repetitions by this. */
+    deduplicationId: `${team.tenantId}/${team.id}/${period}/${percent}`,
+  };
+}

@@ -1,0 +1,58 @@
+/**
+ * The usage monitor: reads the usage stream and tells budget thresholds. Idempotent under redelivery:
+ * what was told is marked in the account. A record that cannot be read is logged and passed over.
+ */
+import { EventBridgeClient } from '@aws-sdk/client-eventbridge';
+import middy from '@middy/core';
+import type { KinesisStreamBatchResponse, KinesisStreamEvent } from 'aws-lambda';
+import { systemClock } from '../../core/clock.ts';
+import { type UsageEvent, usageEventSchema } from '../../core/usage/event.ts';
+import { createDynamoAccounts } from '../adapters/dynamo-accounts.ts';
+import { createDynamoClient } from '../adapters/dynamo-client.ts';
+import { createDynamoDirectory } from '../adapters/dynamo-directory.ts';
+import { readEnvironment } from '../adapters/environment.ts';
+import { createTelemetry } from '../adapters/telemetry.ts';
+import { createBudgetAlerts } from './budget-alerts.ts';
+
+const telemetry = createTelemetry('usage-monitor');
+const env = readEnvironment(['accountsTable', 'catalogTable', 'alertBus']);
+const client = createDynamoClient();
+const alerts = createBudgetAlerts({
+  store: createDynamoAccounts({ client, tableName: env.accountsTable }),
+  directory: createDynamoDirectory({
+    client,
+    tableName: env.catalogTable,
+    clock: systemClock,
+    report: telemetry.report,
+  }),
+  eventBridge: new EventBridgeClient({ maxAttempts: 3 }),
+  busName: env.alertBus,
+  clock: systemClock,
+});
+
+export const handler = middy<KinesisStreamEvent>().handler(
+  async ({ Records }): Promise<KinesisStreamBatchResponse> => {
+    const events = Records.flatMap(({ kinesis }) => parseRecord(kinesis.data) ?? []);
+    try {
+      await alerts.check(events);
+      return { batchItemFailures: [] };
+    } catch (fault) {
+      // The whole batch comes again: thresholds that were told in it stay told.
+      telemetry.report('budget check failed', fault);
+      const first = Records[0]?.kinesis.sequenceNumber;
+      return { batchItemFailures: first === undefined ? [] : [{ itemIdentifier: first }] };
+    } finally {
+      telemetry.flush();
+    }
+  },
+);
+
+function parseRecord(data: string): UsageEvent | undefined {
+  try {
+    return usageEventSchema.parse(JSON.parse(Buffer.from(data, 'base64').toString('utf8')));
+  } catch (fault) {
+    telemetry.count('poisonRecords');
+    telemetry.report('usage record not readable', fault);
+    return undefined;
+  }
+}

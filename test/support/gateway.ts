@@ -1,0 +1,192 @@
+import type { KeyRecord, ModelAlias, PolicySnapshot } from '../../core/catalog/snapshot.ts';
+import { systemClock } from '../../core/clock.ts';
+import { newRequestId } from '../../core/ids.ts';
+import { type AccountStore, createAccounts } from '../../core/limits/accounts.ts';
+import type { Limits } from '../../core/limits/dimensions.ts';
+import type { GatewayResponse } from '../../core/response.ts';
+import { type Ports, serve } from '../../core/serve.ts';
+import { teamKey } from '../../core/tenancy/scopes.ts';
+import { hashKey, newVirtualKey } from '../../core/tenancy/virtual-key.ts';
+import type { UsageEvent } from '../../core/usage/event.ts';
+import { createHttpUpstream } from '../../lambdas/adapters/http-upstream.ts';
+import { createMemoryStore, type MemoryStore } from './memory-store.ts';
+
+export const PRICE = { version: 'p1', input: 250_000, cachedInput: 25_000, output: 2_000_000 };
+export const TEAM = { kind: 'team', tenantId: 'acme', teamId: 'search' } as const;
+
+export interface TestGateway {
+  readonly key: string;
+  readonly store: MemoryStore;
+  readonly events: UsageEvent[];
+  readonly reports: string[];
+  readonly ports: Ports;
+  /** Sends a request and waits for its body; books may still be open. */
+  call(request: {
+    method?: string;
+    path?: string;
+    body?: unknown;
+    headers?: Record<string, string>;
+  }): Promise<Answer>;
+  chat(body: Record<string, unknown>): Promise<Answer>;
+  close(): void;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly text: string;
+  readonly json: () => {
+    error?: {
+      type: string;
+      code: string | null;
+      message: string;
+      param: string | null;
+      gateway: Record<string, unknown>;
+    };
+    [name: string]: unknown;
+  };
+  readonly closed: Promise<void>;
+}
+
+export interface TestGatewayOptions {
+  readonly providerUrl: string;
+  readonly limits?: { readonly key?: Limits; readonly team?: Limits };
+  readonly models?: readonly ModelAlias[];
+  readonly store?: (memory: MemoryStore) => AccountStore;
+  readonly idleTimeoutMs?: number;
+  readonly quietMs?: number;
+}
+
+/** A model whose name at the simulated provider says how it behaves. */
+export function model(alias: string, ...upstream: string[]): ModelAlias {
+  return {
+    alias,
+    tier: 'shared',
+    routes: (upstream.length === 0 ? [alias] : upstream).map((name) => ({
+      provider: 'sim',
+      model: name,
+      price: PRICE,
+      free: false,
+    })),
+    contextTokens: 128_000,
+    maxOutputTokens: 16_000,
+    defaultMaxOutputTokens: 500,
+  };
+}
+
+/** The whole request path over a real HTTP upstream, with the accounts and the usage stream in memory. */
+export function createTestGateway({
+  providerUrl,
+  limits = {},
+  models = [model('sim-small')],
+  store: wrap = (memory) => memory,
+  idleTimeoutMs = 5_000,
+  quietMs = 15_000,
+}: TestGatewayOptions): TestGateway {
+  const key = newVirtualKey();
+  const record: KeyRecord = {
+    keyId: 'vk_test',
+    tenantId: 'acme',
+    teamId: 'search',
+    projectId: 'web',
+    owner: 'ann',
+    pinnedTags: { cost_center: 'cc-1' },
+    features: ['answers'],
+    limits: limits.key ?? {},
+    createdAtMs: 0,
+  };
+  const policy: PolicySnapshot = {
+    version: 7,
+    timeZone: 'UTC',
+    providers: {
+      sim: {
+        id: 'sim',
+        kind: 'openai',
+        baseUrl: providerUrl,
+        connectTimeoutMs: 1_000,
+        firstByteTimeoutMs: 2_000,
+        idleTimeoutMs,
+      },
+    },
+    models: Object.fromEntries(
+      [...models, { ...model('forbidden'), tier: 'premium' as const }].map((each) => [
+        each.alias,
+        each,
+      ]),
+    ),
+    teams: {
+      [teamKey('acme', 'search')]: {
+        id: 'search',
+        tenantId: 'acme',
+        tiers: ['shared'],
+        limits: limits.team ?? {},
+        alertAtPercent: [80],
+        owner: 'ann',
+      },
+    },
+    projects: [{ id: 'web', tenantId: 'acme', teamId: 'search' }],
+  };
+  const store = createMemoryStore();
+  store.setUp({ kind: 'key', keyId: record.keyId }, record.limits);
+  store.setUp(TEAM, limits.team ?? {});
+  const events: UsageEvent[] = [];
+  const reports: string[] = [];
+  const upstream = createHttpUpstream({ clock: systemClock, quietMs });
+  const ports: Ports = {
+    clock: systemClock,
+    directory: {
+      findKey: async (hash) => (hash === hashKey(key) ? record : undefined),
+      policy: async () => policy,
+    },
+    accounts: createAccounts({ store: wrap(store), clock: systemClock }),
+    providerKeys: { get: async () => undefined },
+    upstream,
+    usage: { put: async (event) => void events.push(event) },
+    report: (what, fault) => void reports.push(`${what}: ${String(fault)}`),
+  };
+  const call: TestGateway['call'] = async ({
+    method = 'GET',
+    path = '/v1/models',
+    body,
+    headers = {},
+  }) => {
+    const nowMs = Date.now();
+    const bytes =
+      body instanceof Uint8Array
+        ? body
+        : Buffer.from(typeof body === 'string' ? body : JSON.stringify(body ?? ''));
+    const response = await serve(ports, {
+      method,
+      path,
+      headers: { authorization: `Bearer ${key}`, ...headers },
+      body: bytes,
+      requestId: newRequestId(),
+      receivedAtMs: nowMs,
+      deadlineMs: nowMs + 60_000,
+    });
+    return toAnswer(response);
+  };
+  return {
+    key,
+    store,
+    events,
+    reports,
+    ports,
+    call,
+    chat: (body) =>
+      call({
+        method: 'POST',
+        path: '/v1/chat/completions',
+        body: { model: 'sim-small', messages: [{ role: 'user', content: 'Hello there' }], ...body },
+      }),
+    close: upstream.close,
+  };
+}
+
+async function toAnswer({ status, headers, body, closed }: GatewayResponse): Promise<Answer> {
+  const parts: Uint8Array[] = [];
+  if (typeof body === 'string' || Buffer.isBuffer(body)) parts.push(Buffer.from(body));
+  else for await (const chunk of body) parts.push(chunk);
+  const text = Buffer.concat(parts).toString('utf8');
+  return { status, headers, text, json: () => JSON.parse(text), closed };
+}
