@@ -1,0 +1,104 @@
+import { RemovalPolicy } from 'aws-cdk-lib';
+import { SlackChannelConfiguration } from 'aws-cdk-lib/aws-chatbot';
+import type { Alarm } from 'aws-cdk-lib/aws-cloudwatch';
+import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
+import { EventBus, EventField, Rule, RuleTargetInput } from 'aws-cdk-lib/aws-events';
+import { SnsTopic } from 'aws-cdk-lib/aws-events-targets';
+import { ManagedPolicy, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { Key } from 'aws-cdk-lib/aws-kms';
+import { Topic } from 'aws-cdk-lib/aws-sns';
+import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
+import type { Queue } from 'aws-cdk-lib/aws-sqs';
+import { Construct } from 'constructs';
+import { ALERT_DETAIL_TYPE, ALERT_SOURCE } from '../../core/names.ts';
+import type { StageConfig } from '../stage-config.ts';
+import { deadLetterQueue } from './dead-letter-queue.ts';
+
+export interface AlertsProps {
+  readonly config: StageConfig;
+}
+
+/** From an event on the bus to a person: one rule a kind of alert, one topic for people, one for Slack where it is configured. */
+export class Alerts extends Construct {
+  readonly bus: EventBus;
+  readonly deadLetters: Queue;
+  readonly #key: Key;
+  readonly #people: Topic;
+  readonly #slack: Topic | undefined;
+
+  constructor(scope: Construct, id: string, { config }: AlertsProps) {
+    super(scope, id);
+    this.bus = new EventBus(this, 'Bus', { description: `Alerts of Tollgate, ${config.stage}` });
+    this.deadLetters = deadLetterQueue(this, 'DeadLetters');
+    this.#key = this.#topicKey();
+    this.#people = new Topic(this, 'Topic', { masterKey: this.#key, enforceSSL: true });
+    if (config.alerts.email !== undefined) {
+      this.#people.addSubscription(new EmailSubscription(config.alerts.email));
+    }
+    this.#slack = config.alerts.slack && this.#slackTopic(config.stage, config.alerts.slack);
+    this.#budgetRule();
+  }
+
+  /** Sends an alarm, and its end, the way of the alerts. */
+  notify(alarm: Alarm): void {
+    for (const topic of [this.#people, this.#slack]) {
+      if (topic === undefined) continue;
+      alarm.addAlarmAction(new SnsAction(topic));
+      alarm.addOkAction(new SnsAction(topic));
+    }
+  }
+
+  #budgetRule(): void {
+    const rule = new Rule(this, 'BudgetRule', {
+      description: 'A team has crossed a threshold of its monthly budget',
+      eventBus: this.bus,
+      eventPattern: { source: [ALERT_SOURCE], detailType: [ALERT_DETAIL_TYPE.budget] },
+    });
+    const field = (name: string) => EventField.fromPath(`$.detail.${name}`);
+    const title = `Team ${field('teamId')} has crossed ${field('thresholdPercent')} % of its budget`;
+    const text = `${title} for ${field('period')}: ${field('spentUsd')} of ${field('limitUsd')} US dollars. Owner: ${field('owner')}. Tenant: ${field('tenantId')}.`;
+    rule.addTarget(this.#target(this.#people, RuleTargetInput.fromText(text)));
+    if (this.#slack !== undefined)
+      rule.addTarget(this.#target(this.#slack, slackMessage(title, text)));
+  }
+
+  #target(topic: Topic, message: RuleTargetInput): SnsTopic {
+    return new SnsTopic(topic, { message, deadLetterQueue: this.deadLetters });
+  }
+
+  /** The key that AWS manages for SNS does not let EventBridge and CloudWatch publish. */
+  #topicKey(): Key {
+    const key = new Key(this, 'TopicKey', {
+      description: 'Alerts in their topics',
+      enableKeyRotation: true,
+      // It protects messages on their way only.
+      removalPolicy: RemovalPolicy.DESTROY,
+    });
+    for (const service of ['events', 'cloudwatch']) {
+      key.grantEncryptDecrypt(new ServicePrincipal(`${service}.amazonaws.com`));
+    }
+    return key;
+  }
+
+  #slackTopic(stage: string, slack: NonNullable<StageConfig['alerts']['slack']>): Topic {
+    const topic = new Topic(this, 'SlackTopic', { masterKey: this.#key, enforceSSL: true });
+    new SlackChannelConfiguration(this, 'SlackChannel', {
+      slackChannelConfigurationName: `tollgate-${stage}`,
+      slackWorkspaceId: slack.workspaceId,
+      slackChannelId: slack.channelId,
+      notificationTopics: [topic],
+      // The channel can look at alarms and do nothing else; the service's own default is administrator.
+      guardrailPolicies: [ManagedPolicy.fromAwsManagedPolicyName('CloudWatchReadOnlyAccess')],
+    });
+    return topic;
+  }
+}
+
+/** The only form in which AWS's chat service shows a message that no AWS service wrote; it drops all others. */
+function slackMessage(title: string, description: string): RuleTargetInput {
+  return RuleTargetInput.fromObject({
+    version: '1.0',
+    source: 'custom',
+    content: { textType: 'client-markdown', title, description },
+  });
+}

@@ -1,0 +1,152 @@
+import { join } from 'node:path';
+import { type Duration, RemovalPolicy } from 'aws-cdk-lib';
+import type { IGrantable, IPrincipal } from 'aws-cdk-lib/aws-iam';
+import { ManagedPolicy, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import {
+  ApplicationLogLevel,
+  Architecture,
+  type IFunction,
+  LoggingFormat,
+  Runtime,
+  SystemLogLevel,
+} from 'aws-cdk-lib/aws-lambda';
+import {
+  type BundlingOptions,
+  LogLevel,
+  NodejsFunction,
+  type NodejsFunctionProps,
+  OutputFormat,
+} from 'aws-cdk-lib/aws-lambda-nodejs';
+import { LogGroup } from 'aws-cdk-lib/aws-logs';
+import { Construct } from 'constructs';
+import { ENV, METRIC_NAMESPACE } from '../../core/names.ts';
+import { acknowledge } from '../acknowledge.ts';
+import { exact } from '../exact.ts';
+import { projectRoot } from '../project-root.ts';
+import type { StageConfig } from '../stage-config.ts';
+import { runOnManagedInstances } from './managed-instances.ts';
+import type { Network } from './network.ts';
+
+export interface GatewayFunctionProps {
+  readonly config: StageConfig;
+  /** Folder of lambdas/ that holds handler.ts; also the service's name in logs and metrics. */
+  readonly service: string;
+  readonly description: string;
+  readonly timeout: Duration;
+  /** What this function needs beyond what every function gets. */
+  readonly environment: Readonly<Record<string, string>>;
+  readonly compute: StageConfig['compute'];
+  /** Needed by managed instances, and where something inside must be reached; egress is then paid by the gigabyte. */
+  readonly network?: Network | undefined;
+}
+
+/** One of our functions: bundled, versioned, called through its `live` alias, allowed at birth to write its own log only. */
+export class GatewayFunction extends Construct implements IGrantable {
+  /** What callers and event sources invoke: the published version, never the latest code. */
+  readonly alias: IFunction;
+  readonly grantPrincipal: IPrincipal;
+
+  constructor(scope: Construct, id: string, props: GatewayFunctionProps) {
+    super(scope, id);
+    const { compute, network } = props;
+    const handler = this.#handler(props);
+    this.grantPrincipal = handler.grantPrincipal;
+    if (compute.kind === 'managed-instances') {
+      if (network === undefined) throw new TypeError('managed instances run inside a network');
+      runOnManagedInstances(handler, { compute, network });
+    }
+    const warm = compute.kind === 'lambda' ? compute.provisionedConcurrency : undefined;
+    const alias = handler.addAlias(
+      'live',
+      warm === undefined ? {} : { provisionedConcurrentExecutions: warm },
+    );
+    this.alias = exact(alias);
+  }
+
+  #handler(props: GatewayFunctionProps): NodejsFunction {
+    const { config, compute } = props;
+    const logGroup = new LogGroup(this, 'Log', {
+      retention: config.logRetentionDays,
+      removalPolicy: RemovalPolicy.DESTROY,
+    });
+    return new NodejsFunction(this, 'Function', {
+      description: props.description,
+      entry: join(projectRoot, 'lambdas', props.service, 'handler.ts'),
+      handler: 'handler',
+      projectRoot,
+      depsLockFilePath: join(projectRoot, 'package-lock.json'),
+      bundling,
+      runtime: Runtime.NODEJS_24_X,
+      architecture: Architecture.ARM_64,
+      memorySize: compute.memoryMb,
+      timeout: props.timeout,
+      role: this.#role(logGroup, props),
+      logGroup,
+      loggingFormat: LoggingFormat.JSON,
+      applicationLogLevelV2: ApplicationLogLevel[config.logLevel],
+      // The platform's own line for every start and end would cost more than our logs.
+      systemLogLevelV2: SystemLogLevel.WARN,
+      environment: {
+        [ENV.stage]: config.stage,
+        POWERTOOLS_SERVICE_NAME: props.service,
+        POWERTOOLS_METRICS_NAMESPACE: METRIC_NAMESPACE,
+        POWERTOOLS_LOG_LEVEL: config.logLevel,
+        NODE_OPTIONS: '--enable-source-maps',
+        ...props.environment,
+      },
+      ...placement(props),
+    });
+  }
+
+  /** Written by hand because the generated role may write every log group of the account. */
+  #role(logGroup: LogGroup, { network, service, compute }: GatewayFunctionProps): Role {
+    const role = new Role(this, 'Role', {
+      assumedBy: new ServicePrincipal('lambda.amazonaws.com'),
+      description: `Execution role of the ${service} function`,
+    });
+    logGroup.grantWrite(role);
+    if (network !== undefined && compute.kind === 'lambda') {
+      const policy = 'service-role/AWSLambdaVPCAccessExecutionRole';
+      role.addManagedPolicy(ManagedPolicy.fromAwsManagedPolicyName(policy));
+      acknowledge(role, {
+        [`IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/${policy}]`]:
+          'Network interfaces have no ARN before they exist; this is the policy AWS maintains for that.',
+      });
+    }
+    return role;
+  }
+}
+
+/** Local esbuild, no container. The SDK is bundled so that what was tested is what runs. */
+const bundling: BundlingOptions = {
+  format: OutputFormat.ESM,
+  target: 'node24',
+  minify: true,
+  keepNames: true,
+  sourceMap: true,
+  sourcesContent: false,
+  externalModules: [],
+  mainFields: ['module', 'main'],
+  logLevel: LogLevel.WARNING,
+  // Dependencies that are still CommonJS call require, which ES modules do not have.
+  banner:
+    "import{createRequire as bannerRequire}from'node:module';const require=bannerRequire(import.meta.url);",
+};
+
+function placement({ compute, network }: GatewayFunctionProps): NodejsFunctionProps {
+  if (compute.kind === 'managed-instances') {
+    const { minEnvironments, maxEnvironments } = compute;
+    return {
+      currentVersionOptions: {
+        minExecutionEnvironments: minEnvironments,
+        maxExecutionEnvironments: maxEnvironments,
+      },
+    };
+  }
+  return {
+    ...(compute.reservedConcurrency === undefined
+      ? {}
+      : { reservedConcurrentExecutions: compute.reservedConcurrency }),
+    ...(network === undefined ? {} : { vpc: network.vpc, securityGroups: [network.callers] }),
+  };
+}

@@ -1,0 +1,148 @@
+import { Duration } from 'aws-cdk-lib';
+import {
+  Alarm,
+  ComparisonOperator,
+  Dashboard,
+  GraphWidget,
+  type IMetric,
+  Metric,
+  TreatMissingData,
+} from 'aws-cdk-lib/aws-cloudwatch';
+import type { Queue } from 'aws-cdk-lib/aws-sqs';
+import { Construct } from 'constructs';
+import { METRIC_NAMESPACE, METRICS } from '../../core/names.ts';
+import type { DataStack } from '../data-stack.ts';
+import type { Alerts } from './alerts.ts';
+import type { GatewayFunction } from './gateway-function.ts';
+import type { StreamingApi } from './streaming-api.ts';
+import type { UsagePipeline } from './usage-pipeline.ts';
+
+export interface MonitoringProps {
+  readonly alerts: Alerts;
+  readonly api: StreamingApi;
+  readonly data: DataStack;
+  readonly pipeline: UsagePipeline;
+  readonly proxy: GatewayFunction;
+  readonly admin: GatewayFunction;
+}
+
+interface AlarmRow {
+  /** `critical`: money or answers are being lost now. `warning`: they will be if nobody looks today. */
+  readonly severity: 'critical' | 'warning';
+  readonly metric: IMetric;
+  /** The alarm rings above this. */
+  readonly above: number;
+  /** Periods of the metric in a row. */
+  readonly periods: number;
+}
+
+/** Every alarm of the system in one table, and one thin dashboard. */
+export class Monitoring extends Construct {
+  constructor(scope: Construct, id: string, props: MonitoringProps) {
+    super(scope, id);
+    for (const [name, row] of Object.entries(alarmRows(props))) {
+      const alarm = new Alarm(this, name, {
+        alarmDescription: `${row.severity}; owner: platform team; runbook: docs/runbook.md#${name}`,
+        metric: row.metric,
+        threshold: row.above,
+        comparisonOperator: ComparisonOperator.GREATER_THAN_THRESHOLD,
+        evaluationPeriods: row.periods,
+        // Nothing runs while nobody calls, so silence is health.
+        treatMissingData: TreatMissingData.NOT_BREACHING,
+      });
+      props.alerts.notify(alarm);
+    }
+    addDashboard(this, props);
+  }
+}
+
+/** By name, which is also the heading of the alarm's section in docs/runbook.md. */
+function alarmRows(props: MonitoringProps): Readonly<Record<string, AlarmRow>> {
+  const { alerts, api, data, pipeline } = props;
+  const proxy = props.proxy.alias;
+  const admin = props.admin.alias;
+  const monitor = pipeline.monitor.alias;
+  const poison = own('poisonRecords', 'Sum', 'usage-monitor');
+  return {
+    'settle-failures': critical(own('settleFailed')),
+    'gateway-faults': critical(own('faults'), { above: 5, periods: 2 }),
+    'proxy-errors': critical(proxy.metricErrors(sum), { periods: 2 }),
+    'proxy-throttles': critical(proxy.metricThrottles(sum)),
+    'admin-errors': warning(admin.metricErrors(sum)),
+    'api-server-errors': critical(api.metricServerErrors(), { above: 10, periods: 2 }),
+    'spill-dead-letters': critical(depth(pipeline.spillDeadLetters)),
+    'monitor-dead-letters': critical(depth(pipeline.monitorDeadLetters)),
+    'alert-dead-letters': critical(depth(alerts.deadLetters)),
+    'spill-depth': warning(depth(pipeline.spillQueue), { above: 1000 }),
+    'spill-age': critical(ageSeconds(pipeline.spillQueue), { above: 900, periods: 2 }),
+    'monitor-errors': warning(monitor.metricErrors(sum), { periods: 3 }),
+    'monitor-lag': warning(consumerLagMs(data), { above: 300_000, periods: 2 }),
+    'poison-records': critical(poison),
+    'stream-throttles': warning(refusedWrites(data), { periods: 2 }),
+    'lake-freshness': warning(data.lake.metricFreshness(), { above: 1800, periods: 2 }),
+    'lake-rejects': critical(data.lake.metricRejectedRecords()),
+  };
+}
+
+type Threshold = Partial<Pick<AlarmRow, 'above' | 'periods'>>;
+
+function critical(metric: IMetric, threshold: Threshold = {}): AlarmRow {
+  return { severity: 'critical', metric, above: 0, periods: 1, ...threshold };
+}
+
+function warning(metric: IMetric, threshold: Threshold = {}): AlarmRow {
+  return { ...critical(metric, threshold), severity: 'warning' };
+}
+
+const period = Duration.minutes(5);
+const sum = { statistic: 'Sum', period };
+const maximum = { statistic: 'Maximum', period };
+
+/** A metric that a function of ours writes. Powertools puts the service's name on each. */
+function own(metric: keyof typeof METRICS, statistic = 'Sum', service = 'proxy'): Metric {
+  return new Metric({
+    namespace: METRIC_NAMESPACE,
+    metricName: METRICS[metric].name,
+    dimensionsMap: { service },
+    statistic,
+    period,
+  });
+}
+
+function depth(queue: Queue): Metric {
+  return queue.metricApproximateNumberOfMessagesVisible(maximum);
+}
+
+function ageSeconds(queue: Queue): Metric {
+  return queue.metricApproximateAgeOfOldestMessage(maximum);
+}
+
+function consumerLagMs(data: DataStack): Metric {
+  return data.usageStream.metricGetRecordsIteratorAgeMilliseconds(maximum);
+}
+
+function refusedWrites(data: DataStack): Metric {
+  return data.usageStream.metricWriteProvisionedThroughputExceeded(sum);
+}
+
+function addDashboard(scope: Construct, { api, data, pipeline }: MonitoringProps): void {
+  const graph = (title: string, ...left: IMetric[]) => new GraphWidget({ title, left, width: 12 });
+  new Dashboard(scope, 'Dashboard', {
+    widgets: [
+      [
+        graph('Requests', api.metricRequests(), own('requests'), own('denied'), own('faults')),
+        graph('Time to first token, ms', own('ttftMs', 'p50'), own('ttftMs', 'p99')),
+      ],
+      [
+        graph('Overhead of the gateway, ms', own('overheadMs', 'p50'), own('overheadMs', 'p99')),
+        graph(
+          'Usage on its way',
+          own('usageSpilled'),
+          depth(pipeline.spillQueue),
+          consumerLagMs(data),
+          data.lake.metricFreshness(),
+        ),
+      ],
+    ],
+  });
+}

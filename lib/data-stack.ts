@@ -1,0 +1,111 @@
+/**
+ * Everything that must outlive a deployment: accounts, catalog, secrets, the usage stream and the lake.
+ * It holds no code, so that the gateway can be deployed, replaced or deleted without touching it.
+ */
+import {
+  CfnOutput,
+  Duration,
+  RemovalPolicy,
+  SecretValue,
+  Stack,
+  type StackProps,
+} from 'aws-cdk-lib';
+import { AttributeType, Billing, TableEncryptionV2, TableV2 } from 'aws-cdk-lib/aws-dynamodb';
+import { Stream, StreamEncryption, StreamMode } from 'aws-cdk-lib/aws-kinesis';
+import { Key } from 'aws-cdk-lib/aws-kms';
+import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
+import type { Construct } from 'constructs';
+import { TABLE_KEY } from '../core/names.ts';
+import { acknowledge } from './acknowledge.ts';
+import { UsageLake } from './constructs/usage-lake.ts';
+import { UsageQueries } from './constructs/usage-queries.ts';
+import type { StageConfig } from './stage-config.ts';
+
+export interface DataStackProps extends StackProps {
+  readonly config: StageConfig;
+}
+
+export class DataStack extends Stack {
+  readonly accounts: TableV2;
+  readonly catalog: TableV2;
+  readonly usageStream: Stream;
+  readonly lake: UsageLake;
+  readonly adminKey: Secret;
+  /** By the name that the policy file uses. */
+  readonly providerSecrets: ReadonlyMap<string, Secret>;
+  readonly #removalPolicy: RemovalPolicy;
+
+  constructor(scope: Construct, id: string, props: DataStackProps) {
+    super(scope, id, props);
+    const { config } = props;
+    this.#removalPolicy = config.removalProtection ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY;
+    this.accounts = this.#table('Accounts', config);
+    this.catalog = this.#table('Catalog', config);
+    this.adminKey = this.#adminKey();
+    this.providerSecrets = new Map(
+      config.providerSecrets.map((name) => [name, this.#providerSecret(name)]),
+    );
+    this.usageStream = new Stream(this, 'UsageStream', {
+      streamMode: StreamMode.ON_DEMAND,
+      // A consumer that broke on Friday evening loses nothing by Monday.
+      retentionPeriod: Duration.days(7),
+      encryption: StreamEncryption.MANAGED,
+      removalPolicy: this.#removalPolicy,
+    });
+    const key = new Key(this, 'LakeKey', {
+      description: 'The usage lake and what is asked of it',
+      enableKeyRotation: true,
+      removalPolicy: this.#removalPolicy,
+    });
+    this.lake = new UsageLake(this, 'UsageLake', {
+      stream: this.usageStream,
+      key,
+      removalPolicy: this.#removalPolicy,
+      logRetentionDays: config.logRetentionDays,
+    });
+    new UsageQueries(this, 'UsageQueries', {
+      lake: this.lake,
+      key,
+      stage: config.stage,
+      scanLimitGb: config.athena.scanLimitGb,
+      removalPolicy: this.#removalPolicy,
+    });
+    new CfnOutput(this, 'AdminKeySecret', { value: this.adminKey.secretArn });
+  }
+
+  #table(id: string, config: StageConfig): TableV2 {
+    return new TableV2(this, id, {
+      partitionKey: { name: TABLE_KEY, type: AttributeType.STRING },
+      billing: Billing.onDemand(),
+      encryption: TableEncryptionV2.awsManagedKey(),
+      pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
+      deletionProtection: config.removalProtection,
+      removalPolicy: this.#removalPolicy,
+    });
+  }
+
+  #adminKey(): Secret {
+    const secret = new Secret(this, 'AdminKey', {
+      description: 'Bearer key of the admin API',
+      generateSecretString: { passwordLength: 48, excludePunctuation: true },
+      removalPolicy: this.#removalPolicy,
+    });
+    acknowledge(secret, {
+      SMG4: 'Replaced by hand: people and pipelines hold this key, and a rotation that they did not start would lock them out.',
+    });
+    return secret;
+  }
+
+  /** Born as an empty pool; the operator puts the vendor's keys in, and later deployments leave the value alone. */
+  #providerSecret(name: string): Secret {
+    const secret = new Secret(this, `ProviderSecret-${name}`, {
+      description: `Key pool of the provider secret "${name}"`,
+      secretStringValue: SecretValue.unsafePlainText('{"keys":[]}'),
+      removalPolicy: this.#removalPolicy,
+    });
+    acknowledge(secret, {
+      SMG4: 'Vendors issue these keys by hand and offer no rotation; the pool holds several so that one can be replaced without a gap.',
+    });
+    return secret;
+  }
+}

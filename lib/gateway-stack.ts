@@ -1,0 +1,101 @@
+/** Everything that runs code or routes requests. It holds no state, so it can be replaced or deleted at any time. */
+import { CfnOutput, Duration, Stack, type StackProps } from 'aws-cdk-lib';
+import type { Construct } from 'constructs';
+import { ENV } from '../core/names.ts';
+import { Alerts } from './constructs/alerts.ts';
+import { GatewayFunction } from './constructs/gateway-function.ts';
+import { Monitoring } from './constructs/monitoring.ts';
+import { Network } from './constructs/network.ts';
+import { STREAM_TIMEOUT, StreamingApi } from './constructs/streaming-api.ts';
+import { UsagePipeline } from './constructs/usage-pipeline.ts';
+import type { DataStack } from './data-stack.ts';
+import type { InferenceStack } from './inference-stack.ts';
+import type { StageConfig } from './stage-config.ts';
+
+export interface GatewayStackProps extends StackProps {
+  readonly config: StageConfig;
+  readonly data: DataStack;
+  readonly inference: InferenceStack | undefined;
+}
+
+export class GatewayStack extends Stack {
+  constructor(scope: Construct, id: string, props: GatewayStackProps) {
+    super(scope, id, props);
+    const { config, data } = props;
+    const alerts = new Alerts(this, 'Alerts', { config });
+    const pipeline = new UsagePipeline(this, 'UsagePipeline', {
+      config,
+      data,
+      alertBus: alerts.bus,
+    });
+    const proxy = this.#proxy(props, pipeline);
+    const admin = this.#admin(props);
+    const api = new StreamingApi(this, 'StreamingApi', {
+      config,
+      proxy: proxy.alias,
+      admin: admin.alias,
+    });
+    new Monitoring(this, 'Monitoring', { alerts, api, data, pipeline, proxy, admin });
+
+    const baseUrl =
+      config.domain === undefined ? api.api.urlForPath('/v1') : `https://${config.domain.name}/v1`;
+    new CfnOutput(this, 'BaseUrl', {
+      value: baseUrl,
+      description: 'Base URL for OpenAI-compatible clients',
+    });
+  }
+
+  #proxy({ config, data, inference }: GatewayStackProps, pipeline: UsagePipeline): GatewayFunction {
+    const secrets = [...data.providerSecrets];
+    const secretArns = Object.fromEntries(
+      secrets.map(([name, secret]) => [name, secret.secretArn]),
+    );
+    const proxy = new GatewayFunction(this, 'Proxy', {
+      config,
+      service: 'proxy',
+      description: 'Serves the model APIs: reserves, relays, settles',
+      timeout: STREAM_TIMEOUT,
+      compute: config.compute,
+      network: this.#network(config, inference),
+      environment: {
+        [ENV.accountsTable]: data.accounts.tableName,
+        [ENV.catalogTable]: data.catalog.tableName,
+        [ENV.usageStream]: data.usageStream.streamName,
+        [ENV.spillQueueUrl]: pipeline.spillQueue.queueUrl,
+        [ENV.providerSecrets]: this.toJsonString(secretArns),
+      },
+    });
+    data.accounts.grant(proxy, 'dynamodb:GetItem', 'dynamodb:UpdateItem');
+    data.catalog.grant(proxy, 'dynamodb:GetItem');
+    data.usageStream.grantWrite(proxy);
+    pipeline.spillQueue.grantSendMessages(proxy);
+    for (const [, secret] of secrets) secret.grantRead(proxy);
+    return proxy;
+  }
+
+  #admin({ config, data }: GatewayStackProps): GatewayFunction {
+    const admin = new GatewayFunction(this, 'Admin', {
+      config,
+      service: 'admin',
+      description: 'The admin API: policy, keys, limits',
+      timeout: Duration.seconds(29),
+      compute: { kind: 'lambda', memoryMb: 512 },
+      environment: {
+        [ENV.accountsTable]: data.accounts.tableName,
+        [ENV.catalogTable]: data.catalog.tableName,
+        [ENV.adminKeySecret]: data.adminKey.secretArn,
+      },
+    });
+    data.accounts.grant(admin, 'dynamodb:GetItem', 'dynamodb:UpdateItem');
+    data.catalog.grant(admin, 'dynamodb:GetItem', 'dynamodb:PutItem');
+    data.adminKey.grantRead(admin);
+    return admin;
+  }
+
+  /** None, unless something needs one: addresses inside a network reach providers through a gateway paid by the gigabyte. */
+  #network(config: StageConfig, inference: InferenceStack | undefined): Network | undefined {
+    if (inference !== undefined) return inference.network;
+    if (config.compute.kind === 'lambda') return undefined;
+    return new Network(this, 'Network', { logRetentionDays: config.logRetentionDays });
+  }
+}

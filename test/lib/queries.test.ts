@@ -1,0 +1,270 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DuckDBInstance } from '@duckdb/node-api';
+import { build } from 'esbuild';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import * as z from 'zod';
+import { LAKE } from '../../core/names.ts';
+import { type UsageEvent, usageEventColumns } from '../../core/usage/event.ts';
+import { readNamedQueries } from '../../lib/constructs/usage-queries.ts';
+import { projectRoot } from '../../lib/project-root.ts';
+
+const queries = readNamedQueries();
+const sqlOf = (name: string) => {
+  const query = queries.find((candidate) => candidate.name === name);
+  if (query === undefined) throw new Error(`no query ${name}`);
+  return query.sql;
+};
+
+describe('named queries', () => {
+  it('are one question each, asked in the leading comment', () => {
+    expect(queries.map(({ name }) => name)).toEqual([
+      'denials-by-team',
+      'spend-by-day',
+      'spend-by-model',
+      'spend-by-project',
+      'spend-by-team',
+      'unpriced-or-estimated',
+      'usage-totals',
+    ]);
+    for (const { description } of queries) expect(description).toMatch(/^[A-Z].*\?/);
+  });
+
+  it.each(queries)(
+    '$name reads the usage table, filters on the partition and keeps one row a request',
+    ({ sql }) => {
+      expect(sql).toMatch(new RegExp(`from ${LAKE.usageTable}\\n\\s+where dt >= `));
+      expect(sql).toContain('partition by request_id');
+      expect(sql).toContain('where copy = 1');
+    },
+  );
+
+  describe('as Athena reads them', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'tollgate-trino-'));
+    afterAll(() => rmSync(folder, { recursive: true }));
+    let validate: (sql: string) => readonly unknown[];
+
+    beforeAll(async () => {
+      // The parser's own ES modules do not load in Node, so it is bundled once.
+      const outfile = join(folder, 'trino.cjs');
+      const entry = {
+        contents: "export { TrinoSQL } from 'dt-sql-parser'",
+        resolveDir: projectRoot,
+      };
+      await build({
+        stdin: entry,
+        outfile,
+        bundle: true,
+        platform: 'node',
+        format: 'cjs',
+        logLevel: 'error',
+      });
+      const { TrinoSQL } = trinoModule.parse(createRequire(import.meta.url)(outfile));
+      validate = (sql) => new TrinoSQL().validate(sql);
+    }, 30_000);
+
+    it.each(queries)('$name is Trino SQL', ({ sql }) => {
+      expect(validate(sql)).toEqual([]);
+    });
+
+    it('would notice SQL that only DuckDB understands', () => {
+      expect(validate('select a::bigint from usage')).not.toEqual([]);
+    });
+  });
+
+  describe('over a table with repeated, denied, estimated and old rows', () => {
+    let ask: (name: string) => Promise<Record<string, unknown>[]>;
+    let close: () => void;
+
+    beforeAll(async () => {
+      const instance = await DuckDBInstance.create(':memory:');
+      const connection = await instance.connect();
+      await connection.run(trinoFunctions);
+      const columns = usageEventColumns.map(
+        ({ name, type }) => `${name} ${type === 'string' ? 'varchar' : type}`,
+      );
+      await connection.run(
+        `create table ${LAKE.usageTable} (${[...columns, 'dt varchar', '"hour" varchar'].join(', ')})`,
+      );
+      for (const { dt, ...event } of rows) {
+        const values = [
+          ...usageEventColumns.map(({ name }) => literal(Reflect.get(event, name))),
+          literal(dt),
+          "'00'",
+        ];
+        await connection.run(`insert into ${LAKE.usageTable} values (${values.join(', ')})`);
+      }
+      ask = async (name) => (await connection.runAndReadAll(sqlOf(name))).getRowObjectsJson();
+      close = () => {
+        connection.closeSync();
+        instance.closeSync();
+      };
+    }, 30_000);
+    afterAll(() => close());
+
+    it('totals every request once, to the nano-dollar, settled rows before estimated ones', async () => {
+      expect(await ask('usage-totals')).toEqual([
+        {
+          requests: '4',
+          denied_requests: '1',
+          input_tokens: '300',
+          cached_input_tokens: '7',
+          output_tokens: '30',
+          cost_nano_usd: '9000000000000003',
+          cost_usd: '9000000.000000003',
+        },
+      ]);
+    });
+
+    it('spends by team, dearest first, without denials', async () => {
+      expect(await ask('spend-by-team')).toMatchObject([
+        { period: '2026-11', team_id: 'search', requests: '2', cost_nano_usd: '9000000000000002' },
+        {
+          period: '2026-11',
+          team_id: 'support',
+          requests: '1',
+          cost_nano_usd: '1',
+          cost_usd: '0.000000001',
+        },
+      ]);
+    });
+
+    it('spends by project, model and day', async () => {
+      expect(await ask('spend-by-project')).toMatchObject([
+        { project_id: 'web', requests: '2' },
+        { project_id: 'bot' },
+      ]);
+      expect(await ask('spend-by-model')).toMatchObject([
+        { tier: 'shared', model_alias: 'small', provider: 'openai', requests: '3' },
+      ]);
+      const days = await ask('spend-by-day');
+      expect(days).toHaveLength(1);
+      expect(days).toMatchObject([{ usage_day: '2026-11-20', requests: '3' }]);
+    });
+
+    it('shows who was denied by what', async () => {
+      expect(await ask('denials-by-team')).toEqual([
+        {
+          tenant_id: 'acme',
+          team_id: 'support',
+          denied_scope: 'team',
+          denied_dimension: 'tokensPerMinute',
+          model_alias: 'small',
+          denied_requests: '1',
+          first_denied_ms: String(NOON_MS),
+          last_denied_ms: String(NOON_MS),
+        },
+      ]);
+    });
+
+    it('shows calls that rest on a guess, but not those that were settled later', async () => {
+      expect(await ask('unpriced-or-estimated')).toMatchObject([
+        { unpriced: true, estimated: false, requests: '1' },
+      ]);
+    });
+  });
+});
+
+const trinoModule = z.object({
+  TrinoSQL: z.custom<new () => { validate(sql: string): readonly unknown[] }>(
+    (value) => typeof value === 'function',
+  ),
+});
+
+/** What the queries use of Trino and DuckDB names differently. */
+const trinoFunctions = `
+  set integer_division = true;
+  create macro date_format(ts, f) as strftime(ts, replace(replace(f, '%i', '%M'), '%s', '%S'));
+  create macro date_add(u, n, d) as case u when 'day' then d::timestamp + to_days(n::int) end;
+`;
+
+/** 2026-11-20T12:00:00Z */
+const NOON_MS = 1_795_176_000_000;
+
+const call: UsageEvent = {
+  schema_version: 1,
+  request_id: 'r1',
+  event_time_ms: NOON_MS,
+  outcome: 'ok',
+  tenant_id: 'acme',
+  team_id: 'search',
+  project_id: 'web',
+  virtual_key_id: 'k1',
+  feature: null,
+  cost_center: null,
+  customer_id: null,
+  user_id: null,
+  use_case: null,
+  session_id: null,
+  tags: null,
+  dialect: 'openai',
+  model_alias: 'small',
+  model: 'gpt-5-mini',
+  provider: 'openai',
+  tier: 'shared',
+  stream: true,
+  status: 200,
+  error_code: null,
+  denied_dimension: null,
+  denied_scope: null,
+  input_tokens: 100,
+  cached_input_tokens: 7,
+  output_tokens: 10,
+  reasoning_tokens: null,
+  cost_nano_usd: 9_000_000_000_000_000,
+  price_version: 'v1',
+  held_nano_usd: 5,
+  held_tokens: 500,
+  estimated: false,
+  attempts: 1,
+  ttft_ms: 5,
+  duration_ms: 50,
+  overhead_ms: 2,
+  policy_version: 1,
+  period: '2026-11',
+};
+
+const today = new Date().toISOString().slice(0, 10);
+const denial = {
+  outcome: 'denied',
+  status: 429,
+  denied_scope: 'team',
+  denied_dimension: 'tokensPerMinute',
+  cost_nano_usd: 0,
+} as const;
+const noTokens = { input_tokens: null, cached_input_tokens: null, output_tokens: null } as const;
+
+const rows: readonly (UsageEvent & { readonly dt: string })[] = [
+  { ...call, dt: today },
+  { ...call, dt: today },
+  // Posted at the held amount by the reaper, then settled late: the settlement counts.
+  { ...call, request_id: 'r2', estimated: true, cost_nano_usd: 999, dt: today },
+  { ...call, request_id: 'r2', cached_input_tokens: null, cost_nano_usd: 2, dt: today },
+  {
+    ...call,
+    request_id: 'r3',
+    team_id: 'support',
+    project_id: 'bot',
+    cached_input_tokens: 0,
+    price_version: null,
+    cost_nano_usd: 1,
+    dt: today,
+  },
+  {
+    ...call,
+    ...denial,
+    ...noTokens,
+    request_id: 'r4',
+    team_id: 'support',
+    project_id: 'bot',
+    dt: today,
+  },
+  { ...call, request_id: 'r5', dt: '2026-01-01' },
+];
+
+function literal(value: unknown): string {
+  if (value === null) return 'null';
+  return typeof value === 'string' ? `'${value}'` : String(value);
+}
