@@ -80,6 +80,13 @@ describe('a compiled policy', () => {
     expect(snapshot.projects).toEqual([{ id: 'web', tenantId: 'acme', teamId: 'search' }]);
   });
 
+  it('has each alert percent once, in order', () => {
+    const text = SMALL_POLICY.replace('[80]', '[100, 50%, 50]');
+    expect(compiled(text).snapshot.teams[teamKey('acme', 'search')]?.alertAtPercent).toEqual([
+      50, 100,
+    ]);
+  });
+
   it('gives an account to a key whose secret exists, and to no other', () => {
     const secretHash = hashKey(newVirtualKey());
     const text = SMALL_POLICY.replace(

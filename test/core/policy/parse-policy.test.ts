@@ -160,6 +160,11 @@ describe('names', () => {
     },
   );
 
+  it('does not lose what is named __proto__', () => {
+    const { text, line } = broken('web: { team: search }', '__proto__: { team: search }');
+    expect(errorsOf(text)).toContainEqual(expect.objectContaining({ line, found: '__proto__' }));
+  });
+
   it('refuses the same secret for two keys, also of different tenants', () => {
     const secret = `secret: sha256:${'a'.repeat(64)}`;
     const key = (name: string) => `    keys: { ${name}: { project: web, owner: Ada, ${secret} } }`;
@@ -232,7 +237,8 @@ describe('YAML', () => {
   it('stops a document that unfolds into a huge one', () => {
     const level = (name: string, below: string) =>
       `${name}: &${name} [${Array(10).fill(`*${below}`).join(', ')}]\n`;
-    const bomb = `a: &a [1, 1]\n${level('b', 'a')}${level('c', 'b')}${level('d', 'c')}${level('e', 'd')}${level('f', 'e')}${level('g', 'f')}`;
+    const levels = [...'bcdefghi'].map((name, index) => level(name, 'abcdefgh'.charAt(index)));
+    const bomb = `a: &a [1, 1]\n${levels.join('')}`;
     expect(messagesOf(bomb)).toEqual([expect.stringContaining('100000 values')]);
   });
 
