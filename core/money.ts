@@ -9,7 +9,7 @@ declare const nanoUsdBrand: unique symbol;
 export type NanoUsd = number & { readonly [nanoUsdBrand]: true };
 
 /** Whole micro-dollars per million tokens: $2.50 per million is 2,500,000. */
-export type MicroUsdPerMillion = number;
+type MicroUsdPerMillion = number;
 
 /** The largest amount that stays exact in every language that reads it: about nine million dollars. */
 export const MAX_NANO_USD = 9_000_000_000_000_000;

@@ -12,7 +12,7 @@ export interface GatewayResponse {
   readonly errorCode?: string;
 }
 
-export const CLOSED: Promise<void> = Promise.resolve();
+const CLOSED: Promise<void> = Promise.resolve();
 
 export function jsonResponse(status: number, body: unknown, requestId: string): GatewayResponse {
   return {

@@ -17,6 +17,7 @@ import { explainRefusal } from './limits/refusal.ts';
 import { ZERO_USD } from './money.ts';
 import { MAX_BODY_BYTES } from './names.ts';
 import { isWorthAnotherRoute, UpstreamFault, type UpstreamPort } from './providers/upstream.ts';
+import type { Report } from './report.ts';
 import { errorResponse, type GatewayResponse, jsonResponse } from './response.ts';
 import { type Selection, selectRoutes } from './routing/select-routes.ts';
 import { serveModel, serveModels } from './serve-models.ts';
@@ -62,7 +63,7 @@ export interface Ports {
   readonly upstream: UpstreamPort;
   readonly usage: UsageSink;
   /** Operators read these; callers never do. */
-  readonly report: (what: string, fault: unknown) => void;
+  readonly report: Report;
 }
 
 /** How long a hold outlives its call before the reaper may close it: the longest stream the platform allows. */
@@ -76,7 +77,7 @@ export async function serve(ports: Ports, request: GatewayRequest): Promise<Gate
     return await route(ports, request);
   } catch (thrown) {
     const error = asGatewayError(thrown);
-    if (error.cause !== undefined) ports.report(error.code, error);
+    if (error.cause !== undefined) ports.report('request failed', error);
     return errorResponse(error, request.requestId);
   }
 }
@@ -136,6 +137,7 @@ async function serveChat(ports: Ports, request: GatewayRequest): Promise<Gateway
     timeZone: caller.policy.timeZone,
     holdSeconds: HOLD_SECONDS,
   });
+  if (reservation.kind === 'faulted') return unlimited(ports, request.requestId, reservation);
   if (reservation.kind !== 'reserved')
     return refuse(ports, { facts, refusal: reservation, undone: reservation.undone });
 
@@ -154,7 +156,7 @@ async function serveChat(ports: Ports, request: GatewayRequest): Promise<Gateway
     });
   } catch (thrown) {
     const error = asGatewayError(thrown);
-    if (error.cause !== undefined) ports.report(error.code, error);
+    if (error.cause !== undefined) ports.report('request failed', error);
     return errorResponse(error, request.requestId, books.failed(error), rateHeaders(reservation));
   }
 }
@@ -193,6 +195,18 @@ function outputLimit(call: ChatCall, { model }: Selection): number {
     `The model '${model.alias}' gives at most ${model.maxOutputTokens} output tokens.`,
     { param: 'max_tokens' },
   );
+}
+
+/** Fail closed: nobody can say what the call may spend. Holds that may have been made are given back behind the answer. */
+function unlimited(
+  ports: Ports,
+  requestId: string,
+  { fault, undone }: { fault: unknown; undone: Promise<void> },
+): GatewayResponse {
+  const error = asGatewayError(fault);
+  ports.report('request failed', error);
+  const closed = undone.catch((left: unknown) => ports.report('holds not given back', left));
+  return errorResponse(error, requestId, closed);
 }
 
 /** The answer is given at once; holds at other scopes and the event of the denial are closed behind it. */

@@ -7,7 +7,7 @@ import * as z from 'zod/mini';
 
 const count = z.int().check(z.nonnegative());
 
-export const tierSchema = z.enum(['shared', 'premium', 'experimental']);
+const tierSchema = z.enum(['shared', 'premium', 'experimental']);
 export type Tier = z.infer<typeof tierSchema>;
 
 /** Hard limits of a scope, by dimension of core/limits/dimensions.ts; absent means not limited. */
@@ -25,7 +25,7 @@ export const limitsSchema = z.object({
 });
 
 /** Whole micro-dollars per million tokens, by class. Cached input falls back to the input price. */
-export const priceSchema = z.object({
+const priceSchema = z.object({
   version: z.string(),
   input: count,
   cachedInput: z.optional(count),
@@ -33,7 +33,7 @@ export const priceSchema = z.object({
 });
 export type Price = z.infer<typeof priceSchema>;
 
-export const providerSchema = z.object({
+const providerSchema = z.object({
   id: z.string(),
   /** `openai`: any server that speaks the OpenAI dialect (OpenAI, a compatible endpoint). `vllm`: the same with vLLM's rules. */
   kind: z.enum(['openai', 'vllm']),
@@ -47,7 +47,7 @@ export const providerSchema = z.object({
 });
 export type Provider = z.infer<typeof providerSchema>;
 
-export const routeSchema = z.object({
+const routeSchema = z.object({
   provider: z.string(),
   /** The model's name at the provider. */
   model: z.string(),
@@ -57,7 +57,7 @@ export const routeSchema = z.object({
 });
 export type Route = z.infer<typeof routeSchema>;
 
-export const modelAliasSchema = z.object({
+const modelAliasSchema = z.object({
   alias: z.string(),
   tier: tierSchema,
   /** In order of preference. */
@@ -69,7 +69,7 @@ export const modelAliasSchema = z.object({
 });
 export type ModelAlias = z.infer<typeof modelAliasSchema>;
 
-export const teamSchema = z.object({
+const teamSchema = z.object({
   id: z.string(),
   tenantId: z.string(),
   tiers: z.array(tierSchema),
@@ -83,7 +83,7 @@ export const teamSchema = z.object({
 });
 export type Team = z.infer<typeof teamSchema>;
 
-export const projectSchema = z.object({ id: z.string(), tenantId: z.string(), teamId: z.string() });
+const projectSchema = z.object({ id: z.string(), tenantId: z.string(), teamId: z.string() });
 
 export const policySnapshotSchema = z.object({
   /** Grows by one with every applied policy. */

@@ -18,11 +18,7 @@ export type Condition =
   /** At least one of the alternatives holds whole. */
   | { readonly kind: 'any'; readonly of: readonly (readonly Condition[])[] };
 
-export type AttributeValue =
-  | string
-  | number
-  | readonly number[]
-  | { readonly [key: string]: number };
+type AttributeValue = string | number | readonly number[] | { readonly [key: string]: number };
 
 export interface AccountWrite {
   readonly conditions: readonly Condition[];

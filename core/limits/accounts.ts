@@ -19,7 +19,7 @@ import {
 } from './reserve.ts';
 import { type Actual, type Grant, planRelease, planSettle } from './settle.ts';
 
-export type WriteResult =
+type WriteResult =
   | { readonly kind: 'applied'; readonly item: AccountItem }
   /** A condition did not hold; the item as it is, absent when there is none. */
   | { readonly kind: 'refused'; readonly item?: AccountItem };
@@ -53,7 +53,7 @@ export type Refusal =
     }
   | { readonly kind: 'inactive'; readonly scope: Scope; readonly status: 'revoked' | 'suspended' };
 
-export interface ReserveCall {
+interface ReserveCall {
   readonly holdId: string;
   readonly demand: Demand;
   readonly scopes: readonly ScopeLimits[];
@@ -61,9 +61,13 @@ export interface ReserveCall {
   readonly holdSeconds: number;
 }
 
+/** Not reserved. `undone` resolves when what siblings granted, or may have granted, is given back. */
+type Unreserved = (Refusal | { readonly kind: 'faulted'; readonly fault: unknown }) & {
+  readonly undone: Promise<void>;
+};
+
 export interface Accounts {
-  /** The refusal carries no open hold: what siblings granted is given back by `undone`. */
-  reserve(call: ReserveCall): Promise<Reservation | (Refusal & { readonly undone: Promise<void> })>;
+  reserve(call: ReserveCall): Promise<Reservation | Unreserved>;
   settle(reservation: Reservation, actual: Actual): Promise<void>;
   release(reservation: Reservation): Promise<void>;
   read(scope: Scope): Promise<Account | undefined>;
@@ -72,8 +76,17 @@ export interface Accounts {
 /** Each retry follows a refusal by a fresher item, so more than a few means a scope under extreme contention. */
 const MAX_ATTEMPTS = 8;
 
-export function createAccounts({ store, clock }: { store: AccountStore; clock: Clock }): Accounts {
-  const engine = { store, clock };
+/** `closingStore` settles and releases; it may be more patient than the one that callers wait for. */
+export function createAccounts({
+  store,
+  closingStore = store,
+  clock,
+}: {
+  store: AccountStore;
+  closingStore?: AccountStore;
+  clock: Clock;
+}): Accounts {
+  const engine = { store, closingStore, clock };
   return {
     reserve: (call) => reserveAll(engine, call),
     settle: async ({ grants }, actual) => {
@@ -89,6 +102,7 @@ export function createAccounts({ store, clock }: { store: AccountStore; clock: C
 
 interface Engine {
   readonly store: AccountStore;
+  readonly closingStore: AccountStore;
   readonly clock: Clock;
 }
 
@@ -98,14 +112,12 @@ type Outcome =
   | {
       readonly kind: 'faulted';
       readonly scope: Scope;
-      readonly grant?: Grant;
+      /** The attempt whose outcome is unknown. */
+      readonly grant: Grant;
       readonly fault: unknown;
     };
 
-async function reserveAll(
-  engine: Engine,
-  call: ReserveCall,
-): Promise<Reservation | (Refusal & { undone: Promise<void> })> {
+async function reserveAll(engine: Engine, call: ReserveCall): Promise<Reservation | Unreserved> {
   const nowMs = engine.clock.nowMs();
   const at = momentOf(nowMs, calendarDay(nowMs, call.timeZone));
   const expiresAtSeconds = Math.ceil(nowMs / 1000) + call.holdSeconds;
@@ -131,57 +143,58 @@ async function reserveAll(
       grants: granted,
     };
   }
-  const undone = closeAll(engine, granted, planRelease);
+  // A write that got no answer may have been applied: giving back a hold that is not there does nothing.
+  const open = outcomes.flatMap((outcome) => (outcome.kind === 'denied' ? [] : [outcome]));
+  const undone = closeAll(engine, open, planRelease);
   if (denied !== undefined) return { ...denied.refusal, undone };
-  await undone.catch(() => undefined);
-  throw faulted?.fault;
+  return { kind: 'faulted', fault: faulted?.fault, undone };
 }
 
 async function reserveOne(
-  engine: Engine,
+  { store }: Engine,
   { scope, limits }: ScopeLimits,
   first: { request: ReserveRequest; timeZone: string },
 ): Promise<Outcome> {
-  let attempt = { request: first.request, limits };
-  let seen: Account | undefined;
+  let grant: Grant = { request: first.request, limits };
   try {
     for (let tries = 0; tries < MAX_ATTEMPTS; tries += 1) {
-      const result = await engine.store.write(
-        accountKey(scope),
-        planReserve(attempt.request, attempt.limits, seen),
-      );
-      if (result.item === undefined)
-        throw new GatewayError('limiter_unavailable', 'The limits of this key are not ready yet.', {
-          cause: `no account ${accountKey(scope)}`,
-        });
-      const account = parseAccount(result.item);
-      const grant = { request: attempt.request, limits: attempt.limits, account };
-      if (result.kind === 'applied') return { kind: 'granted', scope, grant };
-      const verdict = judgeReserve(account, attempt.request);
-      if (verdict.kind === 'held') return { kind: 'granted', scope, grant };
-      if (verdict.kind === 'inactive')
-        return { kind: 'denied', refusal: { kind: 'inactive', scope, status: verdict.status } };
-      if (verdict.kind === 'denied')
-        return {
-          kind: 'denied',
-          refusal: { kind: 'refused', scope, denial: verdict, timeZone: first.timeZone },
-        };
-      attempt = verdict;
-      seen = account;
+      const { request } = grant;
+      const write = planReserve(request, grant.limits, grant.account);
+      const { kind, item } = await store.write(accountKey(scope), write);
+      if (item === undefined) throw noAccount(scope);
+      const account = parseAccount(item);
+      const verdict = kind === 'applied' ? HELD : judgeReserve(account, request);
+      if (verdict.kind === 'held') return { kind: 'granted', scope, grant: { ...grant, account } };
+      if (verdict.kind === 'inactive') return { kind: 'denied', refusal: { ...verdict, scope } };
+      if (verdict.kind === 'denied') {
+        const { timeZone } = first;
+        return { kind: 'denied', refusal: { kind: 'refused', scope, denial: verdict, timeZone } };
+      }
+      grant = { request: verdict.request, limits: verdict.limits, account };
     }
-    throw new GatewayError(
-      'limiter_unavailable',
-      'The limits of this key are under too much contention.',
-      { retryAfterMs: 1_000 },
-    );
+    throw contended();
   } catch (fault) {
-    return { kind: 'faulted', scope, fault };
+    return { kind: 'faulted', scope, grant, fault };
   }
+}
+
+const HELD = { kind: 'held' } as const;
+
+function noAccount(scope: Scope): GatewayError {
+  const cause = `no account ${accountKey(scope)}`;
+  return new GatewayError('limiter_unavailable', 'The limits of this key are not ready yet.', {
+    cause,
+  });
+}
+
+function contended(): GatewayError {
+  const message = 'The limits of this key are under too much contention.';
+  return new GatewayError('limiter_unavailable', message, { retryAfterMs: 1_000 });
 }
 
 /** Closes the hold in every account, whatever happens in one; a fault in any is thrown at the end. */
 async function closeAll(
-  { store, clock }: Engine,
+  { closingStore, clock }: Engine,
   grants: readonly { readonly scope: Scope; readonly grant: Grant }[],
   plan: (grant: Grant, now: ReserveRequest['at']) => AccountWrite,
 ): Promise<void> {
@@ -189,7 +202,7 @@ async function closeAll(
   const results = await Promise.allSettled(
     grants.map(({ scope, grant }) => {
       const { day, month } = grant.request.at;
-      return store.write(accountKey(scope), plan(grant, momentOf(nowMs, { day, month })));
+      return closingStore.write(accountKey(scope), plan(grant, momentOf(nowMs, { day, month })));
     }),
   );
   const failed = results.find((result) => result.status === 'rejected');

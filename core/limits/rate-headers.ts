@@ -35,13 +35,14 @@ export function rateHeaders({ grants }: Reservation): Record<string, string> {
 }
 
 function roomsOf({ account, limits, request: { at } }: Grant): Room[] {
+  if (account === undefined) return [];
   return DIMENSION_NAMES.flatMap((dimension): Room[] => {
     const limit = limits[dimension];
-    if (limit === undefined) return [];
+    // How many calls are open has no window and no reset, so no header can tell it well.
+    if (limit === undefined || dimension === 'concurrentRequests') return [];
     const room = (used: number, resetMs?: number): Room[] => [
       { dimension, limit, remaining: Math.max(0, limit - used), resetMs },
     ];
-    if (dimension === 'concurrentRequests') return room(account.holds.size);
     const { window } = DIMENSIONS[dimension];
     if (window === 'day' || window === 'month')
       return room(counterValue(account, dimension, at[window]));

@@ -15,11 +15,11 @@ import {
   staleCounters,
 } from './reserve.ts';
 
-/** A reservation as granted on one account: what was asked, under which limits, and the item after it. */
+/** A reservation on one account: what was asked, under which limits, and the item as last seen. */
 export interface Grant {
   readonly request: ReserveRequest;
   readonly limits: Limits;
-  readonly account: Account;
+  readonly account?: Account;
 }
 
 /** What a call really used. */
@@ -52,13 +52,14 @@ export function planRelease(grant: Grant, now: Moment): AccountWrite {
 
 function closeHold(grant: Grant, add: [string, number][], now: Moment): AccountWrite {
   const hold = [ATTR.holds, grant.request.holdId] as const;
+  const stale = grant.account === undefined ? [] : staleCounters(grant.account, now);
   const touched = new Set(add.map(([name]) => name));
   return {
     // Closes the race with the reaper and with our own timed-out attempt: a hold is closed once.
     conditions: [{ kind: 'present', path: hold }],
     set: [],
     add: add.filter(([, amount]) => amount !== 0),
-    remove: [hold, ...staleCounters(grant.account, now).filter(([name]) => !touched.has(name))],
+    remove: [hold, ...stale.filter(([name]) => !touched.has(name))],
   };
 }
 

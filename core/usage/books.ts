@@ -11,6 +11,7 @@ import { ERRORS, type ErrorCode, type GatewayError } from '../errors.ts';
 import type { Accounts, Reservation } from '../limits/accounts.ts';
 import { type NanoUsd, ZERO_USD } from '../money.ts';
 import { UpstreamFault } from '../providers/upstream.ts';
+import type { Report } from '../report.ts';
 import { buildUsageEvent, type CallFacts, type CallOutcome } from './build-event.ts';
 import type { UsageEvent } from './event.ts';
 import { costOfUsage, type TokenUsage } from './tokens.ts';
@@ -30,7 +31,7 @@ export interface CallBooks {
   failed(error: GatewayError): Promise<void>;
 }
 
-export interface CallEnd {
+interface CallEnd {
   readonly outcome: 'ok' | 'error' | 'cancelled';
   readonly errorCode?: ErrorCode;
   /** What the provider reported; undefined when it did not. */
@@ -42,7 +43,7 @@ export interface BooksPorts {
   readonly clock: Clock;
   readonly accounts: Accounts;
   readonly usage: { put(event: UsageEvent): Promise<void> };
-  readonly report: (what: string, fault: unknown) => void;
+  readonly report: Report;
 }
 
 interface OpenCall {
@@ -134,7 +135,7 @@ async function close(
     await usage.put(event);
   } catch (fault) {
     // The hold stays: the reaper posts it and its row follows. Settling now would lose the row.
-    report('usage event not delivered', fault);
+    report('usage not delivered', fault);
     return;
   }
   const inputTokens = (event.input_tokens ?? 0) + (event.cached_input_tokens ?? 0);

@@ -39,6 +39,11 @@ export interface CallOutcome {
   readonly closedAtMs: EpochMs;
 }
 
+/** Null only where a price should have been and was not: such rows are looked for. */
+function priceVersion(route: Route | undefined): string | null {
+  return route?.price?.version ?? (route?.free === true ? 'free' : null);
+}
+
 export function buildUsageEvent(facts: CallFacts, outcome: CallOutcome): UsageEvent {
   const { key, policy } = facts.caller;
   const { usage, route, held } = outcome;
@@ -67,7 +72,7 @@ export function buildUsageEvent(facts: CallFacts, outcome: CallOutcome): UsageEv
     output_tokens: usage?.outputTokens ?? null,
     reasoning_tokens: usage?.reasoningTokens ?? null,
     cost_nano_usd: outcome.cost,
-    price_version: route?.price?.version ?? null,
+    price_version: priceVersion(route),
     held_nano_usd: held?.nanoUsd ?? 0,
     held_tokens: (held?.inputTokens ?? 0) + (held?.outputTokens ?? 0),
     estimated: outcome.estimated,

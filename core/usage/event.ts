@@ -11,7 +11,7 @@ const text = z.string();
 export const USAGE_SCHEMA_VERSION = 1;
 
 /** What became of the request. `denied`: refused by a limit, nothing was sent to a provider. */
-export const outcomeSchema = z.enum(['ok', 'denied', 'error', 'cancelled', 'expired']);
+const outcomeSchema = z.enum(['ok', 'denied', 'error', 'cancelled', 'expired']);
 
 export const usageEventSchema = z.object({
   schema_version: count,

@@ -70,11 +70,7 @@ function unavailable(cause: unknown): GatewayError {
   );
 }
 
-export function renderUpdate(
-  tableName: string,
-  key: string,
-  write: AccountWrite,
-): UpdateItemCommandInput {
+function renderUpdate(tableName: string, key: string, write: AccountWrite): UpdateItemCommandInput {
   const names = new Map<string, string>();
   const values = new Map<string, Plain>();
   const name = (attribute: string) => {

@@ -19,6 +19,7 @@ import {
 import type { Clock } from '../../core/clock.ts';
 import { GatewayError } from '../../core/errors.ts';
 import { TABLE_KEY } from '../../core/names.ts';
+import type { Report } from '../../core/report.ts';
 import type { Directory } from '../../core/tenancy/authenticate.ts';
 import { fromAttributes } from './attribute-values.ts';
 
@@ -35,7 +36,7 @@ export interface DirectoryOptions {
   readonly client: DynamoDBClient;
   readonly tableName: string;
   readonly clock: Clock;
-  readonly report: (what: string, fault: unknown) => void;
+  readonly report: Report;
 }
 
 export function createDynamoDirectory({
@@ -84,7 +85,7 @@ export function createDynamoDirectory({
       return value;
     } catch (fault) {
       if (policy === undefined) throw fault;
-      report('policy not refreshed, the last good one serves on', fault);
+      report('policy not refreshed', fault);
       policy = { value: policy.value, readAtMs: clock.nowMs() };
       return policy.value;
     } finally {

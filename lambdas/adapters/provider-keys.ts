@@ -6,6 +6,7 @@ import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import * as z from 'zod/mini';
 import type { Clock } from '../../core/clock.ts';
 import { GatewayError } from '../../core/errors.ts';
+import type { Report } from '../../core/report.ts';
 import type { ProviderKeys } from '../../core/serve.ts';
 
 const MAX_AGE_MS = 300_000;
@@ -20,7 +21,7 @@ export interface ProviderKeysOptions {
   /** Secret reference of the policy -> ARN. */
   readonly secrets: Readonly<Record<string, string>>;
   readonly clock: Clock;
-  readonly report: (what: string, fault: unknown) => void;
+  readonly report: Report;
 }
 
 export function createProviderKeys({ secrets, clock, report }: ProviderKeysOptions): ProviderKeys {
@@ -56,7 +57,7 @@ export function createProviderKeys({ secrets, clock, report }: ProviderKeysOptio
         return await read(secret);
       } catch (fault) {
         if (known === undefined) throw fault instanceof GatewayError ? fault : misconfigured(fault);
-        report('provider keys not refreshed, the last good ones serve on', fault);
+        report('provider keys not refreshed', fault);
         return known.value;
       }
     },

@@ -6,13 +6,14 @@
  */
 import type { KinesisClient } from '@aws-sdk/client-kinesis';
 import type { SQSClient } from '@aws-sdk/client-sqs';
+import type { Report } from '../../core/report.ts';
 import type { UsageSink } from '../../core/serve.ts';
 import type { UsageEvent } from '../../core/usage/event.ts';
 
 export interface UsageStreamOptions {
   readonly streamName: string;
   readonly spillQueueUrl: string;
-  readonly report: (what: string, fault: unknown) => void;
+  readonly report: Report;
 }
 
 const ATTEMPTS = 3;

@@ -9,13 +9,13 @@ import { executionModeStreamifyResponse } from '@middy/core/StreamifyResponse';
 import type { APIGatewayProxyEvent } from 'aws-lambda';
 import { systemClock } from '../../core/clock.ts';
 import type { GatewayResponse } from '../../core/response.ts';
-import { serve } from '../../core/serve.ts';
+import { type Ports, serve } from '../../core/serve.ts';
 import { createTelemetry } from '../adapters/telemetry.ts';
 import { createPorts } from './ports.ts';
 import { toGatewayRequest } from './request.ts';
 
 const telemetry = createTelemetry('proxy');
-const ports = createPorts(telemetry.report);
+const ports = measured(createPorts(telemetry.report));
 
 /** Books that are still open, by invocation. */
 const open = new WeakMap<object, Promise<void>>();
@@ -37,9 +37,9 @@ export const handler = middy<APIGatewayProxyEvent>({
     },
   });
   const closed = response.closed.then(() => {
-    telemetry.count('requests');
-    if (response.status === 429) telemetry.count('denied');
-    if (response.status >= 500) telemetry.count('faults');
+    telemetry.measure('requests');
+    if (response.status === 429) telemetry.measure('denied');
+    if (response.status >= 500) telemetry.measure('faults');
     const durationMs = systemClock.nowMs() - request.receivedAtMs;
     telemetry.log('request', {
       requestId: request.requestId,
@@ -55,6 +55,16 @@ export const handler = middy<APIGatewayProxyEvent>({
   open.set(context, closed);
   return { statusCode: response.status, headers: response.headers, body: streamOf(response.body) };
 });
+
+/** Times of a call are in its usage event; they are measured where it passes. */
+function measured(wired: Ports): Ports {
+  const put: Ports['usage']['put'] = (event) => {
+    if (event.overhead_ms !== null) telemetry.measure('overheadMs', event.overhead_ms);
+    if (event.ttft_ms !== null) telemetry.measure('ttftMs', event.ttft_ms);
+    return wired.usage.put(event);
+  };
+  return { ...wired, usage: { put } };
+}
 
 function streamOf(body: GatewayResponse['body']): string | Readable {
   if (typeof body === 'string') return body;

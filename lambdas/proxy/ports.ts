@@ -2,16 +2,18 @@
 import * as z from 'zod/mini';
 import { systemClock } from '../../core/clock.ts';
 import { createAccounts } from '../../core/limits/accounts.ts';
+import type { Report } from '../../core/report.ts';
 import type { Ports } from '../../core/serve.ts';
 import { createDynamoAccounts } from '../adapters/dynamo-accounts.ts';
 import { createDynamoClient } from '../adapters/dynamo-client.ts';
 import { createDynamoDirectory } from '../adapters/dynamo-directory.ts';
 import { readEnvironment } from '../adapters/environment.ts';
 import { createHttpUpstream } from '../adapters/http-upstream.ts';
+import { createPatientStore } from '../adapters/patient-store.ts';
 import { createProviderKeys } from '../adapters/provider-keys.ts';
 import { createUsageStream } from '../adapters/usage-stream.ts';
 
-export function createPorts(report: Ports['report']): Ports {
+export function createPorts(report: Report): Ports {
   const env = readEnvironment([
     'accountsTable',
     'catalogTable',
@@ -22,13 +24,11 @@ export function createPorts(report: Ports['report']): Ports {
   const secrets = z.record(z.string(), z.string()).parse(JSON.parse(env.providerSecrets));
   const clock = systemClock;
   const client = createDynamoClient();
+  const store = createDynamoAccounts({ client, tableName: env.accountsTable });
   return {
     clock,
     directory: createDynamoDirectory({ client, tableName: env.catalogTable, clock, report }),
-    accounts: createAccounts({
-      store: createDynamoAccounts({ client, tableName: env.accountsTable }),
-      clock,
-    }),
+    accounts: createAccounts({ store, closingStore: createPatientStore(store), clock }),
     providerKeys: createProviderKeys({ secrets, clock, report }),
     upstream: createHttpUpstream({ clock }),
     usage: createUsageStream({

@@ -38,8 +38,7 @@ function encodeBody(body: string): { PartitionKey: string; Data: Buffer } | unde
     const event = usageEventSchema.parse(JSON.parse(body));
     return { PartitionKey: event.request_id, Data: encodeUsageEvent(event) };
   } catch (fault) {
-    telemetry.count('poisonRecords');
-    telemetry.report('spilled message not readable', fault);
+    telemetry.report('record not readable', fault);
     return undefined;
   }
 }

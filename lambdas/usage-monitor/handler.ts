@@ -51,8 +51,7 @@ function parseRecord(data: string): UsageEvent | undefined {
   try {
     return usageEventSchema.parse(JSON.parse(Buffer.from(data, 'base64').toString('utf8')));
   } catch (fault) {
-    telemetry.count('poisonRecords');
-    telemetry.report('usage record not readable', fault);
+    telemetry.report('record not readable', fault);
     return undefined;
   }
 }

@@ -11,7 +11,7 @@ import type { UsageEvent } from '../../core/usage/event.ts';
 import { createHttpUpstream } from '../../lambdas/adapters/http-upstream.ts';
 import { createMemoryStore, type MemoryStore } from './memory-store.ts';
 
-export const PRICE = { version: 'p1', input: 250_000, cachedInput: 25_000, output: 2_000_000 };
+const PRICE = { version: 'p1', input: 250_000, cachedInput: 25_000, output: 2_000_000 };
 export const TEAM = { kind: 'team', tenantId: 'acme', teamId: 'search' } as const;
 
 export interface TestGateway {

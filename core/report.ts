@@ -1,0 +1,20 @@
+/** Incidents that operators should see. A closed list, because alarms count some of them. */
+export type Incident =
+  | 'request failed'
+  | 'route failed'
+  | 'stream broke'
+  | 'drain broke'
+  | 'connection not reusable'
+  | 'denial not closed'
+  | 'holds not given back'
+  | 'usage spilled'
+  | 'usage not delivered'
+  | 'settlement failed'
+  | 'policy not refreshed'
+  | 'provider keys not refreshed'
+  | 'budget check failed'
+  | 'record not readable'
+  | 'admin request failed';
+
+/** Told with the fault for the logs; callers never see either. */
+export type Report = (incident: Incident, fault: unknown) => void;
