@@ -8,6 +8,8 @@ import {
   currentPolicyItemSchema,
   documentItemSchema,
   keyRecordKey,
+  LATEST_POLICY,
+  latestPolicyItemSchema,
   policyVersionKey,
 } from '../../core/catalog/catalog-items.ts';
 import {
@@ -69,12 +71,20 @@ export function createDynamoDirectory({
   };
 
   async function readPolicy(): Promise<PolicySnapshot> {
-    const pointer = await read(CURRENT_POLICY);
+    // Only a cold start wants the document at once; a refresh usually finds the version unchanged.
+    const [pointer, latest] = await Promise.all([
+      read(CURRENT_POLICY),
+      policy === undefined ? read(LATEST_POLICY) : undefined,
+    ]);
     if (pointer === undefined)
       throw new GatewayError('limiter_unavailable', 'No policy has been applied yet.');
     const { version } = currentPolicyItemSchema.parse(pointer);
     if (policy?.value.version === version) return policy.value;
-    const { document } = documentItemSchema.parse(await read(policyVersionKey(version)));
+    const copy = latestPolicyItemSchema.safeParse(latest);
+    const { document } =
+      copy.data?.version === version
+        ? copy.data
+        : documentItemSchema.parse(await read(policyVersionKey(version)));
     return policySnapshotSchema.parse(JSON.parse(document));
   }
 

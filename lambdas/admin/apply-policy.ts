@@ -39,6 +39,7 @@ export async function applyPolicy(
     compiled = compilePolicy(parsed.policy, version);
   }
   if (!(await writer.switchPolicy(current?.version, version))) return { kind: 'conflict' };
+  await writer.copyLatest(compiled.snapshot);
   await writeAccounts(writer, compiled);
   for (const declaration of compiled.keys) await writeKey(writer, clock, declaration);
   return { kind: 'applied', version, accounts: compiled.accounts.length };

@@ -12,6 +12,7 @@ import {
   documentItemSchema,
   keyIdKey,
   keyRecordKey,
+  LATEST_POLICY,
   policyVersionKey,
 } from '../../core/catalog/catalog-items.ts';
 import {
@@ -36,6 +37,8 @@ export interface CatalogWriter {
   storePolicy(snapshot: PolicySnapshot, source: string): Promise<boolean>;
   /** Puts a version in force if `from` still is. False when another policy came first. */
   switchPolicy(from: number | undefined, to: number): Promise<boolean>;
+  /** Puts the version where cold starts look first; an older copy never replaces a newer one. */
+  copyLatest(snapshot: PolicySnapshot): Promise<void>;
   setUpAccount(scope: Scope, setup: AccountSetup): Promise<void>;
   /** False when there is no such account. */
   setStatus(scope: Scope, status: KeyStatus): Promise<boolean>;
@@ -84,15 +87,18 @@ export function createCatalogWriter({
           document: JSON.stringify(snapshot),
           source,
         },
-        { text: `attribute_not_exists(${TABLE_KEY})` },
+        { text: ABSENT },
       ),
     switchPolicy: (from, to) =>
       put(
         { [TABLE_KEY]: CURRENT_POLICY, version: to },
-        from === undefined
-          ? { text: `attribute_not_exists(${TABLE_KEY})` }
-          : { text: '#v = :from', names: { '#v': 'version' }, values: { ':from': from } },
+        from === undefined ? { text: ABSENT } : versionCondition('#v = :v', from),
       ),
+    async copyLatest({ version, ...policy }) {
+      const document = JSON.stringify({ version, ...policy });
+      const older = versionCondition(`${ABSENT} OR #v < :v`, version);
+      await put({ [TABLE_KEY]: LATEST_POLICY, version, document }, older);
+    },
     async setUpAccount(scope, setup) {
       await update(scope, renderSetup(setup));
     },
@@ -108,6 +114,12 @@ export function createCatalogWriter({
         : keyRecordSchema.parse(JSON.parse(documentItemSchema.parse(item).document));
     },
   };
+}
+
+const ABSENT = `attribute_not_exists(${TABLE_KEY})`;
+
+function versionCondition(text: string, version: number): PutCondition {
+  return { text, names: { '#v': 'version' }, values: { ':v': version } };
 }
 
 interface PutCondition {

@@ -1,0 +1,129 @@
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import {
+  CURRENT_POLICY,
+  keyRecordKey,
+  LATEST_POLICY,
+} from '../../../core/catalog/catalog-items.ts';
+import { systemClock } from '../../../core/clock.ts';
+import { renderSetup } from '../../../core/limits/account-setup.ts';
+import { createAccounts } from '../../../core/limits/accounts.ts';
+import { serve } from '../../../core/serve.ts';
+import { teamKey } from '../../../core/tenancy/scopes.ts';
+import { hashKey } from '../../../core/tenancy/virtual-key.ts';
+import { type Plain, toAttribute } from '../../../lambdas/adapters/attribute-values.ts';
+import { createDynamoAccounts } from '../../../lambdas/adapters/dynamo-accounts.ts';
+import { createDynamoDirectory } from '../../../lambdas/adapters/dynamo-directory.ts';
+import { createTestGateway, type TestGateway } from '../../support/gateway.ts';
+
+/** Every answer of the table takes this long, so that waves of parallel calls can be told apart. */
+const ROUND_TRIP_MS = 120;
+
+let server: Server;
+let gateway: TestGateway;
+const arrivals: number[] = [];
+const items = new Map<string, Record<string, Plain>>();
+
+beforeAll(async () => {
+  server = createServer(async (request, response) => {
+    arrivals.push(performance.now());
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk);
+    const { Key } = JSON.parse(Buffer.concat(chunks).toString()) as { Key: { pk: { S: string } } };
+    const item = items.get(Key.pk.S);
+    const attributes =
+      item &&
+      Object.fromEntries(Object.entries(item).map(([name, value]) => [name, toAttribute(value)]));
+    await sleep(ROUND_TRIP_MS);
+    const isRead = String(request.headers['x-amz-target']).endsWith('GetItem');
+    response.setHeader('content-type', 'application/x-amz-json-1.0');
+    response.end(JSON.stringify(isRead ? { Item: attributes } : { Attributes: attributes }));
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  const client = new DynamoDBClient({
+    endpoint: `http://127.0.0.1:${address.port}`,
+    region: 'us-east-1',
+    credentials: { accessKeyId: 'a', secretAccessKey: 'b' },
+  });
+  gateway = createTestGateway({ providerUrl: 'http://127.0.0.1:9' });
+  await store(gateway);
+  const { ports } = gateway;
+  Object.assign(ports, {
+    directory: createDynamoDirectory({
+      client,
+      tableName: 'catalog',
+      clock: systemClock,
+      report: ports.report,
+    }),
+    accounts: createAccounts({
+      store: createDynamoAccounts({ client, tableName: 'accounts' }),
+      clock: systemClock,
+    }),
+  });
+});
+afterAll(() => {
+  gateway.close();
+  server.close();
+  server.closeAllConnections();
+});
+
+/** The key, the policy and the accounts of the test gateway as the tables hold them. */
+async function store({ key, ports: { directory } }: TestGateway): Promise<void> {
+  const [record, policy] = await Promise.all([directory.findKey(hashKey(key)), directory.policy()]);
+  const document = JSON.stringify(policy);
+  items.set(CURRENT_POLICY, { pk: CURRENT_POLICY, version: policy.version });
+  items.set(LATEST_POLICY, { pk: LATEST_POLICY, version: policy.version, document });
+  items.set(keyRecordKey(hashKey(key)), {
+    pk: keyRecordKey(hashKey(key)),
+    document: JSON.stringify(record),
+  });
+  const limits = policy.teams[teamKey('acme', 'search')]?.limits ?? {};
+  const { values } = renderSetup({ limits, policyVersion: 1 });
+  for (const pk of ['key/vk_test', 'team/acme/search'])
+    items.set(pk, { pk, st: 'active', h: {}, l: {}, lv: String(values[':lv']), pv: 1 });
+}
+
+/** Waves of table calls that one request makes before it calls the provider (which refuses the connection). */
+async function roundTrips(): Promise<number> {
+  arrivals.length = 0;
+  const nowMs = Date.now();
+  let dispatchedMs = 0;
+  const { ports } = gateway;
+  const upstream = {
+    send: async () => {
+      dispatchedMs = performance.now();
+      throw new Error('stop here');
+    },
+  };
+  const body = Buffer.from(
+    JSON.stringify({ model: 'sim-small', messages: [{ role: 'user', content: 'Hi' }] }),
+  );
+  const response = await serve(
+    { ...ports, upstream },
+    {
+      method: 'POST',
+      path: '/v1/chat/completions',
+      headers: { 'x-api-key': gateway.key },
+      body,
+      requestId: 'req_0123456789abcdefghijkl',
+      receivedAtMs: nowMs,
+      deadlineMs: nowMs + 60_000,
+    },
+  );
+  await response.closed;
+  expect(dispatchedMs).toBeGreaterThan(0);
+  const before = arrivals.filter((at) => at < dispatchedMs).toSorted((a, b) => a - b);
+  return before.filter(
+    (at, index) => index === 0 || at - (before[index - 1] ?? 0) > ROUND_TRIP_MS / 2,
+  ).length;
+}
+
+it('makes two round trips before dispatch when nothing is known, and one when key and policy are', async () => {
+  expect(await roundTrips()).toBe(2);
+  expect(await roundTrips()).toBe(1);
+});
