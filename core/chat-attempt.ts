@@ -8,6 +8,7 @@ import { readChatAnswer } from './dialects/openai/chat-answer.ts';
 import { type ChatStream, createChatStream } from './dialects/openai/chat-stream.ts';
 import { openAiErrorEvent } from './dialects/openai/errors.ts';
 import { asGatewayError, type ErrorCode, GatewayError } from './errors.ts';
+import { isRunaway } from './limits/bound.ts';
 import { formatUsd } from './money.ts';
 import { type ChatDispatch, chatHttpRequest } from './providers/openai-compatible.ts';
 import { type UpstreamResponse, upstreamRefusal } from './providers/upstream.ts';
@@ -34,10 +35,6 @@ const MAX_ERROR_BYTES = 64_000;
 
 /** How long a provider is read on after the caller has left, to learn the final usage. */
 const DRAIN_MS = 20_000;
-
-/** A provider that says so much more than it was allowed ignores its maximum: the stream is cut. */
-const RUNAWAY_FACTOR = 4;
-const RUNAWAY_SLACK_TOKENS = 1_000;
 
 /** Throws GatewayError while another route may still be tried. */
 export async function chatAttempt(ports: Ports, request: AttemptRequest): Promise<ChatAttempt> {
@@ -213,14 +210,13 @@ async function* transformed({
   chunks,
   stream,
 }: Relay): AsyncGenerator<Uint8Array> {
-  const runaway =
-    request.upstream.maxOutputTokens * request.call.choices * RUNAWAY_FACTOR + RUNAWAY_SLACK_TOKENS;
+  const allowed = request.upstream.maxOutputTokens * request.call.choices;
   while (!stream.hasFailed() && !stream.isComplete()) {
     const next = await chunks.next();
     if (next.done === true) return;
     const out = next.value === 'quiet' ? KEEP_ALIVE : stream.push(next.value);
     if (out.length > 0) yield out;
-    if (stream.estimatedOutputTokens() > runaway) {
+    if (isRunaway(stream.estimatedOutputTokens(), allowed)) {
       response.abort();
       throw new GatewayError(
         'upstream_error',

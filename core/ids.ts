@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto';
 
 const BASE62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 const REQUEST_ID_LENGTH = 22;
-const HOLD_ID_LENGTH = 10;
+const HOLD_ID_LENGTH = 8;
 const REQUEST_ID_PREFIX = 'req_';
 
 /** Source of random base-62 text; tests and the simulation bring a seeded one. */
@@ -17,8 +17,9 @@ export function newRequestId(random: RandomText = randomText): string {
 }
 
 /**
- * Name of a request's hold inside an account item. Ten characters (59 bits) keep the item under one
- * kilobyte; two of the at most few hundred open holds of an account collide about once in 1e13 pairs.
+ * Name of a request's hold inside an account item. Eight characters (47 bits) keep the item under one
+ * kilobyte. Two open holds of one account share a name about once in 1e14 pairs, and then the second
+ * request is refused, because a hold counts as one's own only when all of it is.
  */
 export function holdIdOf(requestId: string): string {
   return requestId.slice(REQUEST_ID_PREFIX.length, REQUEST_ID_PREFIX.length + HOLD_ID_LENGTH);

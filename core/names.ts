@@ -31,6 +31,7 @@ export const METRICS = {
   faults: { name: 'Faults', unit: 'Count' },
   usageSpilled: { name: 'UsageSpilled', unit: 'Count' },
   settleFailed: { name: 'SettleFailed', unit: 'Count' },
+  holdsPosted: { name: 'HoldsPosted', unit: 'Count' },
   poisonRecords: { name: 'PoisonRecords', unit: 'Count' },
   overheadMs: { name: 'OverheadMs', unit: 'Milliseconds' },
   ttftMs: { name: 'TtftMs', unit: 'Milliseconds' },

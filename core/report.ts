@@ -7,6 +7,7 @@ export type Incident =
   | 'connection not reusable'
   | 'denial not closed'
   | 'holds not given back'
+  | 'holds not reaped'
   | 'usage spilled'
   | 'usage not delivered'
   | 'settlement failed'

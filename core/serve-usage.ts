@@ -8,6 +8,7 @@ import { type GatewayResponse, jsonResponse } from './response.ts';
 import type { Ports } from './serve.ts';
 import type { Caller } from './tenancy/authenticate.ts';
 import { scopeLabel } from './tenancy/scopes.ts';
+import { scopesOfCaller } from './tenancy/scopes-of.ts';
 
 export async function serveUsage(
   ports: Pick<Ports, 'accounts' | 'clock'>,
@@ -16,7 +17,10 @@ export async function serveUsage(
 ): Promise<GatewayResponse> {
   const nowMs = ports.clock.nowMs();
   const accounts = await Promise.all(
-    caller.scopes.map(async ({ scope }) => ({ scope, account: await ports.accounts.read(scope) })),
+    scopesOfCaller(caller).map(async (scope) => ({
+      scope,
+      account: await ports.accounts.read(scope),
+    })),
   );
   assertKeyActive(accounts[0]?.account);
   const { timeZone } = caller.policy;

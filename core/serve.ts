@@ -8,7 +8,6 @@ import type { Clock, EpochMs } from './clock.ts';
 import { type ChatCall, parseChatRequest } from './dialects/openai/chat-request.ts';
 import { countImages } from './dialects/openai/content.ts';
 import { asGatewayError, GatewayError } from './errors.ts';
-import { holdIdOf } from './ids.ts';
 import type { Accounts, Refusal, Reservation } from './limits/accounts.ts';
 import { boundOf } from './limits/bound.ts';
 import { calendarDay } from './limits/periods.ts';
@@ -23,6 +22,7 @@ import { type Selection, selectRoutes } from './routing/select-routes.ts';
 import { serveModel, serveModels } from './serve-models.ts';
 import { serveUsage } from './serve-usage.ts';
 import { authenticate, type Caller, type Directory, type Headers } from './tenancy/authenticate.ts';
+import { scopesOf } from './tenancy/scopes-of.ts';
 import { resolveTags, TAGS_HEADER } from './tenancy/tags.ts';
 import { type CallBooks, openBooks } from './usage/books.ts';
 import { buildUsageEvent, type CallFacts } from './usage/build-event.ts';
@@ -131,9 +131,10 @@ async function serveChat(ports: Ports, request: GatewayRequest): Promise<Gateway
     choices: call.choices,
   };
   const reservation = await ports.accounts.reserve({
-    holdId: holdIdOf(request.requestId),
+    requestId: request.requestId,
+    alias: selection.model.alias,
     demand: boundOf(size, selection.routes),
-    scopes: caller.scopes,
+    scopes: scopesOf({ ...caller, ...selection, tags: facts.tags }),
     timeZone: caller.policy.timeZone,
     holdSeconds: HOLD_SECONDS,
   });

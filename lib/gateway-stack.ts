@@ -6,6 +6,7 @@ import { Alerts } from './constructs/alerts.ts';
 import { GatewayFunction } from './constructs/gateway-function.ts';
 import { Monitoring } from './constructs/monitoring.ts';
 import { Network } from './constructs/network.ts';
+import { Reaper } from './constructs/reaper.ts';
 import { STREAM_TIMEOUT, StreamingApi } from './constructs/streaming-api.ts';
 import { UsagePipeline } from './constructs/usage-pipeline.ts';
 import type { DataStack } from './data-stack.ts';
@@ -28,6 +29,7 @@ export class GatewayStack extends Stack {
       data,
       alertBus: alerts.bus,
     });
+    const reaper = new Reaper(this, 'Reaper', { config, data, spillQueue: pipeline.spillQueue });
     const proxy = this.#proxy(props, pipeline);
     const admin = this.#admin(props);
     const api = new StreamingApi(this, 'StreamingApi', {
@@ -35,7 +37,7 @@ export class GatewayStack extends Stack {
       proxy: proxy.alias,
       admin: admin.alias,
     });
-    new Monitoring(this, 'Monitoring', { alerts, api, data, pipeline, proxy, admin });
+    new Monitoring(this, 'Monitoring', { alerts, api, data, pipeline, reaper, proxy, admin });
 
     const baseUrl =
       config.domain === undefined ? api.api.urlForPath('/v1') : `https://${config.domain.name}/v1`;

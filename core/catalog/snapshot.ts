@@ -24,6 +24,18 @@ export const limitsSchema = z.object({
   nanoUsdPerMonth: z.optional(count),
 });
 
+/** Limits and the windows in which others hold: what it means is in core/limits/schedule.ts. */
+const scheduleSchema = z.object({
+  days: z.readonly(z.array(count)),
+  fromMinute: count,
+  toMinute: count,
+  timeZone: z.string(),
+  limits: limitsSchema,
+});
+const limitPlanSchema = z.extend(limitsSchema, {
+  schedules: z.optional(z.readonly(z.array(scheduleSchema))),
+});
+
 /** Whole micro-dollars per million tokens, by class. Cached input falls back to the input price. */
 const priceSchema = z.object({
   version: z.string(),
@@ -44,6 +56,8 @@ const providerSchema = z.object({
   connectTimeoutMs: count,
   firstByteTimeoutMs: count,
   idleTimeoutMs: count,
+  /** Of the pool: the share of the provider's own limits that the policy allows. Absent: not limited. */
+  limits: z.optional(limitPlanSchema),
 });
 export type Provider = z.infer<typeof providerSchema>;
 
@@ -75,13 +89,34 @@ const teamSchema = z.object({
   tiers: z.array(tierSchema),
   /** Aliases allowed; absent means every alias of the team's tiers. */
   models: z.optional(z.array(z.string())),
-  limits: limitsSchema,
+  limits: limitPlanSchema,
+  /** On top of the team's limits, for its calls of one tier. */
+  tierLimits: z.optional(z.partialRecord(tierSchema, limitPlanSchema)),
+  /** Of each user and each feature of the team, as their calls are tagged. */
+  perUserLimits: z.optional(limitPlanSchema),
+  perFeatureLimits: z.optional(limitPlanSchema),
+  /** Of features with limits of their own, which replace `perFeatureLimits` whole. */
+  featureLimits: z.optional(z.record(z.string(), limitPlanSchema)),
+  /**
+   * Thresholds that notify and never refuse. Data only: the request path does not read them, and what
+   * is told today are the percents of the monthly budget below.
+   */
+  softLimits: z.optional(limitsSchema),
   /** Whole percents of the monthly budget at which an alert is due, each once a period. */
   alertAtPercent: z.array(count),
   owner: z.string(),
   costCenter: z.optional(z.string()),
 });
 export type Team = z.infer<typeof teamSchema>;
+
+const tenantSchema = z.object({
+  limits: limitPlanSchema,
+  /** As a team's. */
+  softLimits: z.optional(limitsSchema),
+  /** Of the tenant's projects that have limits, by the project's id. */
+  projectLimits: z.record(z.string(), limitPlanSchema),
+});
+export type Tenant = z.infer<typeof tenantSchema>;
 
 const projectSchema = z.object({ id: z.string(), tenantId: z.string(), teamId: z.string() });
 
@@ -92,6 +127,8 @@ export const policySnapshotSchema = z.object({
   timeZone: z.string(),
   providers: z.record(z.string(), providerSchema),
   models: z.record(z.string(), modelAliasSchema),
+  /** By id. Absent in snapshots from before tenants had limits. */
+  tenants: z.optional(z.record(z.string(), tenantSchema)),
   /** By `teamKey(tenantId, teamId)`. */
   teams: z.record(z.string(), teamSchema),
   projects: z.array(projectSchema),
@@ -109,7 +146,7 @@ export const keyRecordSchema = z.object({
   pinnedTags: z.record(z.string(), z.string()),
   /** Features the key serves; the first is the default feature tag. */
   features: z.array(z.string()),
-  limits: limitsSchema,
+  limits: limitPlanSchema,
   expiresAtMs: z.optional(count),
   createdAtMs: count,
 });

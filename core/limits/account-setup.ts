@@ -1,5 +1,6 @@
 /** Writes that policy changes make to accounts: limits set, status changed. Counters and holds stay untouched. */
 import { ATTR, type KeyStatus } from './account.ts';
+import type { AccountWrite } from './account-write.ts';
 import { type Limits, limitsToCodes, limitsVersionOf } from './dimensions.ts';
 
 /** What an account item is brought to; created when there is none. Refused when a later policy was here first. */
@@ -20,13 +21,14 @@ export function renderSetup({ limits, policyVersion }: AccountSetup): SetupExpre
     // Closes the race between two policies: accounts follow the later one, whichever comes last.
     condition: 'attribute_not_exists(#pv) OR #pv <= :pv',
     update:
-      'SET #l = :l, #lv = :lv, #pv = :pv, #st = if_not_exists(#st, :active), #h = if_not_exists(#h, :none)',
+      'SET #l = :l, #lv = :lv, #pv = :pv, #st = if_not_exists(#st, :active), #h = if_not_exists(#h, :none), #x = if_not_exists(#x, :none)',
     names: {
       '#l': ATTR.limits,
       '#lv': ATTR.limitsVersion,
       '#pv': ATTR.policyVersion,
       '#st': ATTR.status,
       '#h': ATTR.holds,
+      '#x': ATTR.posted,
     },
     values: {
       ':l': limitsToCodes(limits),
@@ -35,6 +37,23 @@ export function renderSetup({ limits, policyVersion }: AccountSetup): SetupExpre
       ':active': 'active',
       ':none': {},
     },
+  };
+}
+
+/** Makes the account of a scope that is met for the first time; refused when another call was faster. */
+export function planCreate(limits: Limits): AccountWrite {
+  return {
+    conditions: [{ kind: 'absent', path: [ATTR.status] }],
+    set: [
+      [[ATTR.status], 'active'],
+      [[ATTR.limits], limitsToCodes(limits)],
+      [[ATTR.limitsVersion], limitsVersionOf(limits)],
+      [[ATTR.policyVersion], 0],
+      [[ATTR.holds], {}],
+      [[ATTR.posted], {}],
+    ],
+    add: [],
+    remove: [],
   };
 }
 

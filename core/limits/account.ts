@@ -22,6 +22,8 @@ export const ATTR = {
   latestSecond: 's',
   latestMinute: 'm',
   holds: 'h',
+  /** Expired holds that were posted at their full amount, kept so that a late settlement can correct them. */
+  posted: 'x',
 } as const;
 
 /** Counters: attribute name = code + number of the window or period. */
@@ -51,19 +53,82 @@ export function counterName(counter: Counter, index: number): string {
   return COUNTER[counter] + String(index);
 }
 
-/** A hold as stored: [nano-USD, input tokens, output tokens, expiry in epoch seconds, day YYYYMMDD]. */
-const holdSchema = z.tuple([z.number(), z.number(), z.number(), z.number(), z.number()]);
-
 export interface Hold {
   readonly nanoUsd: number;
   readonly inputTokens: number;
   readonly outputTokens: number;
   readonly expiresAtSeconds: number;
+  /** Calendar day of the reserve, YYYYMMDD: the day and month that are charged. */
   readonly day: number;
+  /** Whether the day's counters were moved too: only scopes with a daily limit keep them. */
+  readonly countsDay: boolean;
+  readonly owner: HoldOwner;
 }
 
-export function encodeHold(hold: Hold): readonly number[] {
-  return [hold.nanoUsd, hold.inputTokens, hold.outputTokens, hold.expiresAtSeconds, hold.day];
+/**
+ * A call has one lead hold, in the account of its key, and siblings in its other accounts. The lead knows
+ * the call; a sibling knows its lead. The lead is settled last and released first, so a sibling whose lead
+ * is gone was never sent to a provider.
+ */
+export type HoldOwner =
+  | { readonly kind: 'lead'; readonly requestId: string; readonly alias: string }
+  | { readonly kind: 'sibling'; readonly leadAccount: string };
+
+/** Expiries are stored as seconds since then: five base-36 digits instead of ten decimal ones. */
+const EXPIRY_EPOCH_SECONDS = Date.UTC(2026, 0, 1) / 1000;
+
+/**
+ * A hold as stored: six fields of base-36 numbers in one text, about 30 bytes, so that sixteen of them
+ * fit the item's kilobyte.
+ */
+export function encodeHold(hold: Hold): string {
+  const numbers = [
+    hold.nanoUsd,
+    hold.inputTokens,
+    hold.outputTokens,
+    hold.expiresAtSeconds - EXPIRY_EPOCH_SECONDS,
+    hold.day,
+  ].map((number) => number.toString(36));
+  return `${numbers.join('.')}${hold.countsDay ? '+' : ''}.${encodeOwner(hold.owner)}`;
+}
+
+const HOLD_SHAPE =
+  /^([0-9a-z]+)\.([0-9a-z]+)\.([0-9a-z]+)\.(-?[0-9a-z]+)\.([0-9a-z]+)(\+?)\.([@=~])(.*)$/s;
+
+/** Throws TypeError when the text is no hold: that is corruption, not a refusal. */
+function decodeHold(text: string): Hold {
+  const [, usd = '', input = '', output = '', expiry = '', day = '', plus, mark, owner = ''] =
+    HOLD_SHAPE.exec(text) ?? [];
+  if (mark === undefined) throw new TypeError('not a hold');
+  return {
+    nanoUsd: Number.parseInt(usd, 36),
+    inputTokens: Number.parseInt(input, 36),
+    outputTokens: Number.parseInt(output, 36),
+    expiresAtSeconds: Number.parseInt(expiry, 36) + EXPIRY_EPOCH_SECONDS,
+    day: Number.parseInt(day, 36),
+    countsDay: plus === '+',
+    owner: decodeOwner(mark, owner),
+  };
+}
+
+const USUAL_LEAD = /^key\/vk_([0-9a-f]{12})$/;
+
+/** `@` a lead, `=` a sibling of a key in eight characters, `~` a sibling of any other account. */
+function encodeOwner(owner: HoldOwner): string {
+  if (owner.kind === 'lead') return `@${owner.requestId}:${owner.alias}`;
+  const hex = USUAL_LEAD.exec(owner.leadAccount)?.[1];
+  if (hex === undefined) return `~${owner.leadAccount}`;
+  return `=${Buffer.from(hex, 'hex').toString('base64url')}`;
+}
+
+function decodeOwner(mark: string, text: string): HoldOwner {
+  if (mark === '~') return { kind: 'sibling', leadAccount: text };
+  if (mark === '=') {
+    const hex = Buffer.from(text, 'base64url').toString('hex');
+    return { kind: 'sibling', leadAccount: `key/vk_${hex}` };
+  }
+  const colon = text.indexOf(':');
+  return { kind: 'lead', requestId: text.slice(0, colon), alias: text.slice(colon + 1) };
 }
 
 const itemSchema = z.looseObject({
@@ -73,7 +138,8 @@ const itemSchema = z.looseObject({
   [ATTR.policyVersion]: z.number(),
   [ATTR.latestSecond]: z.optional(z.number()),
   [ATTR.latestMinute]: z.optional(z.number()),
-  [ATTR.holds]: z.record(z.string(), holdSchema),
+  [ATTR.holds]: z.record(z.string(), z.string()),
+  [ATTR.posted]: z.record(z.string(), z.string()),
 });
 
 /** An account item after parsing. Counters that are absent are zero. */
@@ -85,6 +151,7 @@ export interface Account {
   readonly latestSecond: number;
   readonly latestMinute: number;
   readonly holds: ReadonlyMap<string, Hold>;
+  readonly posted: ReadonlyMap<string, Hold>;
   readonly counters: ReadonlyMap<string, number>;
 }
 
@@ -94,12 +161,6 @@ export type AccountItem = Readonly<Record<string, unknown>>;
 /** Throws a ZodError when the item is not an account: that is corruption, not a refusal. */
 export function parseAccount(item: AccountItem): Account {
   const raw = itemSchema.parse(item);
-  const holds = new Map<string, Hold>();
-  for (const [id, [nanoUsd, inputTokens, outputTokens, expiresAtSeconds, day]] of Object.entries(
-    raw[ATTR.holds],
-  )) {
-    holds.set(id, { nanoUsd, inputTokens, outputTokens, expiresAtSeconds, day });
-  }
   const counters = new Map<string, number>();
   for (const [name, value] of Object.entries(item)) {
     if (typeof value === 'number' && COUNTER_NAME.test(name)) counters.set(name, value);
@@ -111,9 +172,14 @@ export function parseAccount(item: AccountItem): Account {
     policyVersion: raw[ATTR.policyVersion],
     latestSecond: raw[ATTR.latestSecond] ?? 0,
     latestMinute: raw[ATTR.latestMinute] ?? 0,
-    holds,
+    holds: decodeHolds(raw[ATTR.holds]),
+    posted: decodeHolds(raw[ATTR.posted]),
     counters,
   };
+}
+
+function decodeHolds(texts: Readonly<Record<string, string>>): ReadonlyMap<string, Hold> {
+  return new Map(Object.entries(texts).map(([id, text]) => [id, decodeHold(text)]));
 }
 
 const COUNTER_NAME = /^[a-z][a-zA-Z][0-9]+$/;

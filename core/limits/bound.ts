@@ -17,6 +17,10 @@ const TOKENS_PER_IMAGE = 12_000;
 /** Body overhead beyond its bytes: the tokens that prime the answer. */
 const PRIMING_TOKENS = 16;
 
+/** A provider whose text counts for so much more than it was allowed ignores its maximum; no estimate is that wrong. */
+const RUNAWAY_FACTOR = 4;
+const RUNAWAY_SLACK_TOKENS = 1_000;
+
 export interface CallSize {
   readonly bodyBytes: number;
   readonly images: number;
@@ -30,6 +34,16 @@ export function boundOf(size: CallSize, routes: readonly Route[]): Demand {
   const outputTokens = size.maxOutputTokens * size.choices;
   const costs = routes.map((route) => routeCost(route, inputTokens, outputTokens));
   return { nanoUsd: Math.max(...costs), inputTokens, outputTokens };
+}
+
+export function isRunaway(estimatedTokens: number, allowedTokens: number): boolean {
+  return estimatedTokens > allowedTokens * RUNAWAY_FACTOR + RUNAWAY_SLACK_TOKENS;
+}
+
+/** An estimate of what a provider said within its maximum is not above the maximum, however long its words are. */
+export function estimateWithin(estimatedTokens: number, allowedTokens: number): number {
+  if (isRunaway(estimatedTokens, allowedTokens)) return estimatedTokens;
+  return Math.min(estimatedTokens, allowedTokens);
 }
 
 function routeCost(route: Route, inputTokens: number, outputTokens: number): NanoUsd {

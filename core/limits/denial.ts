@@ -115,7 +115,8 @@ function windowFreeAt({ window, at, room, previous, current }: WindowState): Epo
   const length = WINDOW_MS[window];
   const endMs = (at[window] + 1) * length;
   const freeAt = (windowEndMs: EpochMs, decaying: number, rest: number) =>
-    Math.ceil(windowEndMs - (decaying === 0 ? 1 : Math.min(1, rest / decaying)) * length);
+    // The next whole millisecond: at the exact one the share may be a rounding error above the room.
+    Math.floor(windowEndMs - (decaying === 0 ? 1 : Math.min(1, rest / decaying)) * length) + 1;
   if (current <= room) return Math.max(at.nowMs, freeAt(endMs, previous, room - current));
   return freeAt(endMs + length, current, room);
 }

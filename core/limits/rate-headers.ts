@@ -16,7 +16,8 @@ interface Room {
 
 /** `x-ratelimit-*` for requests and tokens, and what is left of the tightest budget of the month. */
 export function rateHeaders({ grants }: Reservation): Record<string, string> {
-  const rooms = grants.flatMap(({ grant }) => roomsOf(grant));
+  // All tenants share a pool: its room would tell each of them how much the others use.
+  const rooms = grants.flatMap(({ scope, grant }) => (scope.kind === 'pool' ? [] : roomsOf(grant)));
   const headers: Record<string, string> = {};
   for (const kind of ['requests', 'tokens'] as const) {
     const tightest = rooms.filter((room) => kindOf(room.dimension) === kind).sort(byShareLeft)[0];

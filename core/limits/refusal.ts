@@ -25,7 +25,7 @@ export function explainRefusal(refusal: Refusal, nowMs: EpochMs): RefusalAnswer 
     const message =
       refusal.scope.kind === 'key'
         ? `This API key has been ${refusal.status}.`
-        : 'Your team is suspended.';
+        : `Calls of ${scope} are ${refusal.status}.`;
     return {
       code: 'invalid_api_key',
       message,
@@ -37,19 +37,19 @@ export function explainRefusal(refusal: Refusal, nowMs: EpochMs): RefusalAnswer 
   }
   const { denial } = refusal;
   const { dimension, limit, used, held } = denial;
+  // All tenants share a pool: what the others use of it is nobody's business but the platform's.
+  const isShared = refusal.scope.kind === 'pool';
   const mayRetry = denial.retryAfterMs !== undefined;
   const resetAtMs = resetOf(denial, refusal.timeZone, nowMs);
   return {
     code: codeOf(denial),
-    message: messageOf(denial, scope),
+    message: messageOf(denial, scope, isShared),
     retryAfterMs: denial.retryAfterMs,
     mayRetry,
     detail: {
       scope,
       dimension,
-      limit,
-      used,
-      held,
+      ...(isShared ? {} : { limit, used, held }),
       ...(resetAtMs === undefined ? {} : { reset_at: new Date(resetAtMs).toISOString() }),
     },
     denied: { dimension, scope },
@@ -71,10 +71,13 @@ function resetOf(denial: Denial, timeZone: string, nowMs: EpochMs): EpochMs | un
 function messageOf(
   { reason, dimension, limit, used, held, needed }: Denial,
   scope: string,
+  isShared: boolean,
 ): string {
   const label = DIMENSIONS[dimension].label;
   const show = (amount: number) => amountText(dimension, amount);
-  const numbers = `limit ${show(limit)}, used ${show(used)}${held > 0 ? ` of which ${show(held)} held by calls in flight` : ''}, needed ${show(needed)}`;
+  const inFlight = held > 0 ? ` of which ${show(held)} held by calls in flight` : '';
+  const own = isShared ? '' : `limit ${show(limit)}, used ${show(used)}${inFlight}, `;
+  const numbers = `${own}needed ${show(needed)}`;
   switch (reason) {
     case 'window':
     case 'open':

@@ -12,6 +12,8 @@ import {
   counterName,
   counterValue,
   encodeHold,
+  type Hold,
+  type HoldOwner,
 } from './account.ts';
 import type { AccountWrite, Condition, Path } from './account-write.ts';
 import { type Denial, denialOf, type Moment, previousWeight } from './denial.ts';
@@ -36,11 +38,14 @@ export interface ReserveRequest {
   readonly demand: Demand;
   readonly at: Moment;
   readonly expiresAtSeconds: number;
+  readonly owner: HoldOwner;
 }
 
 export type Verdict =
   /** The hold is there already: an earlier attempt of this very request had been applied. */
   | { readonly kind: 'held' }
+  /** Another request holds under the same name. */
+  | { readonly kind: 'collision' }
   | { readonly kind: 'inactive'; readonly status: 'revoked' | 'suspended' }
   | Denial
   /** The assumptions were wrong, the room is there: write again with what the item says. */
@@ -63,15 +68,15 @@ export function planReserve(request: ReserveRequest, limits: Limits, seen?: Acco
     // Closes the race with our own timed-out attempt: a request holds once.
     { kind: 'absent', path: [ATTR.holds, request.holdId] },
   ];
-  const set: [Path, string | number | readonly number[]][] = [
-    [[ATTR.holds, request.holdId], holdOf(request)],
+  const set: [Path, string | number][] = [
+    [[ATTR.holds, request.holdId], encodeHold(holdOf(request, limits))],
   ];
   const add = new Map<string, number>();
   for (const dimension of DIMENSION_NAMES) {
     const limit = limits[dimension];
     if (limit !== undefined) conditions.push(roomFor(dimension, limit, request, seen));
     const counter = counterFor(dimension, request.at);
-    if (counter !== undefined && (limit !== undefined || isMonthly(dimension)))
+    if (counter !== undefined && keepsCounter(dimension, limits))
       add.set(counter, amountOf(dimension, request.demand));
   }
   for (const [kind, attribute] of LATEST) {
@@ -90,7 +95,8 @@ export function planReserve(request: ReserveRequest, limits: Limits, seen?: Acco
 
 /** What a refused reserve means, given the item that refused it. */
 export function judgeReserve(account: Account, request: ReserveRequest): Verdict {
-  if (account.holds.has(request.holdId)) return { kind: 'held' };
+  const ours = account.holds.get(request.holdId);
+  if (ours !== undefined) return isOurs(ours, request) ? { kind: 'held' } : { kind: 'collision' };
   if (account.status !== 'active') return { kind: 'inactive', status: account.status };
   const at = adoptWindows(account, request.at);
   const denials = DIMENSION_NAMES.flatMap((dimension) => {
@@ -129,14 +135,23 @@ export function counterFor(dimension: Dimension, at: Moment): string | undefined
   return counterName(dimension, at[DIMENSIONS[dimension].window]);
 }
 
-/** Sums of the month are kept for every account, limited or not: a limit set mid-month finds the truth. */
-export function isMonthly(dimension: Dimension): boolean {
-  return DIMENSIONS[dimension].window === 'month';
+/**
+ * Whether an account keeps the dimension's counter. Sums of the month are kept for every account, limited
+ * or not, so that a limit set mid-month finds the truth; those of the day where any daily limit is.
+ */
+export function keepsCounter(dimension: Dimension, limits: Limits): boolean {
+  const { window } = DIMENSIONS[dimension];
+  if (window === 'month') return true;
+  return window === 'day' ? countsDay(limits) : limits[dimension] !== undefined;
 }
 
-/** Counters that no decision at or after the moment will read; at most 24 a write, the rest wait. */
+/**
+ * Counters that nobody will read or move any more; at most 24 a write, the rest wait. Windows are judged by
+ * the item's clock, which no writer can undercut, and the day before the moment's is kept: a counter that a
+ * fast clock swept would start from zero under a slow one.
+ */
 export function staleCounters(account: Account, at: Moment): Path[] {
-  const days = new Set([at.day]);
+  const days = new Set([at.day, latestDayBefore(at.day, account)]);
   const months = new Set([at.month, at.month % 100 === 1 ? at.month - 89 : at.month - 1]);
   for (const hold of account.holds.values()) {
     days.add(hold.day);
@@ -146,9 +161,9 @@ export function staleCounters(account: Account, at: Moment): Path[] {
     const index = Number(name.slice(2));
     switch (WINDOW_OF_CODE.get(name.slice(0, 2))) {
       case 'second':
-        return index < Math.max(at.second, account.latestSecond) - 1;
+        return index < account.latestSecond - 1;
       case 'minute':
-        return index < Math.max(at.minute, account.latestMinute) - 1;
+        return index < account.latestMinute - 1;
       case 'day':
         return index < at.day && !days.has(index);
       case 'month':
@@ -161,6 +176,13 @@ export function staleCounters(account: Account, at: Moment): Path[] {
     .filter(isStale)
     .slice(0, 24)
     .map((name) => [name]);
+}
+
+function latestDayBefore(day: number, { counters }: Account): number {
+  const days = [...counters.keys()]
+    .filter((name) => WINDOW_OF_CODE.get(name.slice(0, 2)) === 'day')
+    .map((name) => Number(name.slice(2)));
+  return Math.max(0, ...days.filter((each) => each < day));
 }
 
 const LATEST = [
@@ -231,8 +253,19 @@ function usesWindow(limits: Limits, kind: 'second' | 'minute'): boolean {
   );
 }
 
-function holdOf({ demand, expiresAtSeconds, at }: ReserveRequest): readonly number[] {
-  return encodeHold({ ...demand, expiresAtSeconds, day: at.day });
+function holdOf({ demand, expiresAtSeconds, at, owner }: ReserveRequest, limits: Limits): Hold {
+  return { ...demand, expiresAtSeconds, day: at.day, countsDay: countsDay(limits), owner };
+}
+
+function countsDay(limits: Limits): boolean {
+  return DIMENSION_NAMES.some(
+    (dimension) => DIMENSIONS[dimension].window === 'day' && limits[dimension] !== undefined,
+  );
+}
+
+/** True when the hold was made by an earlier attempt of this very request, under whichever limits. */
+function isOurs(hold: Hold, request: ReserveRequest): boolean {
+  return encodeHold(hold) === encodeHold({ ...holdOf(request, {}), countsDay: hold.countsDay });
 }
 
 function nonZero(add: ReadonlyMap<string, number>): [string, number][] {

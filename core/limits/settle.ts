@@ -10,7 +10,7 @@ import {
   amountOf,
   counterFor,
   type Demand,
-  isMonthly,
+  keepsCounter,
   type ReserveRequest,
   staleCounters,
 } from './reserve.ts';
@@ -72,8 +72,7 @@ function corrections(
   const { request, limits } = grant;
   return DIMENSION_NAMES.flatMap((dimension): [string, number][] => {
     const counter = counterFor(dimension, request.at);
-    if (counter === undefined || (limits[dimension] === undefined && !isMonthly(dimension)))
-      return [];
+    if (counter === undefined || !keepsCounter(dimension, limits)) return [];
     // A window that no later decision reads is left alone, so that a swept counter does not come back.
     const { window } = DIMENSIONS[dimension];
     if ((window === 'second' || window === 'minute') && request.at[window] < now[window] - 1)

@@ -5,16 +5,18 @@ import type {
   Provider,
   Route,
   Team,
+  Tenant,
 } from '../catalog/snapshot.ts';
-import type { Limits } from '../limits/dimensions.ts';
+import { hasLimits, type LimitPlan, mapLimits } from '../limits/schedule.ts';
 import { type Scope, teamKey } from '../tenancy/scopes.ts';
 import { keyIdOf } from '../tenancy/virtual-key.ts';
-import type { Policy } from './policy-schema.ts';
+import { planOf } from './limits-schema.ts';
+import { type Policy, shareOf } from './policy-schema.ts';
 
 /** The hard limits that one scope's account must hold once the policy is in force. */
 interface AccountLimits {
   readonly scope: Scope;
-  readonly limits: Limits;
+  readonly limits: LimitPlan;
 }
 
 /** A key of the policy file: whose it is and what it may do. */
@@ -26,7 +28,7 @@ export interface KeyDeclaration {
   readonly owner: string;
   readonly features: readonly string[];
   readonly pinnedTags: Readonly<Record<string, string>>;
-  readonly limits: Limits;
+  readonly limits: LimitPlan;
   readonly expiresAtMs?: number;
   /** Hex SHA-256 of the secret; absent where the admin API still has to make one. */
   readonly secretHash?: string;
@@ -34,33 +36,44 @@ export interface KeyDeclaration {
 
 export interface CompiledPolicy {
   readonly snapshot: PolicySnapshot;
-  /** Of every team, and of every key whose secret exists. */
+  /**
+   * Of every scope that is known and has limits, and of every key whose secret exists. Users, and features
+   * without limits of their own, get theirs at their first call.
+   */
   readonly accounts: readonly AccountLimits[];
   readonly keys: readonly KeyDeclaration[];
 }
 
 type FileTenant = Policy['tenants'][string];
+type FileTeam = FileTenant['teams'][string];
 type FileModel = Policy['models'][string];
+type FileLimits = Parameters<typeof planOf>[0];
+
+/** Limits of the file with the policy's time zone in their schedules. */
+type ToPlan = (file: FileLimits) => LimitPlan;
 
 /** Turns a checked policy into what the request path, the accounts and the key store need. Pure. */
 export function compilePolicy(policy: Policy, version: number): CompiledPolicy {
+  const toPlan: ToPlan = (file) => planOf(file, policy.time_zone);
   const tenants = Object.entries(policy.tenants);
-  const teams = tenants.flatMap(([tenantId, tenant]) => teamsOf(tenantId, tenant));
-  const keys = tenants.flatMap(([tenantId, tenant]) => keysOf(tenantId, tenant));
-  const snapshot = {
+  const teams = tenants.flatMap(([tenantId, tenant]) => teamsOf(tenantId, tenant, toPlan));
+  const keys = tenants.flatMap(([tenantId, tenant]) => keysOf(tenantId, tenant, toPlan));
+  const snapshot: PolicySnapshot = {
     version,
     timeZone: policy.time_zone,
-    providers: mapEntries(policy.providers, toProvider),
+    providers: mapEntries(policy.providers, (id, provider) => toProvider(id, provider, toPlan)),
     models: mapEntries(policy.models, (alias, model) => toModel(alias, model, version)),
+    tenants: mapEntries(policy.tenants, (_, tenant) => toTenant(tenant, toPlan)),
     teams: Object.fromEntries(teams.map((team) => [teamKey(team.tenantId, team.id), team])),
     projects: tenants.flatMap(([tenantId, tenant]) =>
       Object.entries(tenant.projects).map(([id, { team }]) => ({ id, tenantId, teamId: team })),
     ),
   };
-  return { snapshot, accounts: [...teams.map(teamAccount), ...keys.flatMap(keyAccounts)], keys };
+  return { snapshot, accounts: [...accountsOf(snapshot), ...keys.flatMap(keyAccounts)], keys };
 }
 
-function toProvider(id: string, file: Policy['providers'][string]): Provider {
+function toProvider(id: string, file: Policy['providers'][string], toPlan: ToPlan): Provider {
+  const share = (limit: number) => shareOf(limit, file.use_at_most);
   return {
     id,
     kind: file.kind,
@@ -69,6 +82,7 @@ function toProvider(id: string, file: Policy['providers'][string]): Provider {
     connectTimeoutMs: file.timeouts.connect,
     firstByteTimeoutMs: file.timeouts.first_byte,
     idleTimeoutMs: file.timeouts.idle,
+    ...(file.limits === undefined ? {} : { limits: mapLimits(toPlan(file.limits), share) }),
   };
 }
 
@@ -98,20 +112,57 @@ function toPrice(file: NonNullable<FileModel['routes'][number]['price']>, versio
   };
 }
 
-function teamsOf(tenantId: string, tenant: FileTenant): Team[] {
+function toTenant(file: FileTenant, toPlan: ToPlan): Tenant {
+  const projectLimits = mapEntries(file.projects, (_, { limits }) => limits);
+  return {
+    limits: toPlan(file.limits),
+    ...(file.soft_limits === undefined ? {} : { softLimits: file.soft_limits }),
+    projectLimits: plansOf(projectLimits, toPlan),
+  };
+}
+
+function plansOf(
+  record: Readonly<Record<string, FileLimits | undefined>>,
+  toPlan: ToPlan,
+): Record<string, LimitPlan> {
+  const plans = Object.entries(record).flatMap(([name, file]): [string, LimitPlan][] =>
+    file === undefined ? [] : [[name, toPlan(file)]],
+  );
+  return Object.fromEntries(plans);
+}
+
+function teamsOf(tenantId: string, tenant: FileTenant, toPlan: ToPlan): Team[] {
   return Object.entries(tenant.teams).map(([id, file]) => ({
     id,
     tenantId,
     tiers: [...new Set(file.tiers)],
     ...(file.models === undefined ? {} : { models: file.models }),
-    limits: file.limits,
+    ...limitsOfTeam(file, toPlan),
     alertAtPercent: [...new Set(file.alerts.at_percent)].toSorted((a, b) => a - b),
     owner: file.owner,
     ...(file.cost_center === undefined ? {} : { costCenter: file.cost_center }),
   }));
 }
 
-function keysOf(tenantId: string, tenant: FileTenant): KeyDeclaration[] {
+type TeamLimits = Pick<
+  Team,
+  'limits' | 'tierLimits' | 'perUserLimits' | 'perFeatureLimits' | 'featureLimits' | 'softLimits'
+>;
+
+function limitsOfTeam(file: FileTeam, toPlan: ToPlan): TeamLimits {
+  const { tier_limits: tiers, per_user_limits: user, per_feature_limits: feature } = file;
+  const { feature_limits: features, soft_limits: soft } = file;
+  return {
+    limits: toPlan(file.limits),
+    ...(tiers === undefined ? {} : { tierLimits: plansOf(tiers, toPlan) }),
+    ...(user === undefined ? {} : { perUserLimits: toPlan(user) }),
+    ...(feature === undefined ? {} : { perFeatureLimits: toPlan(feature) }),
+    ...(features === undefined ? {} : { featureLimits: plansOf(features, toPlan) }),
+    ...(soft === undefined ? {} : { softLimits: soft }),
+  };
+}
+
+function keysOf(tenantId: string, tenant: FileTenant, toPlan: ToPlan): KeyDeclaration[] {
   return Object.entries(tenant.keys).map(([name, file]) => {
     const project = tenant.projects[file.project];
     if (project === undefined) throw new TypeError(`unchecked policy: no project ${file.project}`);
@@ -123,15 +174,59 @@ function keysOf(tenantId: string, tenant: FileTenant): KeyDeclaration[] {
       owner: file.owner,
       features: file.features,
       pinnedTags: file.tags,
-      limits: file.limits,
+      limits: toPlan(file.limits),
       ...(file.expires === undefined ? {} : { expiresAtMs: file.expires }),
       ...(file.secret === undefined ? {} : { secretHash: file.secret }),
     };
   });
 }
 
-function teamAccount({ tenantId, id, limits }: Team): AccountLimits {
-  return { scope: { kind: 'team', tenantId, teamId: id }, limits };
+interface Candidate {
+  readonly scope: Scope;
+  readonly limits: LimitPlan | undefined;
+}
+
+function accountsOf({ providers, tenants = {}, teams }: PolicySnapshot): AccountLimits[] {
+  const candidates = [
+    ...Object.values(providers).map(poolAccount),
+    ...Object.entries(tenants).flatMap(([id, tenant]) => tenantAccounts(id, tenant)),
+    ...Object.values(teams).flatMap(teamAccounts),
+  ];
+  return candidates.flatMap(({ scope, limits }) => (hasLimits(limits) ? [{ scope, limits }] : []));
+}
+
+function poolAccount({ id: providerId, limits }: Provider): Candidate {
+  return { scope: { kind: 'pool', providerId }, limits };
+}
+
+function tenantAccounts(tenantId: string, { limits, projectLimits }: Tenant): Candidate[] {
+  const projects = Object.entries(projectLimits).map(
+    ([projectId, each]): Candidate => ({
+      scope: { kind: 'project', tenantId, projectId },
+      limits: each,
+    }),
+  );
+  return [{ scope: { kind: 'tenant', tenantId }, limits }, ...projects];
+}
+
+function teamAccounts(team: Team): Candidate[] {
+  const { tenantId, id: teamId, tiers, tierLimits = {}, featureLimits = {} } = team;
+  const scope = { tenantId, teamId };
+  return [
+    { scope: { kind: 'team', ...scope }, limits: team.limits },
+    ...tiers.map(
+      (tier): Candidate => ({
+        scope: { kind: 'team-tier', ...scope, tier },
+        limits: tierLimits[tier],
+      }),
+    ),
+    ...Object.entries(featureLimits).map(
+      ([feature, limits]): Candidate => ({
+        scope: { kind: 'feature', ...scope, feature },
+        limits,
+      }),
+    ),
+  ];
 }
 
 function keyAccounts({ secretHash, limits }: KeyDeclaration): AccountLimits[] {

@@ -5,8 +5,9 @@
  */
 import type * as z from 'zod';
 import { nearestName, type PolicyError } from './policy-error.ts';
-import { ONE_OF, type Policy, policySchema } from './policy-schema.ts';
+import { type Policy, policySchema } from './policy-schema.ts';
 import { checkReferences, type Finding } from './references.ts';
+import { ONE_OF } from './schema-parts.ts';
 import { type Fault, type Path, readYaml } from './yaml-tree.ts';
 
 type ParsedPolicy =

@@ -40,7 +40,14 @@ const outlineSchema = lenient({
   ),
   tenants: named(
     lenient({
-      teams: named(lenient({ tiers: texts, models: texts, alerts: lenient({ notify: texts }) })),
+      teams: named(
+        lenient({
+          tiers: texts,
+          tier_limits: named(z.unknown()),
+          models: texts,
+          alerts: lenient({ notify: texts }),
+        }),
+      ),
       projects: named(lenient({ team: text })),
       keys: named(lenient({ project: text, secret: text })),
     }),
@@ -121,7 +128,20 @@ function teamFindings(outline: Outline, team: Team, path: Path): Finding[] {
       names: outline.alert_channels ?? {},
     }),
   );
-  return [...models, ...channels];
+  return [...models, ...tierLimitFindings(team, tiers, [...path, 'tier_limits']), ...channels];
+}
+
+/** Limits of a tier that the team may not call would look like a permission. */
+function tierLimitFindings(
+  { tier_limits: limits }: Team,
+  tiers: readonly (string | undefined)[],
+  path: Path,
+): Finding[] {
+  return Object.keys(limits ?? {}).flatMap((tier): Finding[] => {
+    if (tiers.includes(tier) || !Object.hasOwn(TIERS, tier)) return [];
+    const expected = `one of the team's tiers (${tiers.join(', ')})`;
+    return [{ path: [...path, tier], part: 'name', expected }];
+  });
 }
 
 /** Two keys with one secret would be one key with two owners. */

@@ -1,6 +1,7 @@
 /** Which routes a caller may use for a model name, in order of preference. Decides access, calls nobody. */
 import type { KeyRecord, ModelAlias, PolicySnapshot, Route, Team } from '../catalog/snapshot.ts';
 import { GatewayError } from '../errors.ts';
+import { hasLimits } from '../limits/schedule.ts';
 import { teamKey } from '../tenancy/scopes.ts';
 
 /** Attempts at most for one call, so that an outage is not multiplied by retries. */
@@ -24,7 +25,17 @@ export function selectRoutes(snapshot: PolicySnapshot, team: Team, alias: string
     throw new GatewayError('model_not_allowed', `Your team may not use the model '${alias}'.`, {
       param: 'model',
     });
-  return { model, routes: model.routes.slice(0, MAX_ROUTES) };
+  return { model, routes: routesOfOnePool(snapshot, model.routes).slice(0, MAX_ROUTES) };
+}
+
+/**
+ * The call reserves room in the first route's pool. A later route of that pool, or of one without limits,
+ * needs no more than that; one of another limited pool has no room reserved, so it is not fallen back to.
+ */
+function routesOfOnePool({ providers }: PolicySnapshot, routes: readonly Route[]): Route[] {
+  return routes.filter(
+    ({ provider }) => provider === routes[0]?.provider || !hasLimits(providers[provider]?.limits),
+  );
 }
 
 /** The models that the team may call, in the policy's order. */

@@ -2,7 +2,6 @@
 import type { KeyRecord, PolicySnapshot, Team } from '../catalog/snapshot.ts';
 import type { EpochMs } from '../clock.ts';
 import { GatewayError } from '../errors.ts';
-import type { ScopeLimits } from '../limits/accounts.ts';
 import { teamOf } from '../routing/select-routes.ts';
 import { hashKey, isWellFormedKey } from './virtual-key.ts';
 
@@ -12,12 +11,15 @@ export interface Directory {
   policy(): Promise<PolicySnapshot>;
 }
 
+/** Keys by their public id, for those who meet them in an account. */
+export interface KeyDirectory {
+  findKeyById(keyId: string): Promise<KeyRecord | undefined>;
+}
+
 export interface Caller {
   readonly key: KeyRecord;
   readonly team: Team;
   readonly policy: PolicySnapshot;
-  /** Every scope that this caller's calls are counted in. */
-  readonly scopes: readonly ScopeLimits[];
 }
 
 export type Headers = Readonly<Record<string, string | undefined>>;
@@ -42,12 +44,7 @@ export async function authenticate(
   if (key === undefined) throw new GatewayError('invalid_api_key', 'Incorrect API key provided.');
   if (key.expiresAtMs !== undefined && key.expiresAtMs <= nowMs)
     throw new GatewayError('invalid_api_key', 'This API key has expired.');
-  const team = teamOf(policy, key);
-  const scopes: ScopeLimits[] = [
-    { scope: { kind: 'key', keyId: key.keyId }, limits: key.limits },
-    { scope: { kind: 'team', tenantId: team.tenantId, teamId: team.id }, limits: team.limits },
-  ];
-  return { key, team, policy, scopes };
+  return { key, team: teamOf(policy, key), policy };
 }
 
 /** The one key in the headers; two that differ are no key at all. */

@@ -9,6 +9,7 @@ import type { ChatCall } from '../dialects/openai/chat-request.ts';
 import { estimateTextTokens } from '../dialects/openai/text.ts';
 import { ERRORS, type ErrorCode, type GatewayError } from '../errors.ts';
 import type { Accounts, Reservation } from '../limits/accounts.ts';
+import { estimateWithin } from '../limits/bound.ts';
 import { type NanoUsd, ZERO_USD } from '../money.ts';
 import { UpstreamFault } from '../providers/upstream.ts';
 import type { Report } from '../report.ts';
@@ -107,7 +108,8 @@ export function openBooks(ports: BooksPorts, { facts, reservation, call }: OpenC
         outcome,
         status: 200,
         errorCode,
-        usage: usage ?? estimate(estimatedOutputTokens),
+        usage:
+          usage ?? estimate(estimateWithin(estimatedOutputTokens, reservation.demand.outputTokens)),
         estimated: usage === undefined,
       });
     },
@@ -145,7 +147,26 @@ async function close(
     inputTokens,
     outputTokens: event.output_tokens ?? 0,
   };
-  await (isBillable ? accounts.settle(reservation, actual) : accounts.release(reservation)).catch(
-    (fault: unknown) => report('settlement failed', fault),
+  const settle = async () => {
+    const { used, passedOver } = splitByProvider(reservation, event.provider);
+    await accounts.settle(passedOver, NOTHING);
+    await accounts.settle(used, actual);
+  };
+  await (isBillable ? settle() : accounts.release(reservation)).catch((fault: unknown) =>
+    report('settlement failed', fault),
   );
+}
+
+const NOTHING = { nanoUsd: 0, inputTokens: 0, outputTokens: 0 };
+
+/** A pool whose provider failed before another one answered has served a request and no tokens. */
+function splitByProvider(
+  reservation: Reservation,
+  provider: string | null,
+): { used: Reservation; passedOver: Reservation } {
+  const isUsed = ({ scope }: Reservation['grants'][number]) =>
+    scope.kind !== 'pool' || scope.providerId === provider;
+  const grants = reservation.grants.filter(isUsed);
+  const others = reservation.grants.filter((grant) => !isUsed(grant));
+  return { used: { ...reservation, grants }, passedOver: { ...reservation, grants: others } };
 }

@@ -7,6 +7,7 @@ import {
   CURRENT_POLICY,
   currentPolicyItemSchema,
   documentItemSchema,
+  keyIdKey,
   keyRecordKey,
   LATEST_POLICY,
   latestPolicyItemSchema,
@@ -22,7 +23,7 @@ import type { Clock } from '../../core/clock.ts';
 import { GatewayError } from '../../core/errors.ts';
 import { TABLE_KEY } from '../../core/names.ts';
 import type { Report } from '../../core/report.ts';
-import type { Directory } from '../../core/tenancy/authenticate.ts';
+import type { Directory, KeyDirectory } from '../../core/tenancy/authenticate.ts';
 import { fromAttributes } from './attribute-values.ts';
 
 const MAX_AGE_MS = 30_000;
@@ -46,7 +47,7 @@ export function createDynamoDirectory({
   tableName,
   clock,
   report,
-}: DirectoryOptions): Directory {
+}: DirectoryOptions): Directory & KeyDirectory {
   const keys = new Map<string, Cached<KeyRecord | undefined>>();
   let policy: Cached<PolicySnapshot> | undefined;
   let refresh: Promise<PolicySnapshot> | undefined;
@@ -69,6 +70,19 @@ export function createDynamoDirectory({
       });
     }
   };
+
+  async function findRecord(key: string): Promise<KeyRecord | undefined> {
+    const cached = keys.get(key);
+    if (cached !== undefined && isFresh(cached)) return cached.value;
+    const item = await read(key);
+    const value =
+      item === undefined
+        ? undefined
+        : keyRecordSchema.parse(JSON.parse(documentItemSchema.parse(item).document));
+    if (keys.size >= MAX_KEYS) keys.clear();
+    keys.set(key, { value, readAtMs: clock.nowMs() });
+    return value;
+  }
 
   async function readPolicy(): Promise<PolicySnapshot> {
     // Only a cold start wants the document at once; a refresh usually finds the version unchanged.
@@ -104,18 +118,8 @@ export function createDynamoDirectory({
   }
 
   return {
-    async findKey(keyHash) {
-      const cached = keys.get(keyHash);
-      if (cached !== undefined && isFresh(cached)) return cached.value;
-      const item = await read(keyRecordKey(keyHash));
-      const value =
-        item === undefined
-          ? undefined
-          : keyRecordSchema.parse(JSON.parse(documentItemSchema.parse(item).document));
-      if (keys.size >= MAX_KEYS) keys.clear();
-      keys.set(keyHash, { value, readAtMs: clock.nowMs() });
-      return value;
-    },
+    findKey: (keyHash) => findRecord(keyRecordKey(keyHash)),
+    findKeyById: (keyId) => findRecord(keyIdKey(keyId)),
     async policy() {
       if (policy !== undefined && isFresh(policy)) return policy.value;
       refresh ??= refreshPolicy();

@@ -14,6 +14,7 @@ import { METRIC_NAMESPACE, METRICS } from '../../core/names.ts';
 import type { DataStack } from '../data-stack.ts';
 import type { Alerts } from './alerts.ts';
 import type { GatewayFunction } from './gateway-function.ts';
+import type { Reaper } from './reaper.ts';
 import type { StreamingApi } from './streaming-api.ts';
 import type { UsagePipeline } from './usage-pipeline.ts';
 
@@ -22,6 +23,7 @@ export interface MonitoringProps {
   readonly api: StreamingApi;
   readonly data: DataStack;
   readonly pipeline: UsagePipeline;
+  readonly reaper: Reaper;
   readonly proxy: GatewayFunction;
   readonly admin: GatewayFunction;
 }
@@ -58,7 +60,7 @@ export class Monitoring extends Construct {
 
 /** By name, which is also the heading of the alarm's section in docs/runbook.md. */
 function alarmRows(props: MonitoringProps): Readonly<Record<string, AlarmRow>> {
-  const { alerts, api, data, pipeline } = props;
+  const { alerts, api, data, pipeline, reaper } = props;
   const proxy = props.proxy.alias;
   const admin = props.admin.alias;
   const monitor = pipeline.monitor.alias;
@@ -73,6 +75,9 @@ function alarmRows(props: MonitoringProps): Readonly<Record<string, AlarmRow>> {
     'spill-dead-letters': critical(depth(pipeline.spillDeadLetters)),
     'monitor-dead-letters': critical(depth(pipeline.monitorDeadLetters)),
     'alert-dead-letters': critical(depth(alerts.deadLetters)),
+    'reaper-dead-letters': critical(depth(reaper.deadLetters)),
+    'reaper-errors': critical(reaper.reaper.alias.metricErrors(sum), { periods: 2 }),
+    'holds-posted': warning(own('holdsPosted', 'Sum', 'reaper'), { above: 10, periods: 2 }),
     'spill-depth': warning(depth(pipeline.spillQueue), { above: 1000 }),
     'spill-age': critical(ageSeconds(pipeline.spillQueue), { above: 900, periods: 2 }),
     'monitor-errors': warning(monitor.metricErrors(sum), { periods: 3 }),

@@ -156,6 +156,7 @@ describe.skipIf(binary === undefined)('account store', () => {
             [TABLE_KEY]: { S: pk },
             st: { S: 'active' },
             h: { M: {} },
+            x: { M: {} },
             ...Object.fromEntries(
               ['l', 'lv', 'pv'].map((name) => [name, toAttribute(plainOf(created[name]))]),
             ),
@@ -166,7 +167,8 @@ describe.skipIf(binary === undefined)('account store', () => {
     const outcomes = await Promise.all(
       Array.from({ length: 300 }, (_, index) =>
         accounts.reserve({
-          holdId: `race${index}`,
+          requestId: `req_${String(index).padStart(8, '0')}`,
+          alias: 'm',
           demand: { nanoUsd: 7, inputTokens: 1, outputTokens: 1 },
           scopes: [{ scope, limits }],
           timeZone: 'UTC',

@@ -3,6 +3,7 @@ import { systemClock } from '../../core/clock.ts';
 import { newRequestId } from '../../core/ids.ts';
 import { type AccountStore, createAccounts } from '../../core/limits/accounts.ts';
 import type { Limits } from '../../core/limits/dimensions.ts';
+import type { CompiledPolicy } from '../../core/policy/compile-policy.ts';
 import type { GatewayResponse } from '../../core/response.ts';
 import { type Ports, serve } from '../../core/serve.ts';
 import { teamKey } from '../../core/tenancy/scopes.ts';
@@ -51,6 +52,8 @@ export interface Answer {
 export interface TestGatewayOptions {
   readonly providerUrl: string;
   readonly limits?: { readonly key?: Limits; readonly team?: Limits };
+  /** A policy of its own, with its accounts; the key is of the project `web` of the team `search`. */
+  readonly compiled?: CompiledPolicy;
   readonly models?: readonly ModelAlias[];
   readonly store?: (memory: MemoryStore) => AccountStore;
   readonly idleTimeoutMs?: number;
@@ -78,11 +81,14 @@ export function model(alias: string, ...upstream: string[]): ModelAlias {
 export function createTestGateway({
   providerUrl,
   limits = {},
+  compiled,
   models = [model('sim-small')],
   store: wrap = (memory) => memory,
   idleTimeoutMs = 5_000,
   quietMs = 15_000,
 }: TestGatewayOptions): TestGateway {
+  // A team without limits has no account to look into.
+  const teamLimits = limits.team ?? { requestsPerSecond: 10_000 };
   const key = newVirtualKey();
   const record: KeyRecord = {
     keyId: 'vk_test',
@@ -95,7 +101,7 @@ export function createTestGateway({
     limits: limits.key ?? {},
     createdAtMs: 0,
   };
-  const policy: PolicySnapshot = {
+  const policy: PolicySnapshot = compiled?.snapshot ?? {
     version: 7,
     timeZone: 'UTC',
     providers: {
@@ -119,7 +125,7 @@ export function createTestGateway({
         id: 'search',
         tenantId: 'acme',
         tiers: ['shared'],
-        limits: limits.team ?? {},
+        limits: teamLimits,
         alertAtPercent: [80],
         owner: 'ann',
       },
@@ -128,7 +134,8 @@ export function createTestGateway({
   };
   const store = createMemoryStore();
   store.setUp({ kind: 'key', keyId: record.keyId }, record.limits);
-  store.setUp(TEAM, limits.team ?? {});
+  if (compiled === undefined) store.setUp(TEAM, teamLimits);
+  for (const { scope, limits: each } of compiled?.accounts ?? []) store.setUp(scope, each);
   const events: UsageEvent[] = [];
   const reports: string[] = [];
   const upstream = createHttpUpstream({ clock: systemClock, quietMs });

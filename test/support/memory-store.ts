@@ -26,6 +26,7 @@ export function createMemoryStore(): MemoryStore {
       const item = {
         st: 'active',
         h: {},
+        x: {},
         ...old,
         [names['#l'] ?? '']: values[':l'],
         [names['#lv'] ?? '']: values[':lv'],

@@ -34,7 +34,14 @@ function gateway(limits: { key?: Limits; team?: Limits }) {
       nowMs += ms;
     },
     reserve: (demand: Demand = CALL, holdId = nextHoldId()) =>
-      accounts.reserve({ holdId, demand, scopes, timeZone: 'UTC', holdSeconds: 900 }),
+      accounts.reserve({
+        requestId: `req_${holdId}`,
+        alias: 'm',
+        demand,
+        scopes,
+        timeZone: 'UTC',
+        holdSeconds: 900,
+      }),
     account: (scope: Scope) => parseAccount(store.items.get(accountKey(scope)) ?? {}),
   };
 }
@@ -286,7 +293,8 @@ describe('the bound', () => {
             nowMs += afterMs;
             const accounts = createAccounts({ store, clock: { nowMs: () => nowMs + skewMs } });
             const outcome = await accounts.reserve({
-              holdId: `h${index}`,
+              requestId: `req_h${index}`,
+              alias: 'm',
               demand: CALL,
               scopes: [{ scope: TEAM, limits: { requestsPerSecond: 3 } }],
               timeZone: 'UTC',

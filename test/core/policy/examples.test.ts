@@ -4,7 +4,7 @@ import { policySnapshotSchema } from '../../../core/catalog/snapshot.ts';
 import { compilePolicy } from '../../../core/policy/compile-policy.ts';
 import { parsePolicy } from '../../../core/policy/parse-policy.ts';
 import { formatPolicyError } from '../../../core/policy/policy-error.ts';
-import { teamKey } from '../../../core/tenancy/scopes.ts';
+import { accountKey, teamKey } from '../../../core/tenancy/scopes.ts';
 import { hashKey, keyIdOf, newVirtualKey } from '../../../core/tenancy/virtual-key.ts';
 import { SMALL_POLICY } from './policy-texts.ts';
 
@@ -23,17 +23,32 @@ describe('examples/policy.yaml', () => {
 
   it('is a company of five teams', () => {
     expect(Object.keys(snapshot.teams)).toHaveLength(5);
-    expect(accounts).toHaveLength(5);
-    expect(accounts[0]).toEqual({
-      scope: { kind: 'team', tenantId: 'acme', teamId: 'search' },
-      limits: {
-        tokensPerMinute: 50_000,
-        requestsPerSecond: 100,
-        concurrentRequests: 10,
-        tokensPerMonth: 10_000_000,
-        nanoUsdPerMonth: 2_000_000_000_000,
-      },
+    const search = accounts.find(({ scope }) => accountKey(scope) === 'team/acme/search');
+    expect(search?.limits).toMatchObject({
+      tokensPerMinute: 50_000,
+      requestsPerSecond: 100,
+      concurrentRequests: 10,
+      tokensPerMonth: 10_000_000,
+      nanoUsdPerMonth: 2_000_000_000_000,
     });
+  });
+
+  it('limits every level once', () => {
+    const kinds = accounts.map(({ scope }) => scope.kind);
+    expect(new Set(kinds)).toEqual(
+      new Set(['pool', 'tenant', 'project', 'team', 'team-tier', 'feature']),
+    );
+    expect(kinds.filter((kind) => kind === 'team')).toHaveLength(5);
+    const support = snapshot.teams[teamKey('acme', 'support')];
+    expect(support?.perUserLimits).toEqual({
+      requestsPerMinute: 20,
+      nanoUsdPerDay: 2_000_000_000,
+    });
+    expect(snapshot.providers['openai']?.limits).toEqual({
+      requestsPerMinute: 8_500,
+      tokensPerMinute: 25_500_000,
+    });
+    expect(keys.find(({ name }) => name === 'search-nightly')?.limits).not.toEqual({});
   });
 
   it('has models of every tier and keys with their owners', () => {
@@ -99,6 +114,6 @@ describe('a compiled policy', () => {
       scope: { kind: 'key', keyId: keyIdOf(secretHash) },
       limits: { concurrentRequests: 2 },
     });
-    expect(compiled(SMALL_POLICY).accounts).toHaveLength(1);
+    expect(compiled(SMALL_POLICY).accounts.map(({ scope }) => scope.kind)).toEqual(['team']);
   });
 });

@@ -85,7 +85,7 @@ async function store({ key, ports: { directory } }: TestGateway): Promise<void> 
   const limits = policy.teams[teamKey('acme', 'search')]?.limits ?? {};
   const { values } = renderSetup({ limits, policyVersion: 1 });
   for (const pk of ['key/vk_test', 'team/acme/search'])
-    items.set(pk, { pk, st: 'active', h: {}, l: {}, lv: String(values[':lv']), pv: 1 });
+    items.set(pk, { pk, st: 'active', h: {}, x: {}, l: {}, lv: String(values[':lv']), pv: 1 });
 }
 
 /** Waves of table calls that one request makes before it calls the provider (which refuses the connection). */

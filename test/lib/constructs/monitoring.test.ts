@@ -42,7 +42,7 @@ describe('monitoring', () => {
 
   it('watches every dead-letter queue and the spill queue', () => {
     const queues = [...resources(gateway, 'AWS::SQS::Queue').keys()];
-    expect(queues).toHaveLength(4);
+    expect(queues).toHaveLength(5);
     const depths = JSON.stringify(
       alarms.filter((alarm) => alarm.MetricName === 'ApproximateNumberOfMessagesVisible'),
     );
@@ -53,6 +53,7 @@ describe('monitoring', () => {
     const own = alarms.filter(({ Namespace }) => Namespace === METRIC_NAMESPACE);
     expect(own.map(({ MetricName, Dimensions }) => [MetricName, Dimensions]).sort()).toEqual([
       [METRICS.faults.name, [{ Name: 'service', Value: 'proxy' }]],
+      [METRICS.holdsPosted.name, [{ Name: 'service', Value: 'reaper' }]],
       [METRICS.poisonRecords.name, [{ Name: 'service', Value: 'usage-monitor' }]],
       [METRICS.settleFailed.name, [{ Name: 'service', Value: 'proxy' }]],
     ]);

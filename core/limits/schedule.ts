@@ -1,0 +1,187 @@
+/**
+ * Limits that vary by weekday and time of day. A plan is the limits that hold always and, in order, the
+ * schedules that replace some of them within a window of wall-clock time. It decides which limits are in
+ * force at a moment, from the plan and the moment alone; it reads no clock and no account.
+ */
+import { createHash } from 'node:crypto';
+import * as z from 'zod/mini';
+import type { EpochMs } from '../clock.ts';
+import {
+  DIMENSION_NAMES,
+  type Dimension,
+  type Limits,
+  limitsFromCodes,
+  limitsToCodes,
+} from './dimensions.ts';
+
+/**
+ * A window on some weekdays: from `fromMinute` to before `toMinute` of local time. One that ends before it
+ * begins crosses midnight and belongs to the day on which it begins. It follows the clock on the wall: an
+ * hour that summer time skips has no window, and one that comes twice has it twice.
+ */
+export interface Schedule {
+  /** 1 is Monday, 7 is Sunday. */
+  readonly days: readonly number[];
+  /** Minutes since local midnight, 0 to 1439. */
+  readonly fromMinute: number;
+  /** 1 to 1440, never `fromMinute`. */
+  readonly toMinute: number;
+  /** IANA. */
+  readonly timeZone: string;
+  /** These dimensions replace the plan's own; the others stay. */
+  readonly limits: Limits;
+}
+
+/** The limits of a scope at all times. Limits without schedules are a plan. */
+export type LimitPlan = Limits & { readonly schedules?: readonly Schedule[] | undefined };
+
+/** The limits in force at the moment: the first schedule whose window it is in wins. */
+export function limitsAt({ schedules, ...base }: LimitPlan, nowMs: EpochMs): Limits {
+  const current = schedules?.find((schedule) => isOpen(schedule, nowMs));
+  return current === undefined ? base : { ...base, ...current.limits };
+}
+
+/**
+ * True when the plan limits the dimension at any time. Its counter is then kept at all times, so that a
+ * window which opens in the middle of a day, minute or month finds the truth.
+ */
+export function everLimits(plan: LimitPlan, dimension: Dimension): boolean {
+  return (
+    plan[dimension] !== undefined ||
+    (plan.schedules ?? []).some(({ limits }) => limits[dimension] !== undefined)
+  );
+}
+
+/** False for a plan that never limits anything: its scope needs no account. */
+export function hasLimits(plan: LimitPlan | undefined): plan is LimitPlan {
+  return plan !== undefined && DIMENSION_NAMES.some((dimension) => everLimits(plan, dimension));
+}
+
+/** The plan with each of its limits, those of its schedules too, through the function. */
+export function mapLimits(
+  { schedules, ...base }: LimitPlan,
+  change: (limit: number) => number,
+): LimitPlan {
+  const changed = mapBase(base, change);
+  if (schedules === undefined) return changed;
+  const within = ({ limits, ...window }: Schedule) => ({
+    ...window,
+    limits: mapBase(limits, change),
+  });
+  return { ...changed, schedules: schedules.map(within) };
+}
+
+/**
+ * Fingerprint of a whole plan. The reserve's condition compares it, so that a writer which remembers
+ * another plan is refused by the item and learns the right one from the same answer. It does not change
+ * when a window opens or closes: every writer evaluates the same plan at the moment of its own request.
+ */
+export function planVersionOf(plan: LimitPlan): string {
+  const known = versions.get(plan);
+  if (known !== undefined) return known;
+  const text = JSON.stringify(planToCodes(plan));
+  const version = createHash('sha256').update(text).digest('base64url').slice(0, 8);
+  versions.set(plan, version);
+  return version;
+}
+
+/** Plans are immutable and live as long as their snapshot, so that each is hashed once. */
+const versions = new WeakMap<LimitPlan, string>();
+
+/** Beside the codes of dimensions in an account's limits; its value is a text, theirs are numbers. */
+export const SCHEDULES_CODE = 'sc';
+
+/** A plan as the account item stores it: without schedules just the codes of its limits. */
+export type PlanCodes = { readonly [code: string]: number | string };
+
+export function planToCodes(plan: LimitPlan): PlanCodes {
+  const { schedules = [] } = plan;
+  if (schedules.length === 0) return limitsToCodes(plan);
+  const rows = schedules.map(({ days, fromMinute, toMinute, timeZone, limits }) => [
+    days.join(''),
+    fromMinute,
+    toMinute,
+    timeZone,
+    limitsToCodes(limits),
+  ]);
+  return { ...limitsToCodes(plan), [SCHEDULES_CODE]: JSON.stringify(rows) };
+}
+
+const storedSchedules = z.array(
+  z.tuple([z.string(), z.number(), z.number(), z.string(), z.record(z.string(), z.number())]),
+);
+
+/** Throws a ZodError or SyntaxError where the stored schedules are none: that is corruption. */
+export function planFromCodes(codes: PlanCodes): LimitPlan {
+  const numbers = Object.entries(codes).flatMap(([code, value]) =>
+    typeof value === 'number' ? [[code, value] as const] : [],
+  );
+  const base = limitsFromCodes(Object.fromEntries(numbers));
+  const text = codes[SCHEDULES_CODE];
+  if (typeof text !== 'string') return base;
+  const schedules = storedSchedules
+    .parse(JSON.parse(text))
+    .map(([days, fromMinute, toMinute, timeZone, limits]) => ({
+      days: [...days].map(Number),
+      fromMinute,
+      toMinute,
+      timeZone,
+      limits: limitsFromCodes(limits),
+    }));
+  return { ...base, schedules };
+}
+
+function mapBase(limits: Limits, change: (limit: number) => number): Limits {
+  return Object.fromEntries(
+    DIMENSION_NAMES.flatMap((dimension) => {
+      const limit = limits[dimension];
+      return limit === undefined ? [] : [[dimension, change(limit)]];
+    }),
+  );
+}
+
+function isOpen({ days, fromMinute, toMinute, timeZone }: Schedule, nowMs: EpochMs): boolean {
+  const { day, minute } = wallClock(nowMs, timeZone);
+  if (fromMinute < toMinute) return days.includes(day) && fromMinute <= minute && minute < toMinute;
+  const yesterday = day === 1 ? 7 : day - 1;
+  return minute >= fromMinute ? days.includes(day) : minute < toMinute && days.includes(yesterday);
+}
+
+interface WallClock {
+  readonly day: number;
+  readonly minute: number;
+}
+
+const formatters = new Map<string, Intl.DateTimeFormat>();
+const recent = new Map<string, { readonly epochMinute: number; readonly clock: WallClock }>();
+const WEEKDAYS = ['Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun'];
+
+/** Formatting costs microseconds and a zone's clock changes on whole minutes, so one answer serves a minute. */
+function wallClock(nowMs: EpochMs, timeZone: string): WallClock {
+  const epochMinute = Math.floor(nowMs / 60_000);
+  const last = recent.get(timeZone);
+  if (last?.epochMinute === epochMinute) return last.clock;
+  const parts = formatter(timeZone).formatToParts(epochMinute * 60_000);
+  const read = (type: string) => parts.find((part) => part.type === type)?.value ?? '';
+  const clock = {
+    day: WEEKDAYS.indexOf(read('weekday')) + 1,
+    minute: Number(read('hour')) * 60 + Number(read('minute')),
+  };
+  recent.set(timeZone, { epochMinute, clock });
+  return clock;
+}
+
+function formatter(timeZone: string): Intl.DateTimeFormat {
+  let known = formatters.get(timeZone);
+  if (known === undefined) {
+    known = new Intl.DateTimeFormat('en-US', {
+      timeZone,
+      weekday: 'short',
+      hour: '2-digit',
+      minute: '2-digit',
+      hourCycle: 'h23',
+    });
+    formatters.set(timeZone, known);
+  }
+  return known;
+}

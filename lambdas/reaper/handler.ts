@@ -1,0 +1,74 @@
+/**
+ * The reaper function: once a minute it looks through the accounts for holds whose process died, and
+ * closes what has expired. Nothing runs for an account without open holds but a share of one scan.
+ */
+import middy from '@middy/core';
+import type { Context } from 'aws-lambda';
+import { systemClock } from '../../core/clock.ts';
+import { type ReapCount, reapAccount } from '../../core/limits/reaper.ts';
+import { createAccountScan } from '../adapters/account-scan.ts';
+import { createDynamoAccounts } from '../adapters/dynamo-accounts.ts';
+import { createDynamoClient } from '../adapters/dynamo-client.ts';
+import { createDynamoDirectory } from '../adapters/dynamo-directory.ts';
+import { readEnvironment } from '../adapters/environment.ts';
+import { createPatientStore } from '../adapters/patient-store.ts';
+import { createTelemetry } from '../adapters/telemetry.ts';
+import { createUsageStream } from '../adapters/usage-stream.ts';
+import { createExpiredBooks } from './expired-books.ts';
+
+/** Accounts in work at a time. */
+const PARALLEL = 16;
+/** Time kept to finish what has begun; the rest waits for the next minute. */
+const CLOSING_MS = 10_000;
+
+const telemetry = createTelemetry('reaper');
+const { report } = telemetry;
+const env = readEnvironment(['accountsTable', 'catalogTable', 'usageStream', 'spillQueueUrl']);
+const client = createDynamoClient();
+const directory = createDynamoDirectory({
+  client,
+  tableName: env.catalogTable,
+  clock: systemClock,
+  report,
+});
+const usage = createUsageStream({
+  streamName: env.usageStream,
+  spillQueueUrl: env.spillQueueUrl,
+  report,
+});
+const ports = {
+  store: createPatientStore(createDynamoAccounts({ client, tableName: env.accountsTable })),
+  clock: systemClock,
+  bookExpired: createExpiredBooks({ directory, usage, clock: systemClock }),
+};
+const scan = createAccountScan({ client, tableName: env.accountsTable });
+
+export const handler = middy().handler(
+  async (_event: unknown, context: Context): Promise<ReapCount> => {
+    const total = { posted: 0, released: 0 };
+    const keys = scan.withHolds();
+    const worker = async () => {
+      for (let next = await keys.next(); next.done !== true; next = await keys.next()) {
+        if (context.getRemainingTimeInMillis() < CLOSING_MS) return;
+        const { posted, released } = await reapOne(next.value);
+        total.posted += posted;
+        total.released += released;
+      }
+    };
+    await Promise.all(Array.from({ length: PARALLEL }, worker));
+    telemetry.measure('holdsPosted', total.posted);
+    if (total.posted + total.released > 0) telemetry.log('holds closed', total);
+    telemetry.flush();
+    return total;
+  },
+);
+
+/** One account that cannot be closed must not keep the others open. */
+async function reapOne(accountKey: string): Promise<ReapCount> {
+  try {
+    return await reapAccount(ports, accountKey);
+  } catch (fault) {
+    report('holds not reaped', fault);
+    return { posted: 0, released: 0 };
+  }
+}
