@@ -1,0 +1,141 @@
+/**
+ * The simulation of money on the command line. `--seed 7` replays one history and tells all of it;
+ * `--seeds 100000` runs many on every core, within `--max-minutes`, and prints what they came to.
+ */
+import { availableParallelism } from 'node:os';
+import { parseArgs } from 'node:util';
+import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
+import * as z from 'zod/mini';
+import { runSimulation } from '../test/simulation/run.ts';
+
+const number = z.coerce.number().check(z.positive());
+const optionsSchema = z.object({
+  seed: z.optional(number),
+  seeds: z._default(number, 1_000),
+  from: z._default(number, 1),
+  operations: z._default(number, 60),
+  callers: z._default(number, 8),
+  'max-minutes': z._default(number, 60),
+});
+type Options = z.infer<typeof optionsSchema>;
+
+const shareSchema = z.object({
+  operations: number,
+  callers: number,
+  first: number,
+  last: number,
+  stride: number,
+  deadlineMs: number,
+});
+type Share = z.infer<typeof shareSchema>;
+
+const reportSchema = z.object({
+  seeds: z.number(),
+  operations: z.number(),
+  steps: z.number(),
+  counts: z.record(z.string(), z.number()),
+  violations: z.array(z.object({ seed: z.number(), step: z.number(), what: z.string() })),
+});
+type Report = z.infer<typeof reportSchema>;
+
+async function main(): Promise<void> {
+  const text = { type: 'string' } as const;
+  const { values } = parseArgs({
+    options: {
+      seed: text,
+      seeds: text,
+      from: text,
+      operations: text,
+      callers: text,
+      'max-minutes': text,
+    },
+  });
+  const options = optionsSchema.parse(values);
+  const isSound =
+    options.seed === undefined ? await runMany(options) : await replay(options, options.seed);
+  process.exitCode = isSound ? 0 : 1;
+}
+
+async function replay({ operations, callers }: Options, seed: number): Promise<boolean> {
+  const result = await runSimulation({
+    seed,
+    operations,
+    callers,
+    trace: (line) => console.log(line),
+  });
+  console.log(result);
+  return result.violations.length === 0;
+}
+
+async function runMany(options: Options): Promise<boolean> {
+  const { seeds, from, operations, callers } = options;
+  const stride = Math.min(seeds, availableParallelism());
+  const startMs = performance.now();
+  const deadlineMs = Date.now() + options['max-minutes'] * 60_000;
+  const reports = await Promise.all(
+    Array.from({ length: stride }, (_, index) =>
+      runShare({
+        operations,
+        callers,
+        first: from + index,
+        last: from + seeds - 1,
+        stride,
+        deadlineMs,
+      }),
+    ),
+  );
+  const total = reports.reduce(sumOf);
+  const seconds = Math.round((performance.now() - startMs) / 1_000);
+  console.table({
+    seeds: total.seeds,
+    operations: total.operations,
+    steps: total.steps,
+    ...total.counts,
+    violations: total.violations.length,
+    seconds,
+  });
+  if (total.seeds < seeds) console.log(`Out of time after ${total.seeds} of ${seeds} seeds.`);
+  for (const { seed, step, what } of total.violations.slice(0, 20))
+    console.log(`seed ${seed} step ${step}: ${what}`);
+  return total.violations.length === 0;
+}
+
+/** One thread's seeds. A thread that dies is a fault of its own, not a quiet success. */
+function runShare(share: Share): Promise<Report> {
+  return new Promise((resolve, reject) => {
+    const worker = new Worker(new URL(import.meta.url), { workerData: share });
+    worker.once('message', (report: unknown) => resolve(reportSchema.parse(report)));
+    worker.once('error', reject);
+    worker.once('exit', (code) => reject(new Error(`a thread ended with ${code}`)));
+  });
+}
+
+async function work(): Promise<void> {
+  const { operations, callers, first, last, stride, deadlineMs } = shareSchema.parse(workerData);
+  let total: Report = { seeds: 0, operations: 0, steps: 0, counts: {}, violations: [] };
+  for (let seed = first; seed <= last && Date.now() < deadlineMs; seed += stride) {
+    const { steps, counts, violations } = await runSimulation({ seed, operations, callers });
+    total = sumOf(total, {
+      seeds: 1,
+      operations,
+      steps,
+      counts: { ...counts },
+      violations: [...violations],
+    });
+  }
+  parentPort?.postMessage(total);
+}
+
+function sumOf(a: Report, b: Report): Report {
+  const counts = { ...a.counts };
+  for (const [name, count] of Object.entries(b.counts)) counts[name] = (counts[name] ?? 0) + count;
+  return {
+    seeds: a.seeds + b.seeds,
+    operations: a.operations + b.operations,
+    steps: a.steps + b.steps,
+    counts,
+    violations: [...a.violations, ...b.violations],
+  };
+}
+
+await (isMainThread ? main() : work());
