@@ -264,7 +264,7 @@ async function firstAnswer(
       return await tryRoute(ports, request, { ...dispatch, route: candidate });
     } catch (thrown) {
       last = asGatewayError(thrown);
-      const mayBeBilled = last instanceof UpstreamFault && last.dispatched;
+      const mayBeBilled = last instanceof UpstreamFault && last.phase !== 'unsent';
       if (mayBeBilled || !isWorthAnotherRoute(last)) break;
       ports.report('route failed', last);
     }

@@ -36,7 +36,7 @@ export function explainRefusal(refusal: Refusal, nowMs: EpochMs): RefusalAnswer 
     };
   }
   const { denial } = refusal;
-  const { dimension, limit, used, held } = denial;
+  const { dimension, limit, used, held, needed } = denial;
   // All tenants share a pool: what the others use of it is nobody's business but the platform's.
   const isShared = refusal.scope.kind === 'pool';
   const mayRetry = denial.retryAfterMs !== undefined;
@@ -49,7 +49,7 @@ export function explainRefusal(refusal: Refusal, nowMs: EpochMs): RefusalAnswer 
     detail: {
       scope,
       dimension,
-      ...(isShared ? {} : { limit, used, held }),
+      ...(isShared ? {} : { limit, used, held, needed }),
       ...(resetAtMs === undefined ? {} : { reset_at: new Date(resetAtMs).toISOString() }),
     },
     denied: { dimension, scope },

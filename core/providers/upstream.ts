@@ -28,14 +28,19 @@ export interface UpstreamPort {
   send(request: UpstreamRequest): Promise<UpstreamResponse>;
 }
 
+/**
+ * How far a call had come when it broke: `unsent`, nothing can be billed; `sent`, the provider may have
+ * read the prompt; `answering`, it had begun an answer of which nobody knows how much it made.
+ */
+export type BrokenPhase = 'unsent' | 'sent' | 'answering';
+
 /** A provider that could not be reached, or fell silent. */
 export class UpstreamFault extends GatewayError {
-  /** The request may have been read by the provider, so it may cost money. */
-  readonly dispatched: boolean;
+  readonly phase: BrokenPhase;
 
   constructor(
     code: 'upstream_unreachable' | 'upstream_timeout' | 'upstream_error',
-    dispatched: boolean,
+    phase: BrokenPhase,
     cause?: unknown,
   ) {
     super(
@@ -45,7 +50,7 @@ export class UpstreamFault extends GatewayError {
         : 'The provider could not be reached.',
       { cause },
     );
-    this.dispatched = dispatched;
+    this.phase = phase;
   }
 }
 

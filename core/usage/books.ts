@@ -17,6 +17,9 @@ import { buildUsageEvent, type CallFacts, type CallOutcome } from './build-event
 import type { UsageEvent } from './event.ts';
 import { costOfUsage, type TokenUsage } from './tokens.ts';
 
+/** Role and delimiters that models of the OpenAI dialect add to each message. */
+const TOKENS_AROUND_A_MESSAGE = 4;
+
 export interface CallBooks {
   /** Called before each attempt. */
   dispatched(route: Route): void;
@@ -64,7 +67,9 @@ export function openBooks(ports: BooksPorts, { facts, reservation, call }: OpenC
   const sinceReceived = (atMs: number | undefined) =>
     atMs === undefined ? undefined : Math.max(0, atMs - facts.receivedAtMs);
   const estimate = (outputTokens: number): TokenUsage => ({
-    inputTokens: estimateTextTokens([call.body.messages, call.body.tools]),
+    inputTokens:
+      estimateTextTokens([call.body.messages, call.body.tools]) +
+      call.body.messages.length * TOKENS_AROUND_A_MESSAGE,
     cachedInputTokens: 0,
     outputTokens,
     reasoningTokens: undefined,
@@ -114,18 +119,25 @@ export function openBooks(ports: BooksPorts, { facts, reservation, call }: OpenC
       });
     },
     failed(error) {
-      // A provider that fell silent after the request was sent has read the prompt and may bill it.
-      const mayBeBilled = error instanceof UpstreamFault && error.dispatched;
-      const usage = mayBeBilled ? estimate(0) : undefined;
+      const usage = usageOfBroken(error);
       return closeOnce({
         outcome: 'error',
         status: ERRORS[error.code].status,
         errorCode: error.code,
         usage,
-        estimated: mayBeBilled,
+        estimated: usage !== undefined,
       });
     },
   };
+
+  /**
+   * What a call without an answer may have cost. A provider that fell silent has read the prompt. One that
+   * broke off in a whole answer has made some of it, at most what was allowed: the safe side is all of it.
+   */
+  function usageOfBroken(error: GatewayError): TokenUsage | undefined {
+    if (!(error instanceof UpstreamFault) || error.phase === 'unsent') return undefined;
+    return estimate(error.phase === 'answering' ? reservation.demand.outputTokens : 0);
+  }
 }
 
 async function close(

@@ -54,7 +54,7 @@ function send(wire: Wire, request: UpstreamRequest): Promise<UpstreamResponse> {
   const url = new URL(request.url);
   const body = Buffer.from(request.body);
   const remainingMs = request.deadlineMs - wire.clock.nowMs();
-  if (remainingMs <= 0) throw new UpstreamFault('upstream_timeout', false);
+  if (remainingMs <= 0) throw new UpstreamFault('upstream_timeout', 'unsent');
   const options = {
     method: 'POST',
     headers: { ...request.headers, 'content-length': body.length, 'accept-encoding': 'identity' },
@@ -71,7 +71,7 @@ function send(wire: Wire, request: UpstreamRequest): Promise<UpstreamResponse> {
       clearTimeout(connectTimer);
       clearTimeout(firstByteTimer);
       call.destroy();
-      reject(new UpstreamFault(code, connected, cause));
+      reject(new UpstreamFault(code, connected ? 'sent' : 'unsent', cause));
     };
     const connectTimer = setTimeout(
       () => connected || fail('upstream_unreachable', 'connect time-out'),
@@ -143,7 +143,7 @@ async function* bodyOf(
       if (next === 'late') {
         const nowMs = clock.nowMs();
         if (nowMs >= deadlineMs || nowMs >= lastByteMs + idleTimeoutMs)
-          throw new UpstreamFault('upstream_timeout', true, 'silence in the body');
+          throw new UpstreamFault('upstream_timeout', 'answering', 'silence in the body');
         yield 'quiet';
         continue;
       }
@@ -156,7 +156,9 @@ async function* bodyOf(
       lastByteMs = clock.nowMs();
     }
   } catch (cause) {
-    throw cause instanceof UpstreamFault ? cause : new UpstreamFault('upstream_error', true, cause);
+    throw cause instanceof UpstreamFault
+      ? cause
+      : new UpstreamFault('upstream_error', 'answering', cause);
   } finally {
     response.destroy();
   }

@@ -8,6 +8,8 @@ export interface GatewayDetail {
   readonly limit?: number;
   readonly used?: number;
   readonly held?: number;
+  /** What this call may take at most, in the dimension's unit. */
+  readonly needed?: number;
   /** RFC 3339. */
   readonly reset_at?: string;
   readonly request_id: string;
