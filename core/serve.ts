@@ -8,8 +8,9 @@ import type { Clock, EpochMs } from './clock.ts';
 import { type ChatCall, parseChatRequest } from './dialects/openai/chat-request.ts';
 import { countImages } from './dialects/openai/content.ts';
 import { asGatewayError, GatewayError } from './errors.ts';
-import type { Accounts, Refusal, Reservation } from './limits/accounts.ts';
-import { boundOf } from './limits/bound.ts';
+import type { Accounts, Refusal, Reservation, Unreserved } from './limits/accounts.ts';
+import { boundOf, type CallSize } from './limits/bound.ts';
+import { clampedOutput } from './limits/clamp.ts';
 import { calendarDay } from './limits/periods.ts';
 import { rateHeaders } from './limits/rate-headers.ts';
 import { explainRefusal } from './limits/refusal.ts';
@@ -123,20 +124,10 @@ async function serveChat(ports: Ports, request: GatewayRequest): Promise<Gateway
   const selection = selectRoutes(caller.policy, caller.team, call.alias);
   const facts = factsOf(request, { caller, call, selection });
 
-  const maxOutputTokens = outputLimit(call, selection);
-  const size = {
-    bodyBytes: request.body.byteLength,
-    images: countImages(call.body.messages),
-    maxOutputTokens,
-    choices: call.choices,
-  };
-  const reservation = await ports.accounts.reserve({
-    requestId: request.requestId,
-    alias: selection.model.alias,
-    demand: boundOf(size, selection.routes),
-    scopes: scopesOf({ ...caller, ...selection, tags: facts.tags }),
-    timeZone: caller.policy.timeZone,
-    holdSeconds: HOLD_SECONDS,
+  const { reservation, size, isClamped } = await takeRoom(ports, request, {
+    facts,
+    call,
+    selection,
   });
   if (reservation.kind === 'faulted') return unlimited(ports, request.requestId, reservation);
   if (reservation.kind !== 'reserved')
@@ -148,11 +139,12 @@ async function serveChat(ports: Ports, request: GatewayRequest): Promise<Gateway
       caller,
       call,
       selection,
-      maxOutputTokens,
+      maxOutputTokens: size.maxOutputTokens,
       books,
     });
+    const clamped = isClamped ? { 'x-tollgate-max-tokens': String(size.maxOutputTokens) } : {};
     return attempt.answer({
-      headers: callHeaders(reservation, request, attempt),
+      headers: { ...callHeaders(reservation, request, attempt), ...clamped },
       deadlineMs: request.deadlineMs - CLOSING_MS,
     });
   } catch (thrown) {
@@ -160,6 +152,47 @@ async function serveChat(ports: Ports, request: GatewayRequest): Promise<Gateway
     if (error.cause !== undefined) ports.report('request failed', error);
     return errorResponse(error, request.requestId, books.failed(error), rateHeaders(reservation));
   }
+}
+
+interface Room {
+  readonly reservation: Reservation | Unreserved;
+  readonly size: CallSize;
+  /** The maximum of output tokens is smaller than what the caller asked for. */
+  readonly isClamped: boolean;
+}
+
+/** Bounds the call and reserves its bound; where the team's policy says so, a smaller one if only that fits. */
+async function takeRoom(
+  ports: Ports,
+  request: GatewayRequest,
+  { facts, call, selection }: { facts: CallFacts; call: ChatCall; selection: Selection },
+): Promise<Room> {
+  const { caller, tags } = facts;
+  const size: CallSize = {
+    bodyBytes: request.body.byteLength,
+    images: countImages(call.body.messages),
+    maxOutputTokens: outputLimit(call, selection),
+    choices: call.choices,
+  };
+  const reserve = (of: CallSize) =>
+    ports.accounts.reserve({
+      requestId: request.requestId,
+      alias: selection.model.alias,
+      demand: boundOf(of, selection.routes),
+      scopes: scopesOf({ ...caller, ...selection, tags }),
+      timeZone: caller.policy.timeZone,
+      holdSeconds: HOLD_SECONDS,
+    });
+  const first = await reserve(size);
+  const mayClamp = first.kind === 'refused' && caller.team.clampOutput === true;
+  const smaller = mayClamp ? clampedOutput(first.denial, size, selection.routes) : undefined;
+  if (first.kind !== 'refused' || smaller === undefined) {
+    return { reservation: first, size, isClamped: false };
+  }
+  // The same request holds once: what the first try took elsewhere is given back before the second.
+  await first.undone;
+  const clamped = { ...size, maxOutputTokens: smaller };
+  return { reservation: await reserve(clamped), size: clamped, isClamped: true };
 }
 
 function factsOf(

@@ -102,6 +102,8 @@ const teamSchema = z.object({
    * is told today are the percents of the monthly budget below.
    */
   softLimits: z.optional(limitsSchema),
+  /** A call that does not fit, but would with a smaller maximum of output tokens, gets that one. Absent: it is refused. */
+  clampOutput: z.optional(z.boolean()),
   /** Whole percents of the monthly budget at which an alert is due, each once a period. */
   alertAtPercent: z.array(count),
   owner: z.string(),

@@ -81,7 +81,7 @@ interface ReserveCall {
 }
 
 /** Not reserved. `undone` resolves when what siblings granted, or may have granted, is given back. */
-type Unreserved = (Refusal | { readonly kind: 'faulted'; readonly fault: unknown }) & {
+export type Unreserved = (Refusal | { readonly kind: 'faulted'; readonly fault: unknown }) & {
   readonly undone: Promise<void>;
 };
 

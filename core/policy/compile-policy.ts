@@ -138,6 +138,7 @@ function teamsOf(tenantId: string, tenant: FileTenant, toPlan: ToPlan): Team[] {
     tiers: [...new Set(file.tiers)],
     ...(file.models === undefined ? {} : { models: file.models }),
     ...limitsOfTeam(file, toPlan),
+    ...(file.when_tight === 'clamp' ? { clampOutput: true } : {}),
     alertAtPercent: [...new Set(file.alerts.at_percent)].toSorted((a, b) => a - b),
     owner: file.owner,
     ...(file.cost_center === undefined ? {} : { costCenter: file.cost_center }),

@@ -116,6 +116,8 @@ const team = mapping({
   per_user_limits: limits.optional(),
   per_feature_limits: limits.optional(),
   feature_limits: collection(line, limits).optional(),
+  /** What becomes of a call that fits only with a smaller maximum of output tokens. */
+  when_tight: choice({ refuse: 'refuse', clamp: 'clamp' }).default('refuse'),
   /** Notify and never refuse. */
   soft_limits: plainLimits.optional(),
   alerts: mapping({

@@ -375,6 +375,45 @@ describe('a failing provider', () => {
   });
 });
 
+describe('a call that fits only with a smaller maximum', () => {
+  // Forty tokens of output cost 80,000 nano-dollars; the body's bytes bound the input at some 30,000.
+  const tight = {
+    limits: { team: { nanoUsdPerMonth: 120_000 } },
+    models: [model('sim-small', 'sim-small+tokens=400')],
+  };
+
+  it('is refused where the policy says so', async () => {
+    const answer = await gateway(tight).chat({ max_tokens: 400 });
+    await answer.closed;
+    expect(answer.json().error).toMatchObject({ code: 'budget_exhausted' });
+  });
+
+  it('gets the smaller one where the policy says so, and is told', async () => {
+    const g = gateway({ ...tight, clampOutput: true });
+    const answer = await g.chat({ max_tokens: 400 });
+    await answer.closed;
+    expect(answer.status).toBe(200);
+    const allowed = Number(answer.headers['x-tollgate-max-tokens']);
+    expect(allowed).toBeGreaterThan(16);
+    expect(allowed).toBeLessThan(60);
+    expect(g.events).toMatchObject([{ output_tokens: allowed, outcome: 'ok' }]);
+    expect(g.events[0]?.held_nano_usd).toBeLessThanOrEqual(120_000);
+    expect(teamState(g).holds).toBe(0);
+  });
+
+  it('is refused when even the smallest answer does not fit', async () => {
+    const g = gateway({
+      ...tight,
+      limits: { team: { nanoUsdPerMonth: 20_000 } },
+      clampOutput: true,
+    });
+    const answer = await g.chat({ max_tokens: 400 });
+    await answer.closed;
+    expect(answer.status).toBe(429);
+    expect(g.events).toMatchObject([{ outcome: 'denied' }]);
+  });
+});
+
 describe('accounts out of reach', () => {
   it('fails closed with 503 and a short retry-after, and calls no provider', async () => {
     const { GatewayError } = await import('../../core/errors.ts');

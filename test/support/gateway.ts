@@ -56,6 +56,7 @@ export interface TestGatewayOptions {
   readonly compiled?: CompiledPolicy;
   readonly models?: readonly ModelAlias[];
   readonly store?: (memory: MemoryStore) => AccountStore;
+  readonly clampOutput?: boolean;
   readonly idleTimeoutMs?: number;
   readonly quietMs?: number;
 }
@@ -84,6 +85,7 @@ export function createTestGateway({
   compiled,
   models = [model('sim-small')],
   store: wrap = (memory) => memory,
+  clampOutput,
   idleTimeoutMs = 5_000,
   quietMs = 15_000,
 }: TestGatewayOptions): TestGateway {
@@ -126,6 +128,7 @@ export function createTestGateway({
         tenantId: 'acme',
         tiers: ['shared'],
         limits: teamLimits,
+        ...(clampOutput === undefined ? {} : { clampOutput }),
         alertAtPercent: [80],
         owner: 'ann',
       },
