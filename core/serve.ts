@@ -291,7 +291,7 @@ async function firstAnswer(
   request: GatewayRequest,
   dispatch: Dispatch,
 ): Promise<ChatAttempt> {
-  let last = new GatewayError('upstream_error', 'The model has no route.');
+  let last: GatewayError | undefined;
   for (const candidate of dispatch.selection.routes) {
     try {
       return await tryRoute(ports, request, { ...dispatch, route: candidate });
@@ -302,7 +302,7 @@ async function firstAnswer(
       ports.report('route failed', last);
     }
   }
-  throw last;
+  throw last ?? new GatewayError('upstream_error', 'The model has no route.');
 }
 
 async function tryRoute(

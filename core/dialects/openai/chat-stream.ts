@@ -3,19 +3,18 @@
  * the caller did not ask for. It learns the usage, counts what was said for the case that none comes,
  * and knows whether the stream really finished: `[DONE]` after an error is not success.
  */
-import * as z from 'zod/mini';
 import { createTokenEstimate, type TokenUsage } from '../../usage/tokens.ts';
 import { createSseParser, type SseEvent } from '../sse.ts';
 import { forEachText } from './text.ts';
 import { parseOpenAiUsage } from './usage.ts';
 
-const chunkSchema = z.looseObject({
-  error: z.optional(z.unknown()),
-  usage: z.optional(z.unknown()),
-  choices: z.optional(
-    z.nullable(z.array(z.looseObject({ delta: z.optional(z.nullable(z.looseObject({}))) }))),
-  ),
-});
+/** What of a chunk is looked at; the rest is the caller's. */
+interface Chunk {
+  readonly error: unknown;
+  readonly usage: unknown;
+  readonly choices: readonly { readonly delta: unknown }[];
+  readonly whole: Readonly<Record<string, unknown>>;
+}
 
 export interface ChatStream {
   /** The bytes to send on for these bytes from the provider; whole events only. */
@@ -54,7 +53,7 @@ export function createChatStream({ wantsUsage }: { wantsUsage: boolean }): ChatS
     }
     begun = true;
     usage = parseOpenAiUsage(chunk.usage) ?? usage;
-    for (const choice of chunk.choices ?? []) forEachText(choice.delta, said.add);
+    for (const choice of chunk.choices) forEachText(choice.delta, said.add);
     return wantsUsage ? event.raw : withoutUsage(event, chunk);
   }
 
@@ -68,24 +67,44 @@ export function createChatStream({ wantsUsage }: { wantsUsage: boolean }): ChatS
   };
 }
 
-function parseChunk(data: string): z.infer<typeof chunkSchema> | undefined {
+/** By hand, because a schema would copy every event of every stream; undefined when it is no chunk. */
+function parseChunk(data: string): Chunk | undefined {
+  const whole = parseObject(data);
+  if (whole === undefined) return undefined;
+  const { error, usage, choices } = whole;
+  if (choices == null) return { error, usage, choices: [], whole };
+  if (!Array.isArray(choices)) return undefined;
+  const deltas: { delta: unknown }[] = [];
+  for (const choice of choices) {
+    if (typeof choice !== 'object' || choice === null) return undefined;
+    const delta: unknown = 'delta' in choice ? choice.delta : undefined;
+    if (delta != null && typeof delta !== 'object') return undefined;
+    deltas.push({ delta });
+  }
+  return { error, usage, choices: deltas, whole };
+}
+
+function parseObject(data: string): Readonly<Record<string, unknown>> | undefined {
   try {
-    const parsed = chunkSchema.safeParse(JSON.parse(data));
-    return parsed.success ? parsed.data : undefined;
+    const parsed: unknown = JSON.parse(data);
+    return isRecord(parsed) ? parsed : undefined;
   } catch {
     return undefined;
   }
 }
 
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
 /** The usage-only chunk disappears; `"usage":null` is cut out of the others, which stay as they are. */
-function withoutUsage(event: SseEvent, chunk: z.infer<typeof chunkSchema>): Buffer {
-  if (chunk.usage === undefined) return event.raw;
-  if ((chunk.choices ?? []).length === 0) return NOTHING;
+function withoutUsage(event: SseEvent, { usage, choices, whole }: Chunk): Buffer {
+  if (usage === undefined) return event.raw;
+  if (choices.length === 0) return NOTHING;
   // Inside a JSON string the quotes would be escaped, so this text can only be the field itself.
   const text = event.raw.toString('utf8');
-  if (chunk.usage === null && text.includes(NULL_USAGE))
-    return Buffer.from(text.replace(NULL_USAGE, ''));
-  const { usage: _hidden, ...rest } = chunk;
+  if (usage === null && text.includes(NULL_USAGE)) return Buffer.from(text.replace(NULL_USAGE, ''));
+  const { usage: _hidden, ...rest } = whole;
   return Buffer.from(`data: ${JSON.stringify(rest)}\n\n`);
 }
 

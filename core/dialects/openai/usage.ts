@@ -14,6 +14,8 @@ const usageSchema = z.looseObject({
 
 /** Undefined when there is no usage or it is not a sane one (negative, fractional, text): unknown, not 0. */
 export function parseOpenAiUsage(raw: unknown): TokenUsage | undefined {
+  // Most events of a stream carry a null, and a failed parse costs more than a good one.
+  if (raw == null) return undefined;
   const parsed = usageSchema.safeParse(raw);
   if (!parsed.success) return undefined;
   const { prompt_tokens, completion_tokens, prompt_tokens_details, completion_tokens_details } =

@@ -1,0 +1,62 @@
+/**
+ * core/serve.ts behind a minimal HTTP server, in a process of its own: the request path without Lambda's
+ * protocol. Where the accounts are is an option.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { pipeline } from 'node:stream/promises';
+import * as z from 'zod';
+import { systemClock } from '../core/clock.ts';
+import { newRequestId } from '../core/ids.ts';
+import { type Ports, serve } from '../core/serve.ts';
+import { listen, runChildServer } from './child-server.ts';
+import { createBenchPorts } from './gateway-ports.ts';
+
+const LONGEST_CALL_MS = 900_000;
+
+const optionsSchema = z.object({
+  providerUrl: z.string(),
+  key: z.string(),
+  accounts: z.enum(['memory', 'dynamodb']),
+  /** Where a local DynamoDB keeps its file. */
+  dataDir: z.string(),
+});
+export type GatewayServerOptions = z.infer<typeof optionsSchema>;
+
+runChildServer(optionsSchema, async (options) => {
+  const ports = await createBenchPorts(options);
+  return listen((request, response) => {
+    answer(ports, request, response).catch((fault: unknown) => {
+      process.stderr.write(`${String(fault)}\n`);
+      response.destroy();
+    });
+  });
+});
+
+async function answer(
+  ports: Ports,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const receivedAtMs = systemClock.nowMs();
+  const { status, headers, body, closed } = await serve(ports, {
+    method: request.method ?? 'GET',
+    path: request.url ?? '/',
+    headers: Object.fromEntries(
+      Object.entries(request.headers).map(([name, value]) => [name, value?.toString()]),
+    ),
+    body: await readBody(request),
+    requestId: newRequestId(),
+    receivedAtMs,
+    deadlineMs: receivedAtMs + LONGEST_CALL_MS,
+  });
+  response.writeHead(status, headers);
+  if (typeof body === 'string' || Buffer.isBuffer(body)) response.end(body);
+  else await pipeline(body, response);
+  await closed;
+}
+
+async function readBody(request: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of request) chunks.push(Buffer.from(chunk));
+  return Buffer.concat(chunks);
+}
