@@ -10,6 +10,8 @@ const MAX_MESSAGES = 10_000;
 const MAX_CHOICES = 128;
 const MAX_TOKENS = 10_000_000;
 const MAX_METADATA = 16;
+/** Schemas of tools are the deepest that callers send; providers stop at far fewer. */
+const MAX_DEPTH = 100;
 
 const tokens = z.int().check(z.minimum(1), z.maximum(MAX_TOKENS));
 const loose = z.optional(z.unknown());
@@ -145,11 +147,26 @@ export function upstreamChatBody(
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 function parseJson(body: Uint8Array): unknown {
+  let parsed: unknown;
   try {
-    return JSON.parse(decoder.decode(body));
+    parsed = JSON.parse(decoder.decode(body));
   } catch (cause) {
     throw new GatewayError('invalid_request', 'The body is not valid JSON in UTF-8.', { cause });
   }
+  if (isDeeperThan(parsed, MAX_DEPTH)) {
+    throw new GatewayError(
+      'invalid_request',
+      `The body is nested deeper than ${MAX_DEPTH} levels.`,
+    );
+  }
+  return parsed;
+}
+
+/** Looks no deeper than the bound itself: what is deeper would overflow whoever walks or writes it. */
+function isDeeperThan(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  if (levels === 0) return true;
+  return Object.values(value).some((each) => isDeeperThan(each, levels - 1));
 }
 
 function invalidField(issue: z.core.$ZodIssue | undefined): GatewayError {

@@ -1,0 +1,142 @@
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { createChatStream } from '../../../../core/dialects/openai/chat-stream.ts';
+
+const USAGE = {
+  prompt_tokens: 12,
+  completion_tokens: 3,
+  prompt_tokens_details: { cached_tokens: 4 },
+  completion_tokens_details: { reasoning_tokens: 1 },
+};
+
+function chunk(content: string | undefined, extra: Record<string, unknown> = {}): string {
+  const delta = content === undefined ? {} : { content };
+  return `data: ${JSON.stringify({ id: 'c', object: 'chat.completion.chunk', choices: [{ index: 0, delta }], usage: null, ...extra })}`;
+}
+
+/** One stream in an unusual but lawful dress: BOM, comments, CRLF, several kinds of letters. */
+function wire(contents: readonly string[], newline: string): Buffer {
+  const events = [
+    '\uFEFF: hello',
+    ...contents.map((content) => chunk(content)),
+    ': ping',
+    chunk(undefined, { choices: [], usage: USAGE }),
+    'data: [DONE]',
+  ];
+  return Buffer.from(events.map((event) => event + newline + newline).join(''));
+}
+
+function relay(bytes: Buffer, cuts: readonly number[], wantsUsage: boolean) {
+  const stream = createChatStream({ wantsUsage });
+  const edges = [0, ...[...cuts].sort((a, b) => a - b), bytes.length];
+  const out = edges.slice(1).map((edge, index) => stream.push(bytes.subarray(edges[index], edge)));
+  return { stream, text: Buffer.concat(out).toString('utf8') };
+}
+
+function said(text: string): string {
+  const data = text
+    .split(/\r?\n/)
+    .flatMap((line) => (line.startsWith('data: {') ? [JSON.parse(line.slice(6))] : []));
+  return data.map((each) => each.choices[0]?.delta.content ?? '').join('');
+}
+
+describe('a relayed chat stream', () => {
+  it('is the same however its bytes are cut, and introduces no replacement character', () => {
+    const contents = fc.array(fc.string({ unit: 'grapheme' }), { maxLength: 6 });
+    const cuts = fc.array(fc.nat(2_000), { maxLength: 40 });
+    fc.assert(
+      fc.property(
+        contents,
+        cuts,
+        fc.constantFrom('\n', '\r\n'),
+        fc.boolean(),
+        (texts, at, newline, wantsUsage) => {
+          const bytes = wire(texts, newline);
+          const whole = relay(bytes, [], wantsUsage);
+          const cut = relay(
+            bytes,
+            at.map((position) => position % bytes.length),
+            wantsUsage,
+          );
+          expect(cut.text).toBe(whole.text);
+          expect(said(cut.text)).toBe(texts.join(''));
+          expect(cut.stream.isComplete()).toBe(true);
+          expect(cut.stream.usage()).toEqual({
+            inputTokens: 8,
+            cachedInputTokens: 4,
+            outputTokens: 3,
+            reasoningTokens: 1,
+          });
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
+
+  it('is the same for every single cut', () => {
+    const bytes = wire(['Grüße, 世界 🙂', ' "usage":null '], '\n');
+    const whole = relay(bytes, [], false).text;
+    for (let at = 0; at <= bytes.length; at += 1)
+      expect(relay(bytes, [at], false).text).toBe(whole);
+  });
+
+  it('passes untouched to the caller who asked for usage, and without any trace of it to the one who did not', () => {
+    const bytes = wire(['Hi', 'talking of ,"usage":null too'], '\n');
+    expect(said(relay(bytes, [], true).text)).toBe(said(relay(bytes, [], false).text));
+    expect(relay(bytes, [], true).text).toContain('"usage":{"prompt_tokens":12');
+    const hidden = relay(bytes, [], false).text;
+    expect(hidden.replaceAll('\\"usage\\"', '')).not.toContain('"usage"');
+    expect(hidden).toContain(',\\"usage\\":null too');
+  });
+
+  it('that brings an error and then [DONE] has failed, and neither is passed on', () => {
+    const { stream, text } = relay(
+      Buffer.from('data: {"error":{"message":"engine died"}}\n\ndata: [DONE]\n\n'),
+      [],
+      false,
+    );
+    expect([stream.hasFailed(), stream.isComplete(), stream.hasBegun(), text]).toEqual([
+      true,
+      false,
+      false,
+      '',
+    ]);
+  });
+
+  it.each([
+    ['text', '"12"'],
+    ['negative', '-1'],
+    ['fractional', '1.5'],
+  ])('with %s usage has unknown usage, not zero', (_name, prompt) => {
+    const { stream } = relay(
+      Buffer.from(
+        `data: {"choices":[],"usage":{"prompt_tokens":${prompt},"completion_tokens":2}}\n\n`,
+      ),
+      [],
+      false,
+    );
+    expect(stream.usage()).toBeUndefined();
+  });
+
+  it('with repeated usage keeps the last, which is cumulative', () => {
+    const usage = (tokens: number) =>
+      chunk('x', { usage: { prompt_tokens: 5, completion_tokens: tokens } });
+    const { stream } = relay(
+      Buffer.from(`${usage(1)}\n\n${usage(2)}\n\n${chunk('y')}\n\n`),
+      [],
+      true,
+    );
+    expect(stream.usage()?.outputTokens).toBe(2);
+  });
+
+  it.each([
+    'data: <html>',
+    'data: [1]',
+    'data: "text"',
+    'data: {"choices":{}}',
+    'data: {"choices":[3]}',
+    'data: {"choices":[{"delta":"x"}]}',
+  ])('that says %s has failed', (event) => {
+    expect(relay(Buffer.from(`${event}\n\n`), [], false).stream.hasFailed()).toBe(true);
+  });
+});
