@@ -7,7 +7,7 @@ import { type ChatAttempt, chatAttempt } from './chat-attempt.ts';
 import type { Clock, EpochMs } from './clock.ts';
 import { type ChatCall, parseChatRequest } from './dialects/openai/chat-request.ts';
 import { countImages } from './dialects/openai/content.ts';
-import { asGatewayError, GatewayError } from './errors.ts';
+import { asGatewayError, ERRORS, GatewayError } from './errors.ts';
 import type { Accounts, Refusal, Reservation, Unreserved } from './limits/accounts.ts';
 import { boundOf, type CallSize } from './limits/bound.ts';
 import { clampedOutput } from './limits/clamp.ts';
@@ -78,9 +78,14 @@ export async function serve(ports: Ports, request: GatewayRequest): Promise<Gate
     return await route(ports, request);
   } catch (thrown) {
     const error = asGatewayError(thrown);
-    if (error.cause !== undefined) ports.report('request failed', error);
+    reportFault(ports, error);
     return errorResponse(error, request.requestId);
   }
+}
+
+/** What is the caller's own mistake is the caller's to read, not the operators'. */
+function reportFault(ports: Ports, error: GatewayError): void {
+  if (ERRORS[error.code].status >= 500) ports.report('request failed', error);
 }
 
 async function route(ports: Ports, request: GatewayRequest): Promise<GatewayResponse> {
@@ -96,7 +101,18 @@ async function route(ports: Ports, request: GatewayRequest): Promise<GatewayResp
   if (path === '/v1/usage') return serveUsage(ports, caller, request.requestId);
   return model === undefined
     ? serveModels(ports, caller, request.requestId)
-    : serveModel(ports, caller, { alias: decodeURIComponent(model), requestId: request.requestId });
+    : serveModel(ports, caller, { alias: decoded(model), requestId: request.requestId });
+}
+
+function decoded(segment: string): string {
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    throw new GatewayError(
+      'model_not_found',
+      'The name of the model is not percent-encoded correctly.',
+    );
+  }
 }
 
 async function identify(
@@ -149,7 +165,7 @@ async function serveChat(ports: Ports, request: GatewayRequest): Promise<Gateway
     });
   } catch (thrown) {
     const error = asGatewayError(thrown);
-    if (error.cause !== undefined) ports.report('request failed', error);
+    reportFault(ports, error);
     return errorResponse(error, request.requestId, books.failed(error), rateHeaders(reservation));
   }
 }

@@ -298,6 +298,33 @@ describe('4xx', () => {
   });
 });
 
+describe('logs', () => {
+  it.each([
+    ['a body that is not JSON', '{"messages": CANARY'],
+    ['a field of the wrong type', { model: 'sim-small', messages: 'CANARY' }],
+    [
+      'a prompt to a provider that fails',
+      { model: 'broken', messages: [{ role: 'user', content: 'CANARY' }] },
+    ],
+    [
+      'a tag that is not allowed',
+      { model: 'sim-small', messages: [{ role: 'user' }], metadata: { CANARY: '\u0000' } },
+    ],
+  ])('hold nothing of %s, and no key', async (_what, body) => {
+    const g = gateway({ models: [model('sim-small'), model('broken', 'sim-small+fault=html')] });
+    const answer = await g.call({ method: 'POST', path: '/v1/chat/completions', body });
+    await answer.closed;
+    expect(answer.status).toBeGreaterThanOrEqual(400);
+    expect(g.reports.join()).not.toContain('CANARY');
+    expect(g.reports.join()).not.toContain(g.key);
+    expect(JSON.stringify(g.events)).not.toContain('CANARY');
+  });
+
+  it('404: a model name that is not encoded correctly', async () => {
+    expect((await gateway().call({ path: '/v1/models/%E0%A4%A' })).status).toBe(404);
+  });
+});
+
 describe('a failing provider', () => {
   it.each([
     ['html', 502, 'upstream_error'],

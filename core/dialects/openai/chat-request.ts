@@ -150,8 +150,9 @@ function parseJson(body: Uint8Array): unknown {
   let parsed: unknown;
   try {
     parsed = JSON.parse(decoder.decode(body));
-  } catch (cause) {
-    throw new GatewayError('invalid_request', 'The body is not valid JSON in UTF-8.', { cause });
+  } catch {
+    // The parser's own message quotes the body, and prompts stay out of logs.
+    throw new GatewayError('invalid_request', 'The body is not valid JSON in UTF-8.');
   }
   if (isDeeperThan(parsed, MAX_DEPTH)) {
     throw new GatewayError(

@@ -46,6 +46,14 @@ describe('the account key of a scope', () => {
     expect(user(one)).not.toBe(user(other));
   });
 
+  it('is not reached by calling oneself after the hash of a long name', () => {
+    const user = (userId: string) =>
+      accountKey({ kind: 'user', tenantId: 't', teamId: 'e', userId });
+    const long = user('x'.repeat(300));
+    const hash = long.slice('user/t/e/'.length);
+    expect([user(hash), user(hash.slice(1)), user(hash.slice(2))]).not.toContain(long);
+  });
+
   it('stays short and well-formed whatever a caller calls itself', () => {
     fc.assert(
       fc.property(text, fc.nat(2_000), (userId, length) => {
