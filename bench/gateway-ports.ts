@@ -4,6 +4,8 @@ import { CreateTableCommand, type DynamoDBClient } from '@aws-sdk/client-dynamod
 import type { KeyRecord } from '../core/catalog/snapshot.ts';
 import { systemClock } from '../core/clock.ts';
 import { createAccounts } from '../core/limits/accounts.ts';
+import { calendarDay } from '../core/limits/periods.ts';
+import { momentOf } from '../core/limits/reserve.ts';
 import { TABLE_KEY } from '../core/names.ts';
 import { type CompiledPolicy, compilePolicy } from '../core/policy/compile-policy.ts';
 import { parsePolicy } from '../core/policy/parse-policy.ts';
@@ -117,6 +119,8 @@ async function fillTables(client: DynamoDBClient, company: Company): Promise<voi
   await writer.storePolicy(company.snapshot, '');
   await writer.switchPolicy(undefined, VERSION);
   await writer.storeKey(company.keyHash, company.record);
+  const nowMs = systemClock.nowMs();
+  const at = momentOf(nowMs, calendarDay(nowMs, company.snapshot.timeZone));
   for (const { scope, limits } of company.accounts)
-    await writer.setUpAccount(scope, { limits, policyVersion: VERSION });
+    await writer.setUpAccount(scope, { limits, policyVersion: VERSION }, at);
 }

@@ -3,6 +3,7 @@ import type { EpochMs } from './clock.ts';
 import { GatewayError } from './errors.ts';
 import { type Account, counterValue, heldIn } from './limits/account.ts';
 import { calendarDay, monthName, periodEnd } from './limits/periods.ts';
+import { limitsAt } from './limits/schedule.ts';
 import { formatUsd, nanoUsd } from './money.ts';
 import { type GatewayResponse, jsonResponse } from './response.ts';
 import type { Ports } from './serve.ts';
@@ -60,7 +61,7 @@ function usageOf(account: Account, { month, nowMs, resetAtMs }: Period): object 
     inputTokens: counterValue(account, 'settledInputTokens', month),
     outputTokens: counterValue(account, 'settledOutputTokens', month),
   };
-  const { nanoUsdPerMonth, ...limits } = account.limits;
+  const { nanoUsdPerMonth, ...limits } = limitsAt(account.plan, nowMs);
   return {
     period: monthName(month),
     settled: toWire(settled),

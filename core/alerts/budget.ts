@@ -22,7 +22,7 @@ export function crossedThresholds(
   percents: readonly number[],
 ): { spent: number; limit: number | undefined; crossed: number[] } {
   const spent = counterValue(account, 'settledNanoUsd', month) + unsettledNanoUsd;
-  const limit = account.limits.nanoUsdPerMonth;
+  const limit = account.plan.nanoUsdPerMonth;
   // Whole numbers on both sides: a floating quotient would miss a budget spent to the last nano-dollar.
   const crossed =
     limit === undefined || limit === 0

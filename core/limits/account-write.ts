@@ -18,7 +18,11 @@ export type Condition =
   /** At least one of the alternatives holds whole. */
   | { readonly kind: 'any'; readonly of: readonly (readonly Condition[])[] };
 
-type AttributeValue = string | number | readonly number[] | { readonly [key: string]: number };
+type AttributeValue =
+  | string
+  | number
+  | readonly number[]
+  | { readonly [key: string]: number | string };
 
 export interface AccountWrite {
   readonly conditions: readonly Condition[];
@@ -80,9 +84,11 @@ function entriesAt(
   name: string,
 ): Readonly<Record<string, unknown>> | undefined {
   const value = item?.[name];
-  return typeof value === 'object' && value !== null
-    ? Object.fromEntries(Object.entries(value))
-    : undefined;
+  return isEntries(value) ? value : undefined;
+}
+
+function isEntries(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null;
 }
 
 function setAt(item: Record<string, unknown>, [name, key]: Path, value: AttributeValue): void {

@@ -5,7 +5,7 @@
  * the last one was (ADR 0002). Names are short because the item must stay under 1 KB, one write unit.
  */
 import * as z from 'zod/mini';
-import { type Limits, limitsFromCodes } from './dimensions.ts';
+import { type LimitPlan, planFromCodes } from './schedule.ts';
 
 export type KeyStatus = 'active' | 'revoked' | 'suspended';
 
@@ -13,7 +13,7 @@ export type KeyStatus = 'active' | 'revoked' | 'suspended';
 export const ATTR = {
   key: 'pk',
   status: 'st',
-  /** Fingerprint of the limits in `limits`: a writer that assumes others is refused and sees these. */
+  /** Fingerprint of the plan in `limits`: a writer that assumes another is refused and sees this one. */
   limitsVersion: 'lv',
   limits: 'l',
   /** Version of the policy that wrote limits and status last. */
@@ -24,6 +24,8 @@ export const ATTR = {
   holds: 'h',
   /** Expired holds that were posted at their full amount, kept so that a late settlement can correct them. */
   posted: 'x',
+  /** In the account of a scope that has several: how many (core/limits/shards.ts). */
+  shards: 'n',
 } as const;
 
 /** Counters: attribute name = code + number of the window or period. */
@@ -134,25 +136,28 @@ function decodeOwner(mark: string, text: string): HoldOwner {
 const itemSchema = z.looseObject({
   [ATTR.status]: z.enum(['active', 'revoked', 'suspended']),
   [ATTR.limitsVersion]: z.string(),
-  [ATTR.limits]: z.record(z.string(), z.number()),
+  [ATTR.limits]: z.record(z.string(), z.union([z.number(), z.string()])),
   [ATTR.policyVersion]: z.number(),
   [ATTR.latestSecond]: z.optional(z.number()),
   [ATTR.latestMinute]: z.optional(z.number()),
   [ATTR.holds]: z.record(z.string(), z.string()),
   [ATTR.posted]: z.record(z.string(), z.string()),
+  [ATTR.shards]: z.optional(z.number()),
 });
 
 /** An account item after parsing. Counters that are absent are zero. */
 export interface Account {
   readonly status: KeyStatus;
   readonly limitsVersion: string;
-  readonly limits: Limits;
+  readonly plan: LimitPlan;
   readonly policyVersion: number;
   readonly latestSecond: number;
   readonly latestMinute: number;
   readonly holds: ReadonlyMap<string, Hold>;
   readonly posted: ReadonlyMap<string, Hold>;
   readonly counters: ReadonlyMap<string, number>;
+  /** How many accounts the scope has; 1 in all of them but the first. */
+  readonly shards: number;
 }
 
 /** Plain attribute values of an item: what a fake keeps and what an adapter unmarshals. */
@@ -168,13 +173,14 @@ export function parseAccount(item: AccountItem): Account {
   return {
     status: raw[ATTR.status],
     limitsVersion: raw[ATTR.limitsVersion],
-    limits: limitsFromCodes(raw[ATTR.limits]),
+    plan: planFromCodes(raw[ATTR.limits]),
     policyVersion: raw[ATTR.policyVersion],
     latestSecond: raw[ATTR.latestSecond] ?? 0,
     latestMinute: raw[ATTR.latestMinute] ?? 0,
     holds: decodeHolds(raw[ATTR.holds]),
     posted: decodeHolds(raw[ATTR.posted]),
     counters,
+    shards: raw[ATTR.shards] ?? 1,
   };
 }
 

@@ -3,44 +3,31 @@
  * store is an argument; what a write means is decided in reserve.ts and settle.ts.
  */
 import type { Clock } from '../clock.ts';
-import { GatewayError } from '../errors.ts';
 import { holdIdOf } from '../ids.ts';
 import { accountKey, type Scope } from '../tenancy/scopes.ts';
-import { type Account, type AccountItem, type HoldOwner, parseAccount } from './account.ts';
-import { planCreate } from './account-setup.ts';
-import type { AccountWrite } from './account-write.ts';
+import { type Account, type HoldOwner, parseAccount } from './account.ts';
+import { type AccountStore, readScope, readShards } from './account-store.ts';
 import type { Denial, Moment } from './denial.ts';
 import { createDeniedMemory, type DeniedMemory } from './denied-memory.ts';
-import type { Limits } from './dimensions.ts';
 import { calendarDay } from './periods.ts';
-import * as reap from './reap.ts';
-import { expiredHolds, fateOf } from './reap.ts';
-import {
-  type Demand,
-  judgeReserve,
-  momentOf,
-  planReserve,
-  type ReserveRequest,
-} from './reserve.ts';
+import { planCorrection } from './reap.ts';
+import { type Demand, momentOf, type ReserveRequest } from './reserve.ts';
+import { reserveScope, type ScopeEngine } from './reserve-scope.ts';
+import type { LimitPlan } from './schedule.ts';
 import { type Actual, type Grant, planRelease, planSettle } from './settle.ts';
-
-type WriteResult =
-  | { readonly kind: 'applied'; readonly item: AccountItem }
-  /** A condition did not hold; the item as it is, absent when there is none. */
-  | { readonly kind: 'refused'; readonly item?: AccountItem };
-
-/** The port to the accounts table. Throws GatewayError `limiter_unavailable` when the table is out of reach. */
-export interface AccountStore {
-  write(key: string, write: AccountWrite): Promise<WriteResult>;
-  read(key: string): Promise<AccountItem | undefined>;
-}
+import { scopeKeyOf } from './shards.ts';
+import { createSliceMemory } from './slice-memory.ts';
+import { planRepay } from './slices.ts';
 
 /** A scope to reserve at, with the limits that the caller believes are in force. */
 export interface ScopeLimits {
   readonly scope: Scope;
-  readonly limits: Limits;
-  /** The account is made at the first call: nobody knows in advance which users and features exist. */
-  readonly createIfAbsent?: boolean;
+  readonly limits: LimitPlan;
+  /**
+   * Version of the policy that the limits are of. An account that is absent is made with them, and one
+   * that an older policy wrote takes them on. Absent for keys, whose limits are not the policy's.
+   */
+  readonly policyVersion?: number;
 }
 
 export interface Reservation {
@@ -54,6 +41,10 @@ export interface Reservation {
 
 interface ScopedGrant {
   readonly scope: Scope;
+  /** The scope's limits as the caller believes them. */
+  readonly plan: LimitPlan;
+  /** The account that holds: one of the scope's shards, and the grant is under its slice. */
+  readonly key: string;
   readonly grant: Grant;
 }
 
@@ -92,9 +83,6 @@ export interface Accounts {
   read(scope: Scope): Promise<Account | undefined>;
 }
 
-/** Each retry follows a refusal by a fresher item, so more than a few means a scope under extreme contention. */
-const MAX_ATTEMPTS = 8;
-
 /** `closingStore` settles and releases; it may be more patient than the one that callers wait for. */
 export function createAccounts({
   store,
@@ -105,40 +93,35 @@ export function createAccounts({
   closingStore?: AccountStore;
   clock: Clock;
 }): Accounts {
-  const engine = { store, closingStore, clock, memory: createDeniedMemory() };
+  const engine = {
+    store,
+    closingStore,
+    clock,
+    memory: createDeniedMemory(),
+    slices: createSliceMemory(),
+  };
   return {
     reserve: (call) => reserveAll(engine, call),
     settle: (reservation, actual) => settleAll(engine, reservation, actual),
     release: ({ grants }) => releaseAll(engine, grants),
-    read: async (scope) => {
-      const item = await store.read(accountKey(scope));
-      return item === undefined ? undefined : parseAccount(item);
-    },
+    read: (scope) => readScope(store, accountKey(scope)),
   };
 }
 
-interface Engine {
-  readonly store: AccountStore;
+interface Engine extends ScopeEngine {
   readonly closingStore: AccountStore;
-  readonly clock: Clock;
   readonly memory: DeniedMemory;
 }
 
 type Outcome =
-  | { readonly kind: 'granted'; readonly scope: Scope; readonly grant: Grant }
+  | ({ readonly kind: 'granted' } & ScopedGrant)
   | { readonly kind: 'denied'; readonly refusal: Refusal }
-  | {
-      readonly kind: 'faulted';
-      readonly scope: Scope;
-      /** The attempt whose outcome is unknown. */
-      readonly grant: Grant;
-      readonly fault: unknown;
-    };
+  | ({ readonly kind: 'faulted'; readonly fault: unknown } & ScopedGrant);
 
 async function reserveAll(engine: Engine, call: ReserveCall): Promise<Reservation | Unreserved> {
   const nowMs = engine.clock.nowMs();
   const at = momentOf(nowMs, calendarDay(nowMs, call.timeZone));
-  const remembered = recallRefusal(engine.memory, call, nowMs);
+  const remembered = recallRefusal(engine.memory, call, at);
   if (remembered !== undefined) return { ...remembered, undone: Promise.resolve() };
   const [lead] = call.scopes;
   if (lead === undefined) throw new TypeError('a call has at least the scope of its key');
@@ -174,10 +157,10 @@ function ownerOf({ requestId, alias }: ReserveCall, lead: Scope | undefined): Ho
 function recallRefusal(
   memory: DeniedMemory,
   { scopes, demand, timeZone }: ReserveCall,
-  nowMs: number,
+  at: Moment,
 ): Refusal | undefined {
   for (const { scope } of scopes) {
-    const denial = memory.recall(accountKey(scope), demand, nowMs);
+    const denial = memory.recall(accountKey(scope), demand, at);
     if (denial !== undefined) return { kind: 'refused', scope, denial, timeZone };
   }
   return undefined;
@@ -185,83 +168,21 @@ function recallRefusal(
 
 async function reserveOne(
   engine: Engine,
-  { scope, limits, createIfAbsent }: ScopeLimits,
-  first: { request: ReserveRequest; timeZone: string },
+  { scope, limits, policyVersion }: ScopeLimits,
+  { request, timeZone }: { request: ReserveRequest; timeZone: string },
 ): Promise<Outcome> {
   const key = accountKey(scope);
-  let grant: Grant = { request: first.request, limits };
-  let hasReaped = false;
-  try {
-    for (let tries = 0; tries < MAX_ATTEMPTS; tries += 1) {
-      const { request } = grant;
-      const write = planReserve(request, grant.limits, grant.account);
-      const { kind, item } = await engine.store.write(key, write);
-      if (item === undefined) {
-        if (createIfAbsent !== true) throw noAccount(scope);
-        await engine.store.write(key, planCreate(limits));
-        continue;
-      }
-      const account = parseAccount(item);
-      const verdict = kind === 'applied' ? HELD : judgeReserve(account, request);
-      switch (verdict.kind) {
-        case 'held':
-          return { kind: 'granted', scope, grant: { ...grant, account } };
-        case 'inactive':
-          return { kind: 'denied', refusal: { ...verdict, scope } };
-        case 'collision':
-          throw contended();
-        case 'retry':
-          grant = { request: verdict.request, limits: verdict.limits, account };
-          break;
-        case 'denied': {
-          // On contact: expired holds that were never sent may be what is in the way.
-          if (!hasReaped && (await releaseUnsent(engine, key, account))) {
-            hasReaped = true;
-            break;
-          }
-          engine.memory.remember(key, verdict, request.at.nowMs);
-          const { timeZone } = first;
-          return { kind: 'denied', refusal: { kind: 'refused', scope, denial: verdict, timeZone } };
-        }
-      }
-    }
-    throw contended();
-  } catch (fault) {
-    return { kind: 'faulted', scope, grant, fault };
+  const outcome = await reserveScope(engine, { key, plan: limits, policyVersion, request });
+  switch (outcome.kind) {
+    case 'granted':
+    case 'faulted':
+      return { ...outcome, scope, plan: limits };
+    case 'inactive':
+      return { kind: 'denied', refusal: { ...outcome, scope } };
+    case 'denied':
+      engine.memory.remember(key, outcome, request.at);
+      return { kind: 'denied', refusal: { kind: 'refused', scope, denial: outcome, timeZone } };
   }
-}
-
-const HELD = { kind: 'held' } as const;
-
-function noAccount(scope: Scope): GatewayError {
-  const cause = `no account ${accountKey(scope)}`;
-  return new GatewayError('limiter_unavailable', 'The limits of this key are not ready yet.', {
-    cause,
-  });
-}
-
-function contended(): GatewayError {
-  const message = 'The limits of this key are under too much contention.';
-  return new GatewayError('limiter_unavailable', message, { retryAfterMs: 1_000 });
-}
-
-/** Gives back expired siblings whose lead is gone. True when there were any, so another try is worth it. */
-async function releaseUnsent(
-  { store, clock }: Engine,
-  key: string,
-  account: Account,
-): Promise<boolean> {
-  const nowSeconds = Math.floor(clock.nowMs() / 1000);
-  let released = false;
-  for (const open of expiredHolds(account, nowSeconds).slice(0, MAX_ATTEMPTS)) {
-    const { owner } = open.hold;
-    if (owner.kind === 'lead') continue;
-    const lead = await store.read(owner.leadAccount);
-    if (fateOf(open, lead === undefined ? undefined : parseAccount(lead)) !== 'release') continue;
-    await store.write(key, reap.planRelease(open));
-    released = true;
-  }
-  return released;
 }
 
 /** Siblings first, the lead last: while a sibling is open its lead tells the reaper that the call was sent. */
@@ -271,36 +192,52 @@ async function settleAll(
   actual: Actual,
 ): Promise<void> {
   const [lead, ...siblings] = grants;
-  const settle = ({ scope, grant }: ScopedGrant) =>
-    settleOne(engine, { scope, grant, holdId }, actual);
+  const settle = (scoped: ScopedGrant) => settleOne(engine, { ...scoped, holdId }, actual);
   await allOrThrow(siblings.map(settle));
   if (lead !== undefined) await settle(lead);
 }
 
 /** A hold that the reaper has posted meanwhile is corrected to what was really used. */
 async function settleOne(
-  { closingStore, clock }: Engine,
-  { scope, grant, holdId }: ScopedGrant & { readonly holdId: string },
+  engine: Engine,
+  { key, grant, holdId }: ScopedGrant & { readonly holdId: string },
   actual: Actual,
 ): Promise<void> {
-  const key = accountKey(scope);
-  const result = await closingStore.write(
-    key,
-    planSettle(grant, actual, closingMoment(grant, clock)),
-  );
-  if (result.kind === 'applied' || result.item === undefined) return;
-  const hold = parseAccount(result.item).posted.get(holdId);
+  const { closingStore, clock } = engine;
+  const at = closingMoment(grant, clock);
+  const { kind, item } = await closingStore.write(key, planSettle(grant, actual, at));
+  const hold =
+    kind === 'applied' || item === undefined ? undefined : parseAccount(item).posted.get(holdId);
   if (hold !== undefined)
-    await closingStore.write(key, reap.planCorrection({ id: holdId, hold }, actual));
+    await closingStore.write(key, planCorrection({ id: holdId, hold }, actual));
+  if (tookMore(actual, grant.request.demand)) await repay(engine, key, at);
 }
+
+function tookMore(actual: Actual, held: Demand): boolean {
+  return (
+    actual.nanoUsd > held.nanoUsd ||
+    actual.inputTokens + actual.outputTokens > held.inputTokens + held.outputTokens
+  );
+}
+
+/** The other shards pay. What a scope in full traffic leaves unpaid, the next such call tries again. */
+async function repay({ closingStore }: Engine, key: string, at: Moment): Promise<void> {
+  for (let tries = 0; tries < MAX_REPAYS; tries += 1) {
+    const shards = await readShards(closingStore, scopeKeyOf(key), 1);
+    const writes = planRepay(shards, key, at);
+    if (writes.length === 0 || (await closingStore.writeTogether(writes))) return;
+  }
+}
+
+const MAX_REPAYS = 4;
 
 /** The lead first: a sibling whose lead is gone was not sent, and the reaper gives it back. */
 async function releaseAll(
   { closingStore, clock }: Engine,
   grants: readonly ScopedGrant[],
 ): Promise<void> {
-  const release = ({ scope, grant }: ScopedGrant) =>
-    closingStore.write(accountKey(scope), planRelease(grant, closingMoment(grant, clock)));
+  const release = ({ key, grant }: ScopedGrant) =>
+    closingStore.write(key, planRelease(grant, closingMoment(grant, clock)));
   const isLead = ({ grant }: ScopedGrant) => grant.request.owner.kind === 'lead';
   await allOrThrow(grants.filter(isLead).map(release));
   await allOrThrow(grants.filter((grant) => !isLead(grant)).map(release));

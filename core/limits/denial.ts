@@ -56,6 +56,16 @@ export function denialOf(dimension: Dimension, limit: number, claim: Claim): Den
   }
 }
 
+/** Settled and held together; of a rate window, with the share of the previous one that still counts. */
+export function usedOf(dimension: Dimension, account: Account, at: Moment): number {
+  const { window } = DIMENSIONS[dimension];
+  if (window === 'open') return account.holds.size;
+  const current = read(account, dimension, at[window]);
+  if (window === 'day' || window === 'month') return current;
+  const previous = Math.max(0, read(account, dimension, at[window] - 1));
+  return Math.max(0, current) + Math.ceil(previousWeight(window, at) * previous);
+}
+
 /** Share of the previous window that still counts at the moment: 1 at its end, falling to 0. */
 export function previousWeight(window: WindowKind, at: Moment): number {
   const length = WINDOW_MS[window];

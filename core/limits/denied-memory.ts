@@ -4,14 +4,14 @@
  * what is spent stays spent, and requests stay counted. A raised limit is seen within a second.
  */
 import type { EpochMs } from '../clock.ts';
-import type { Denial } from './denial.ts';
+import type { Denial, Moment } from './denial.ts';
 import { DIMENSIONS } from './dimensions.ts';
 import { amountOf, type Demand } from './reserve.ts';
 
 export interface DeniedMemory {
   /** The refusal that still holds for this demand, if any. */
-  recall(accountKey: string, demand: Demand, nowMs: EpochMs): Denial | undefined;
-  remember(accountKey: string, denial: Denial, nowMs: EpochMs): void;
+  recall(accountKey: string, demand: Demand, at: Moment): Denial | undefined;
+  remember(accountKey: string, denial: Denial, at: Moment): void;
 }
 
 const LONGEST_MS = 1_000;
@@ -20,26 +20,30 @@ const MAX_ACCOUNTS = 10_000;
 export function createDeniedMemory(): DeniedMemory {
   const refusals = new Map<
     string,
-    { readonly denial: Denial; readonly sinceMs: EpochMs; readonly untilMs: EpochMs }
+    { readonly denial: Denial; readonly since: Moment; readonly untilMs: EpochMs }
   >();
   return {
-    recall(accountKey, demand, nowMs) {
+    recall(accountKey, demand, at) {
       const known = refusals.get(accountKey);
       if (known === undefined) return undefined;
-      if (nowMs >= known.untilMs || nowMs < known.sinceMs) {
+      const { denial, since, untilMs } = known;
+      // A new day or month has room of its own.
+      if (at.nowMs >= untilMs || at.nowMs < since.nowMs || at.day !== since.day) {
         refusals.delete(accountKey);
         return undefined;
       }
-      const { denial, sinceMs } = known;
       if (amountOf(denial.dimension, demand) < denial.needed) return undefined;
       if (denial.retryAfterMs === undefined) return denial;
-      return { ...denial, retryAfterMs: Math.max(1, denial.retryAfterMs - (nowMs - sinceMs)) };
+      return {
+        ...denial,
+        retryAfterMs: Math.max(1, denial.retryAfterMs - (at.nowMs - since.nowMs)),
+      };
     },
-    remember(accountKey, denial, nowMs) {
+    remember(accountKey, denial, since) {
       if (!staysRefused(denial)) return;
       if (refusals.size >= MAX_ACCOUNTS) refusals.clear();
-      const untilMs = nowMs + Math.min(LONGEST_MS, denial.retryAfterMs ?? LONGEST_MS);
-      refusals.set(accountKey, { denial, sinceMs: nowMs, untilMs });
+      const untilMs = since.nowMs + Math.min(LONGEST_MS, denial.retryAfterMs ?? LONGEST_MS);
+      refusals.set(accountKey, { denial, since, untilMs });
     },
   };
 }

@@ -2,8 +2,6 @@
  * The registry of everything that can be limited: one row a dimension, and the row says all that the
  * engine, the headers and the docs need to know of it. It decides nothing.
  */
-import { createHash } from 'node:crypto';
-
 interface DimensionRow {
   /** Two letters: the attribute's code in the account item's limits. */
   readonly code: string;
@@ -126,15 +124,4 @@ export function limitsFromCodes(codes: Readonly<Record<string, number>>): Limits
     if (limit !== undefined) limits[dimension] = limit;
   }
   return limits;
-}
-
-/**
- * Fingerprint of a set of limits. The reserve's condition compares it, so that a writer which remembers
- * old limits is refused by the item and learns the new ones from the same answer.
- */
-export function limitsVersionOf(limits: Limits): string {
-  return createHash('sha256')
-    .update(JSON.stringify(limitsToCodes(limits)))
-    .digest('base64url')
-    .slice(0, 8);
 }

@@ -1,11 +1,11 @@
 /** Rate-limit headers of the tightest limit, from the accounts as the reserve left them. */
 import { formatUsd, nanoUsd } from '../money.ts';
-import { counterValue } from './account.ts';
+import { accountKey } from '../tenancy/scopes.ts';
 import type { Reservation } from './accounts.ts';
-import { previousWeight } from './denial.ts';
+import { usedOf } from './denial.ts';
 import { DIMENSION_NAMES, DIMENSIONS, type Dimension } from './dimensions.ts';
 import { WINDOW_MS } from './periods.ts';
-import type { Grant } from './settle.ts';
+import { limitsAt } from './schedule.ts';
 
 interface Room {
   readonly dimension: Dimension;
@@ -17,7 +17,7 @@ interface Room {
 /** `x-ratelimit-*` for requests and tokens, and what is left of the tightest budget of the month. */
 export function rateHeaders({ grants }: Reservation): Record<string, string> {
   // All tenants share a pool: its room would tell each of them how much the others use.
-  const rooms = grants.flatMap(({ scope, grant }) => (scope.kind === 'pool' ? [] : roomsOf(grant)));
+  const rooms = grants.flatMap((each) => (each.scope.kind === 'pool' ? [] : roomsOf(each)));
   const headers: Record<string, string> = {};
   for (const kind of ['requests', 'tokens'] as const) {
     const tightest = rooms.filter((room) => kindOf(room.dimension) === kind).sort(byShareLeft)[0];
@@ -35,23 +35,27 @@ export function rateHeaders({ grants }: Reservation): Record<string, string> {
   return headers;
 }
 
-function roomsOf({ account, limits, request: { at } }: Grant): Room[] {
+/** Of a scope with several accounts the call has seen one: what is free there stands for the others. */
+function roomsOf({ scope, plan, key, grant }: Reservation['grants'][number]): Room[] {
+  const { account, request } = grant;
+  const { at } = request;
   if (account === undefined) return [];
+  const own = limitsAt(grant.plan, at.nowMs);
+  const isAlone = key === accountKey(scope) && account.shards === 1;
+  const limits = isAlone ? own : limitsAt(plan, at.nowMs);
   return DIMENSION_NAMES.flatMap((dimension): Room[] => {
-    const limit = limits[dimension];
+    const slice = own[dimension];
     // How many calls are open has no window and no reset, so no header can tell it well.
-    if (limit === undefined || dimension === 'concurrentRequests') return [];
-    const room = (used: number, resetMs?: number): Room[] => [
-      { dimension, limit, remaining: Math.max(0, limit - used), resetMs },
-    ];
+    if (slice === undefined || dimension === 'concurrentRequests') return [];
+    const limit = limits[dimension] ?? slice;
+    const left = Math.max(0, slice - usedOf(dimension, account, at));
+    const remaining = isAlone ? left : Math.floor(left * (limit / Math.max(1, slice)));
     const { window } = DIMENSIONS[dimension];
     if (window === 'day' || window === 'month')
-      return room(counterValue(account, dimension, at[window]));
-    const previous = Math.max(0, counterValue(account, dimension, at[window] - 1));
-    const used =
-      counterValue(account, dimension, at[window]) +
-      Math.ceil(previousWeight(window, at) * previous);
-    return room(used, (at[window] + 1) * WINDOW_MS[window] - at.nowMs);
+      return [{ dimension, limit, remaining, resetMs: undefined }];
+    return [
+      { dimension, limit, remaining, resetMs: (at[window] + 1) * WINDOW_MS[window] - at.nowMs },
+    ];
   });
 }
 

@@ -4,7 +4,7 @@
  */
 import type { Clock } from '../clock.ts';
 import { parseAccount } from './account.ts';
-import type { AccountStore } from './accounts.ts';
+import { type AccountStore, readScope } from './account-store.ts';
 import { expiredHolds, fateOf, type OpenHold, planForget, planPost, planRelease } from './reap.ts';
 
 export interface ReaperPorts {
@@ -41,6 +41,6 @@ export async function reapAccount(ports: ReaperPorts, accountKey: string): Promi
 
 async function decideFate({ store }: ReaperPorts, open: OpenHold): Promise<'post' | 'release'> {
   const { owner } = open.hold;
-  const lead = owner.kind === 'lead' ? undefined : await store.read(owner.leadAccount);
-  return fateOf(open, lead === undefined ? undefined : parseAccount(lead));
+  const lead = owner.kind === 'lead' ? undefined : await readScope(store, owner.leadAccount);
+  return fateOf(open, lead);
 }

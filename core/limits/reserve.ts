@@ -17,14 +17,9 @@ import {
 } from './account.ts';
 import type { AccountWrite, Condition, Path } from './account-write.ts';
 import { type Denial, denialOf, type Moment, previousWeight } from './denial.ts';
-import {
-  DIMENSION_NAMES,
-  DIMENSIONS,
-  type Dimension,
-  type Limits,
-  limitsVersionOf,
-} from './dimensions.ts';
+import { DIMENSION_NAMES, DIMENSIONS, type Dimension } from './dimensions.ts';
 import { windowIndex } from './periods.ts';
+import { everLimits, type LimitPlan, limitsAt, planVersionOf } from './schedule.ts';
 
 /** What one call may take at most: the upper bound of its tokens and their cost. */
 export interface Demand {
@@ -49,7 +44,7 @@ export type Verdict =
   | { readonly kind: 'inactive'; readonly status: 'revoked' | 'suspended' }
   | Denial
   /** The assumptions were wrong, the room is there: write again with what the item says. */
-  | { readonly kind: 'retry'; readonly request: ReserveRequest; readonly limits: Limits };
+  | { readonly kind: 'retry'; readonly request: ReserveRequest; readonly plan: LimitPlan };
 
 /** How much of the previous window may have been used, as shares of the limit: one rung needs no read. */
 const LADDER = [0, 0.5, 1] as const;
@@ -59,28 +54,33 @@ const LADDER = [0, 0.5, 1] as const;
  * previous windows' sums are exact and stale counters are swept; without it a ladder of assumptions is
  * offered, which holds in one trip whenever traffic is calm.
  */
-export function planReserve(request: ReserveRequest, limits: Limits, seen?: Account): AccountWrite {
+export function planReserve(
+  request: ReserveRequest,
+  plan: LimitPlan,
+  seen?: Account,
+): AccountWrite {
+  const limits = limitsAt(plan, request.at.nowMs);
   const conditions: Condition[] = [
     // Closes the race with a revocation: the key's own item carries its status.
     { kind: 'equals', path: [ATTR.status], value: 'active' },
-    // Closes the race with a changed limit: whoever assumes other limits is refused and sees the new ones.
-    { kind: 'equals', path: [ATTR.limitsVersion], value: limitsVersionOf(limits) },
+    // Closes the race with a changed limit: whoever assumes another plan is refused and sees the new one.
+    { kind: 'equals', path: [ATTR.limitsVersion], value: planVersionOf(plan) },
     // Closes the race with our own timed-out attempt: a request holds once.
     { kind: 'absent', path: [ATTR.holds, request.holdId] },
   ];
   const set: [Path, string | number][] = [
-    [[ATTR.holds, request.holdId], encodeHold(holdOf(request, limits))],
+    [[ATTR.holds, request.holdId], encodeHold(holdOf(request, plan))],
   ];
   const add = new Map<string, number>();
   for (const dimension of DIMENSION_NAMES) {
     const limit = limits[dimension];
     if (limit !== undefined) conditions.push(roomFor(dimension, limit, request, seen));
     const counter = counterFor(dimension, request.at);
-    if (counter !== undefined && keepsCounter(dimension, limits))
+    if (counter !== undefined && keepsCounter(dimension, plan))
       add.set(counter, amountOf(dimension, request.demand));
   }
   for (const [kind, attribute] of LATEST) {
-    if (!usesWindow(limits, kind)) continue;
+    if (!usesWindow(plan, kind)) continue;
     // Closes the race between clocks that disagree: windows only move forward, a slow clock adopts the item's.
     conditions.push({ kind: 'at-most', path: [attribute], value: request.at[kind] });
     set.push([[attribute], request.at[kind]]);
@@ -99,8 +99,9 @@ export function judgeReserve(account: Account, request: ReserveRequest): Verdict
   if (ours !== undefined) return isOurs(ours, request) ? { kind: 'held' } : { kind: 'collision' };
   if (account.status !== 'active') return { kind: 'inactive', status: account.status };
   const at = adoptWindows(account, request.at);
+  const limits = limitsAt(account.plan, at.nowMs);
   const denials = DIMENSION_NAMES.flatMap((dimension) => {
-    const limit = account.limits[dimension];
+    const limit = limits[dimension];
     if (limit === undefined) return [];
     const denial = denialOf(dimension, limit, {
       account,
@@ -110,7 +111,7 @@ export function judgeReserve(account: Account, request: ReserveRequest): Verdict
     return denial === undefined ? [] : [denial];
   });
   const worst = denials.sort((a, b) => severity(b) - severity(a))[0];
-  return worst ?? { kind: 'retry', request: { ...request, at }, limits: account.limits };
+  return worst ?? { kind: 'retry', request: { ...request, at }, plan: account.plan };
 }
 
 /** How much of a dimension the demand takes. */
@@ -139,10 +140,10 @@ export function counterFor(dimension: Dimension, at: Moment): string | undefined
  * Whether an account keeps the dimension's counter. Sums of the month are kept for every account, limited
  * or not, so that a limit set mid-month finds the truth; those of the day where any daily limit is.
  */
-export function keepsCounter(dimension: Dimension, limits: Limits): boolean {
+export function keepsCounter(dimension: Dimension, plan: LimitPlan): boolean {
   const { window } = DIMENSIONS[dimension];
   if (window === 'month') return true;
-  return window === 'day' ? countsDay(limits) : limits[dimension] !== undefined;
+  return window === 'day' ? countsDay(plan) : everLimits(plan, dimension);
 }
 
 /**
@@ -185,7 +186,7 @@ function latestDayBefore(day: number, { counters }: Account): number {
   return Math.max(0, ...days.filter((each) => each < day));
 }
 
-const LATEST = [
+export const LATEST = [
   ['second', ATTR.latestSecond],
   ['minute', ATTR.latestMinute],
 ] as const;
@@ -241,25 +242,26 @@ function roomFor(
 /** No alternative at all: refused by every item, which then says what it holds. */
 const NEVER: Condition = { kind: 'any', of: [] };
 
-function adoptWindows(account: Account, at: Moment): Moment {
+/** The moment in windows that are not behind those of any writer. */
+export function adoptWindows(account: Account, at: Moment): Moment {
   const second = Math.max(at.second, account.latestSecond);
   const minute = Math.max(at.minute, account.latestMinute);
   return { ...at, second, minute };
 }
 
-function usesWindow(limits: Limits, kind: 'second' | 'minute'): boolean {
+function usesWindow(plan: LimitPlan, kind: 'second' | 'minute'): boolean {
   return DIMENSION_NAMES.some(
-    (dimension) => DIMENSIONS[dimension].window === kind && limits[dimension] !== undefined,
+    (dimension) => DIMENSIONS[dimension].window === kind && everLimits(plan, dimension),
   );
 }
 
-function holdOf({ demand, expiresAtSeconds, at, owner }: ReserveRequest, limits: Limits): Hold {
-  return { ...demand, expiresAtSeconds, day: at.day, countsDay: countsDay(limits), owner };
+function holdOf({ demand, expiresAtSeconds, at, owner }: ReserveRequest, plan: LimitPlan): Hold {
+  return { ...demand, expiresAtSeconds, day: at.day, countsDay: countsDay(plan), owner };
 }
 
-function countsDay(limits: Limits): boolean {
+function countsDay(plan: LimitPlan): boolean {
   return DIMENSION_NAMES.some(
-    (dimension) => DIMENSIONS[dimension].window === 'day' && limits[dimension] !== undefined,
+    (dimension) => DIMENSIONS[dimension].window === 'day' && everLimits(plan, dimension),
   );
 }
 

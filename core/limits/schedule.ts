@@ -60,7 +60,7 @@ export function hasLimits(plan: LimitPlan | undefined): plan is LimitPlan {
 /** The plan with each of its limits, those of its schedules too, through the function. */
 export function mapLimits(
   { schedules, ...base }: LimitPlan,
-  change: (limit: number) => number,
+  change: (limit: number, dimension: Dimension) => number,
 ): LimitPlan {
   const changed = mapBase(base, change);
   if (schedules === undefined) return changed;
@@ -131,16 +131,19 @@ export function planFromCodes(codes: PlanCodes): LimitPlan {
   return { ...base, schedules };
 }
 
-function mapBase(limits: Limits, change: (limit: number) => number): Limits {
+function mapBase(limits: Limits, change: (limit: number, dimension: Dimension) => number): Limits {
   return Object.fromEntries(
     DIMENSION_NAMES.flatMap((dimension) => {
       const limit = limits[dimension];
-      return limit === undefined ? [] : [[dimension, change(limit)]];
+      return limit === undefined ? [] : [[dimension, change(limit, dimension)]];
     }),
   );
 }
 
-function isOpen({ days, fromMinute, toMinute, timeZone }: Schedule, nowMs: EpochMs): boolean {
+export function isOpen(
+  { days, fromMinute, toMinute, timeZone }: Schedule,
+  nowMs: EpochMs,
+): boolean {
   const { day, minute } = wallClock(nowMs, timeZone);
   if (fromMinute < toMinute) return days.includes(day) && fromMinute <= minute && minute < toMinute;
   const yesterday = day === 1 ? 7 : day - 1;

@@ -5,7 +5,7 @@
 import { type Account, ATTR, type Counter, counterName } from './account.ts';
 import type { AccountWrite } from './account-write.ts';
 import type { Moment } from './denial.ts';
-import { DIMENSION_NAMES, DIMENSIONS, type Dimension, type Limits } from './dimensions.ts';
+import { DIMENSION_NAMES, DIMENSIONS, type Dimension } from './dimensions.ts';
 import {
   amountOf,
   counterFor,
@@ -14,11 +14,12 @@ import {
   type ReserveRequest,
   staleCounters,
 } from './reserve.ts';
+import type { LimitPlan } from './schedule.ts';
 
 /** A reservation on one account: what was asked, under which limits, and the item as last seen. */
 export interface Grant {
   readonly request: ReserveRequest;
-  readonly limits: Limits;
+  readonly plan: LimitPlan;
   readonly account?: Account;
 }
 
@@ -69,10 +70,10 @@ function corrections(
   used: (dimension: Dimension) => number,
   now: Moment,
 ): [string, number][] {
-  const { request, limits } = grant;
+  const { request, plan } = grant;
   return DIMENSION_NAMES.flatMap((dimension): [string, number][] => {
     const counter = counterFor(dimension, request.at);
-    if (counter === undefined || !keepsCounter(dimension, limits)) return [];
+    if (counter === undefined || !keepsCounter(dimension, plan)) return [];
     // A window that no later decision reads is left alone, so that a swept counter does not come back.
     const { window } = DIMENSIONS[dimension];
     if ((window === 'second' || window === 'minute') && request.at[window] < now[window] - 1)

@@ -40,7 +40,7 @@ export function scopesOf({
     ...others.flatMap(({ scope, limits }): ScopeLimits[] =>
       // No account is no fault here: users and features are met for the first time, and a policy is in
       // force a moment before the accounts of its new limits are written. Only a key must have been made.
-      hasLimits(limits) ? [{ scope, limits, createIfAbsent: true }] : [],
+      hasLimits(limits) ? [{ scope, limits, policyVersion: policy.version }] : [],
     ),
   ];
 }

@@ -3,17 +3,22 @@
  * the item, so a refusal costs no second read. Retries of the SDK are safe: a reserve whose hold is
  * there already and a settle whose hold is gone are refused by their own conditions.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   ConditionalCheckFailedException,
   type DynamoDBClient,
   GetItemCommand,
+  TransactionCanceledException,
+  TransactionConflictException,
+  TransactWriteItemsCommand,
+  type Update,
   UpdateItemCommand,
   type UpdateItemCommandInput,
 } from '@aws-sdk/client-dynamodb';
 import { GatewayError } from '../../core/errors.ts';
 import type { AccountItem } from '../../core/limits/account.ts';
+import type { AccountStore } from '../../core/limits/account-store.ts';
 import type { AccountWrite, Condition, Path } from '../../core/limits/account-write.ts';
-import type { AccountStore } from '../../core/limits/accounts.ts';
 import { TABLE_KEY } from '../../core/names.ts';
 import { fromAttributes, type Plain, toAttribute } from './attribute-values.ts';
 
@@ -27,8 +32,8 @@ export function createDynamoAccounts({
   return {
     async write(key, write) {
       try {
-        const result = await client.send(
-          new UpdateItemCommand(renderUpdate(tableName, key, write)),
+        const result = await outsideTransactions(() =>
+          client.send(new UpdateItemCommand(renderWrite(tableName, key, write))),
         );
         return { kind: 'applied', item: fromAttributes(result.Attributes) ?? {} };
       } catch (error) {
@@ -37,8 +42,45 @@ export function createDynamoAccounts({
         return item === undefined ? { kind: 'refused' } : { kind: 'refused', item };
       }
     },
+    async writeTogether(writes) {
+      const items = writes.map(({ key, write }) => ({
+        Update: renderUpdate(tableName, key, write),
+      }));
+      try {
+        await client.send(new TransactWriteItemsCommand({ TransactItems: items }));
+        return true;
+      } catch (error) {
+        if (isRefusal(error)) return false;
+        throw unavailable(error);
+      }
+    },
     read: (key) => readItem(client, tableName, key),
   };
+}
+
+/** Nothing was written, and the fault is not the table's: exactly these reasons, and no others among them. */
+function isRefusal(error: unknown): boolean {
+  if (!(error instanceof TransactionCanceledException)) return false;
+  const codes = (error.CancellationReasons ?? []).map(({ Code }) => Code ?? 'None');
+  const isNo = (code: string) =>
+    code === 'ConditionalCheckFailed' || code === 'TransactionConflict';
+  return codes.some(isNo) && codes.every((code) => code === 'None' || isNo(code));
+}
+
+const CONFLICT_ATTEMPTS = 8;
+const CONFLICT_PAUSE_MS = 20;
+
+/** An item that a transaction is at takes no other write; the SDK does not try again by itself. */
+async function outsideTransactions<T>(write: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await write();
+    } catch (error) {
+      if (!(error instanceof TransactionConflictException) || attempt === CONFLICT_ATTEMPTS)
+        throw error;
+      await sleep(Math.random() * CONFLICT_PAUSE_MS);
+    }
+  }
 }
 
 /** Strongly consistent. */
@@ -70,7 +112,16 @@ function unavailable(cause: unknown): GatewayError {
   );
 }
 
-function renderUpdate(tableName: string, key: string, write: AccountWrite): UpdateItemCommandInput {
+/** Both outcomes bring the item back. */
+function renderWrite(tableName: string, key: string, write: AccountWrite): UpdateItemCommandInput {
+  return {
+    ...renderUpdate(tableName, key, write),
+    ReturnValues: 'ALL_NEW',
+    ReturnValuesOnConditionCheckFailure: 'ALL_OLD',
+  };
+}
+
+function renderUpdate(tableName: string, key: string, write: AccountWrite): Update {
   const names = new Map<string, string>();
   const values = new Map<string, Plain>();
   const name = (attribute: string) => {
@@ -113,8 +164,6 @@ function renderUpdate(tableName: string, key: string, write: AccountWrite): Upda
             [...values].map(([placeholder, plain]) => [placeholder, toAttribute(plain)]),
           ),
         }),
-    ReturnValues: 'ALL_NEW',
-    ReturnValuesOnConditionCheckFailure: 'ALL_OLD',
   };
 }
 

@@ -4,6 +4,8 @@
  */
 import type { KeyRecord } from '../../core/catalog/snapshot.ts';
 import type { Clock } from '../../core/clock.ts';
+import { calendarDay } from '../../core/limits/periods.ts';
+import { momentOf } from '../../core/limits/reserve.ts';
 import {
   type CompiledPolicy,
   compilePolicy,
@@ -40,22 +42,22 @@ export async function applyPolicy(
   }
   if (!(await writer.switchPolicy(current?.version, version))) return { kind: 'conflict' };
   await writer.copyLatest(compiled.snapshot);
-  await writeAccounts(writer, compiled);
+  await writeAccounts(writer, clock, compiled);
   for (const declaration of compiled.keys) await writeKey(writer, clock, declaration);
   return { kind: 'applied', version, accounts: compiled.accounts.length };
 }
 
 async function writeAccounts(
   writer: CatalogWriter,
-  { accounts, snapshot }: CompiledPolicy,
+  clock: Clock,
+  { accounts, snapshot: { version, timeZone } }: CompiledPolicy,
 ): Promise<void> {
   const rest = [...accounts];
   const worker = async () => {
     for (let account = rest.pop(); account !== undefined; account = rest.pop()) {
-      await writer.setUpAccount(account.scope, {
-        limits: account.limits,
-        policyVersion: snapshot.version,
-      });
+      const { scope, limits } = account;
+      const at = momentOf(clock.nowMs(), calendarDay(clock.nowMs(), timeZone));
+      await writer.setUpAccount(scope, { limits, policyVersion: version }, at);
     }
   };
   await Promise.all(Array.from({ length: PARALLEL_WRITES }, worker));

@@ -4,7 +4,6 @@ import {
   type DynamoDBClient,
   GetItemCommand,
   PutItemCommand,
-  UpdateItemCommand,
 } from '@aws-sdk/client-dynamodb';
 import {
   CURRENT_POLICY,
@@ -20,16 +19,15 @@ import {
   keyRecordSchema,
   type PolicySnapshot,
 } from '../../core/catalog/snapshot.ts';
-import type { KeyStatus } from '../../core/limits/account.ts';
-import {
-  type AccountSetup,
-  renderSetup,
-  renderStatus,
-  type SetupExpression,
-} from '../../core/limits/account-setup.ts';
+import { type KeyStatus, parseAccount } from '../../core/limits/account.ts';
+import { type AccountSetup, planStatus } from '../../core/limits/account-setup.ts';
+import type { Moment } from '../../core/limits/denial.ts';
+import { setUpScope } from '../../core/limits/shard-setup.ts';
+import { shardKey } from '../../core/limits/shards.ts';
 import { TABLE_KEY } from '../../core/names.ts';
 import { accountKey, type Scope } from '../../core/tenancy/scopes.ts';
 import { fromAttributes, type Plain, toAttribute } from '../adapters/attribute-values.ts';
+import { createDynamoAccounts } from '../adapters/dynamo-accounts.ts';
 
 export interface CatalogWriter {
   currentPolicy(): Promise<{ version: number; snapshot: unknown; source: string } | undefined>;
@@ -39,7 +37,8 @@ export interface CatalogWriter {
   switchPolicy(from: number | undefined, to: number): Promise<boolean>;
   /** Puts the version where cold starts look first; an older copy never replaces a newer one. */
   copyLatest(snapshot: PolicySnapshot): Promise<void>;
-  setUpAccount(scope: Scope, setup: AccountSetup): Promise<void>;
+  /** Brings the scope's accounts to the setup; what they have granted is counted at the moment. */
+  setUpAccount(scope: Scope, setup: AccountSetup, at: Moment): Promise<void>;
   /** False when there is no such account. */
   setStatus(scope: Scope, status: KeyStatus): Promise<boolean>;
   storeKey(keyHash: string, record: KeyRecord): Promise<void>;
@@ -69,8 +68,7 @@ export function createCatalogWriter({
   };
   const put = (item: Readonly<Record<string, Plain>>, condition?: PutCondition) =>
     putItem(client, catalogTable, item, condition);
-  const update = (scope: Scope, expression: SetupExpression) =>
-    updateAccount(client, accountsTable, { key: accountKey(scope), expression });
+  const accounts = createDynamoAccounts({ client, tableName: accountsTable });
 
   return {
     async currentPolicy() {
@@ -99,10 +97,20 @@ export function createCatalogWriter({
       const older = versionCondition(`${ABSENT} OR #v < :v`, version);
       await put({ [TABLE_KEY]: LATEST_POLICY, version, document }, older);
     },
-    async setUpAccount(scope, setup) {
-      await update(scope, renderSetup(setup));
+    async setUpAccount(scope, setup, at) {
+      const key = accountKey(scope);
+      if (!(await setUpScope(accounts, key, { setup, at })))
+        throw new Error(`the accounts of ${key} kept changing`);
     },
-    setStatus: (scope, status) => update(scope, renderStatus(status)),
+    async setStatus(scope, status) {
+      const key = accountKey(scope);
+      // The first account first: shards that are made from now on take the status over from it.
+      const { kind, item } = await accounts.write(key, planStatus(status));
+      if (kind === 'refused' || item === undefined) return false;
+      for (let index = 1; index < parseAccount(item).shards; index += 1)
+        await accounts.write(shardKey(key, index), planStatus(status));
+      return true;
+    },
     async storeKey(keyHash, record) {
       await put({ [TABLE_KEY]: keyRecordKey(keyHash), document: JSON.stringify(record) });
       await put({ [TABLE_KEY]: keyIdKey(record.keyId), document: JSON.stringify(record) });
@@ -146,25 +154,6 @@ async function putItem(
         ...(condition?.values === undefined
           ? {}
           : { ExpressionAttributeValues: toAttributes(condition.values) }),
-      }),
-    ),
-  );
-}
-
-async function updateAccount(
-  client: DynamoDBClient,
-  tableName: string,
-  { key, expression }: { key: string; expression: SetupExpression },
-): Promise<boolean> {
-  return unlessRefused(() =>
-    client.send(
-      new UpdateItemCommand({
-        TableName: tableName,
-        Key: { [TABLE_KEY]: { S: key } },
-        ConditionExpression: expression.condition,
-        UpdateExpression: expression.update,
-        ExpressionAttributeNames: { ...expression.names },
-        ExpressionAttributeValues: toAttributes(expression.values),
       }),
     ),
   );

@@ -2,6 +2,8 @@
 import * as z from 'zod';
 import { type KeyRecord, limitsSchema, policySnapshotSchema } from '../../core/catalog/snapshot.ts';
 import type { Clock } from '../../core/clock.ts';
+import { calendarDay } from '../../core/limits/periods.ts';
+import { momentOf } from '../../core/limits/reserve.ts';
 import { teamKey } from '../../core/tenancy/scopes.ts';
 import { hashKey, keyIdOf, newVirtualKey } from '../../core/tenancy/virtual-key.ts';
 import type { CatalogWriter } from './catalog-writer.ts';
@@ -62,6 +64,7 @@ export async function createKey(
   await writer.setUpAccount(
     { kind: 'key', keyId: record.keyId },
     { limits, policyVersion: policy.version },
+    momentOf(clock.nowMs(), calendarDay(clock.nowMs(), policy.timeZone)),
   );
   await writer.storeKey(keyHash, record);
   return { kind: 'created', keyId: record.keyId, key };

@@ -2,6 +2,7 @@
 import type { Clock } from '../../core/clock.ts';
 import { monthName } from '../../core/limits/periods.ts';
 import type { OpenHold } from '../../core/limits/reap.ts';
+import { scopeKeyOf } from '../../core/limits/shards.ts';
 import type { UsageSink } from '../../core/serve.ts';
 import type { KeyDirectory } from '../../core/tenancy/authenticate.ts';
 import { USAGE_SCHEMA_VERSION, type UsageEvent } from '../../core/usage/event.ts';
@@ -17,7 +18,7 @@ export function createExpiredBooks({ directory, usage, clock }: ExpiredBooksPort
   return async (accountKey: string, { hold }: OpenHold): Promise<void> => {
     const { owner } = hold;
     if (owner.kind !== 'lead') return;
-    const key = await directory.findKeyById(accountKey.replace(/^key\//, ''));
+    const key = await directory.findKeyById(scopeKeyOf(accountKey).replace(/^key\//, ''));
     if (key === undefined) throw new Error(`no record of the key of ${accountKey}`);
     const month = Math.floor(hold.day / 100);
     const event: UsageEvent = {

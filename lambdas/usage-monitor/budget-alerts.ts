@@ -4,8 +4,7 @@ import { crossedThresholds, planClaim, planTold, wasTold } from '../../core/aler
 import type { Team } from '../../core/catalog/snapshot.ts';
 import type { Clock } from '../../core/clock.ts';
 import { holdIdOf } from '../../core/ids.ts';
-import { parseAccount } from '../../core/limits/account.ts';
-import type { AccountStore } from '../../core/limits/accounts.ts';
+import { type AccountStore, readScope } from '../../core/limits/account-store.ts';
 import { formatUsd, nanoUsd } from '../../core/money.ts';
 import { ALERT_DETAIL_TYPE, ALERT_SOURCE } from '../../core/names.ts';
 import type { Directory } from '../../core/tenancy/authenticate.ts';
@@ -60,9 +59,8 @@ async function checkTeam(
   { period, events }: TeamMonth,
 ): Promise<void> {
   const key = accountKey({ kind: 'team', tenantId: team.tenantId, teamId: team.id });
-  const item = await options.store.read(key);
-  if (item === undefined) return;
-  const account = parseAccount(item);
+  const account = await readScope(options.store, key);
+  if (account === undefined) return;
   const month = Number(period.replace('-', ''));
   const unsettled = new Map(
     events
@@ -74,8 +72,10 @@ async function checkTeam(
     { account, month, unsettledNanoUsd },
     team.alertAtPercent,
   );
+  if (limit === undefined || crossed.length === 0) return;
+  const item = (await options.store.read(key)) ?? {};
   for (const percent of crossed) {
-    if (limit === undefined || wasTold(item, month, percent)) continue;
+    if (wasTold(item, month, percent)) continue;
     await tellOnce(options, { key, team, period, month, percent, spent, limit });
   }
 }

@@ -4,13 +4,18 @@ import { createServer } from 'node:net';
 import { CreateTableCommand, DynamoDBClient, PutItemCommand } from '@aws-sdk/client-dynamodb';
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readScope, readShards } from '../../core/limits/account-store.ts';
 import type { AccountWrite, Condition } from '../../core/limits/account-write.ts';
 import { createAccounts } from '../../core/limits/accounts.ts';
+import { calendarDay } from '../../core/limits/periods.ts';
+import { momentOf } from '../../core/limits/reserve.ts';
+import { setUpScope } from '../../core/limits/shard-setup.ts';
 import { TABLE_KEY } from '../../core/names.ts';
-import { toAttribute } from '../../lambdas/adapters/attribute-values.ts';
+import { accountKey } from '../../core/tenancy/scopes.ts';
+import { type Plain, toAttribute } from '../../lambdas/adapters/attribute-values.ts';
 import { createDynamoAccounts } from '../../lambdas/adapters/dynamo-accounts.ts';
 import { dynoxideBinary } from '../support/dynoxide.ts';
-import { createMemoryStore } from '../support/memory-store.ts';
+import { createMemoryStore, type MemoryStore } from '../support/memory-store.ts';
 
 const TABLE = 'accounts';
 const binary = dynoxideBinary();
@@ -46,6 +51,17 @@ describe.skipIf(binary === undefined)('account store', () => {
     client.destroy();
     await stop();
   });
+
+  async function put(
+    twin: MemoryStore,
+    plain: Readonly<Record<string, Plain>> & { readonly [TABLE_KEY]: string },
+  ): Promise<void> {
+    twin.items.set(plain[TABLE_KEY], plain);
+    const attributes = Object.entries(plain).map(([name, value]) => [name, toAttribute(value)]);
+    await client.send(
+      new PutItemCommand({ TableName: TABLE, Item: Object.fromEntries(attributes) }),
+    );
+  }
 
   const item = fc.record(
     {
@@ -110,16 +126,7 @@ describe.skipIf(binary === undefined)('account store', () => {
         run += 1;
         const key = `item-${run}`;
         const twin = createMemoryStore();
-        const plain = { [TABLE_KEY]: key, ...stored };
-        twin.items.set(key, plain);
-        await client.send(
-          new PutItemCommand({
-            TableName: TABLE,
-            Item: Object.fromEntries(
-              Object.entries(plain).map(([name, value]) => [name, toAttribute(value)]),
-            ),
-          }),
-        );
+        await put(twin, { [TABLE_KEY]: key, ...stored });
         expect(await real.write(key, change)).toEqual(await twin.write(key, change));
       }),
       { numRuns: 300 },
@@ -137,53 +144,65 @@ describe.skipIf(binary === undefined)('account store', () => {
     expect(await real.write('nobody', change)).toEqual({ kind: 'refused' });
   });
 
-  it('admits exactly what fits when many reserve at once', async () => {
-    const store = createDynamoAccounts({ client, tableName: TABLE });
-    const accounts = createAccounts({ store, clock: { nowMs: () => Date.now() } });
-    const twin = createMemoryStore();
-    const scope = { kind: 'team', tenantId: 'acme', teamId: 'race' } as const;
-    const limits = {
-      nanoUsdPerMonth: 1_000,
-      tokensPerMinute: 1_000_000,
-      requestsPerSecond: 100_000,
-    };
-    twin.setUp(scope, limits);
-    for (const [pk, created] of twin.items) {
-      await client.send(
-        new PutItemCommand({
-          TableName: TABLE,
-          Item: {
-            [TABLE_KEY]: { S: pk },
-            st: { S: 'active' },
-            h: { M: {} },
-            x: { M: {} },
-            ...Object.fromEntries(
-              ['l', 'lv', 'pv'].map((name) => [name, toAttribute(plainOf(created[name]))]),
-            ),
-          },
-        }),
-      );
-    }
-    const outcomes = await Promise.all(
-      Array.from({ length: 300 }, (_, index) =>
-        accounts.reserve({
-          requestId: `req_${String(index).padStart(8, '0')}`,
-          alias: 'm',
-          demand: { nanoUsd: 7, inputTokens: 1, outputTokens: 1 },
-          scopes: [{ scope, limits }],
-          timeZone: 'UTC',
-          holdSeconds: 900,
-        }),
+  it('writes several accounts or none, and agrees on which in memory and in DynamoDB', async () => {
+    const real = createDynamoAccounts({ client, tableName: TABLE });
+    let run = 0;
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.tuple(item, write), { minLength: 2, maxLength: 4 }),
+        async (legs) => {
+          const changes = legs.filter(
+            ([, { set, add, remove }]) => set.length + add.length + remove.length > 0,
+          );
+          if (changes.length === 0) return;
+          run += 1;
+          const twin = createMemoryStore();
+          const writes = changes.map(([, each], index) => ({
+            key: `leg-${run}-${index}`,
+            write: each,
+          }));
+          for (const [index, [stored]] of changes.entries())
+            await put(twin, { [TABLE_KEY]: `leg-${run}-${index}`, ...stored });
+          expect(await real.writeTogether(writes)).toBe(await twin.writeTogether(writes));
+          for (const { key } of writes) expect(await real.read(key)).toEqual(await twin.read(key));
+        },
       ),
+      { numRuns: 100 },
     );
-    expect(outcomes.filter(({ kind }) => kind === 'reserved').length).toBe(Math.floor(1_000 / 7));
+  });
+
+  it.each([
+    ['in one account', 'one', {}, 1],
+    ['in five shards', 'five', { requestsPerSecond: 2_000 }, 5],
+  ])('admits exactly what fits when many reserve at once %s', async (_, teamId, rates, shards) => {
+    const store = createDynamoAccounts({ client, tableName: TABLE });
+    const clock = { nowMs: () => Date.now() };
+    const scope = { kind: 'team', tenantId: 'acme', teamId } as const;
+    const limits = { nanoUsdPerMonth: 1_000, tokensPerMinute: 1_000_000, ...rates };
+    const setup = { limits, policyVersion: 1 };
+    const at = momentOf(clock.nowMs(), calendarDay(clock.nowMs(), 'UTC'));
+    expect(await setUpScope(store, accountKey(scope), { setup, at })).toBe(true);
+    expect(await readShards(store, accountKey(scope), 1)).toHaveLength(shards);
+    // Callers in eight environments, which remember nothing of each other.
+    const environments = Array.from({ length: 8 }, () => createAccounts({ store, clock }));
+    const reserve = (index: number) =>
+      environments[index % environments.length]?.reserve({
+        requestId: `req_${String(index).padStart(8, '0')}`,
+        alias: 'm',
+        demand: { nanoUsd: 7, inputTokens: 1, outputTokens: 1 },
+        scopes: [{ scope, limits, policyVersion: 1 }],
+        timeZone: 'UTC',
+        holdSeconds: 900,
+      });
+    const outcomes = await Promise.all(Array.from({ length: 400 }, (_, index) => reserve(index)));
+    const kinds = outcomes.map((outcome) => outcome?.kind);
+    expect(kinds.filter((kind) => kind === 'reserved')).toHaveLength(Math.floor(1_000 / 7));
+    expect(kinds.filter((kind) => kind === 'refused')).toHaveLength(400 - Math.floor(1_000 / 7));
+    const account = await readScope(store, accountKey(scope));
+    expect(account?.plan.nanoUsdPerMonth).toBe(1_000);
+    expect(account?.holds.size).toBe(Math.floor(1_000 / 7));
   });
 });
-
-function plainOf(value: unknown): string | number | Record<string, number> {
-  if (typeof value === 'string' || typeof value === 'number') return value;
-  return Object.fromEntries(Object.entries(value ?? {}));
-}
 
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');

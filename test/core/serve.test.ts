@@ -448,7 +448,7 @@ describe('accounts out of reach', () => {
       Promise.reject(
         new GatewayError('limiter_unavailable', 'The limits cannot be checked.', { cause: 'down' }),
       );
-    const g = gateway({ store: () => ({ write: down, read: down }) });
+    const g = gateway({ store: () => ({ write: down, writeTogether: down, read: down }) });
     const before = provider.ledger().calls;
     const answer = await g.chat({});
     expect(answer.status).toBe(503);

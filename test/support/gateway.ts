@@ -1,7 +1,8 @@
 import type { KeyRecord, ModelAlias, PolicySnapshot } from '../../core/catalog/snapshot.ts';
 import { systemClock } from '../../core/clock.ts';
 import { newRequestId } from '../../core/ids.ts';
-import { type AccountStore, createAccounts } from '../../core/limits/accounts.ts';
+import type { AccountStore } from '../../core/limits/account-store.ts';
+import { createAccounts } from '../../core/limits/accounts.ts';
 import type { Limits } from '../../core/limits/dimensions.ts';
 import type { CompiledPolicy } from '../../core/policy/compile-policy.ts';
 import type { GatewayResponse } from '../../core/response.ts';
@@ -90,7 +91,7 @@ export function createTestGateway({
   quietMs = 15_000,
 }: TestGatewayOptions): TestGateway {
   // A team without limits has no account to look into.
-  const teamLimits = limits.team ?? { requestsPerSecond: 10_000 };
+  const teamLimits = limits.team ?? { requestsPerSecond: 400 };
   const key = newVirtualKey();
   const record: KeyRecord = {
     keyId: 'vk_test',

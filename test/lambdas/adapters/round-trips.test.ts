@@ -9,8 +9,8 @@ import {
   LATEST_POLICY,
 } from '../../../core/catalog/catalog-items.ts';
 import { systemClock } from '../../../core/clock.ts';
-import { renderSetup } from '../../../core/limits/account-setup.ts';
 import { createAccounts } from '../../../core/limits/accounts.ts';
+import { planVersionOf } from '../../../core/limits/schedule.ts';
 import { serve } from '../../../core/serve.ts';
 import { teamKey } from '../../../core/tenancy/scopes.ts';
 import { hashKey } from '../../../core/tenancy/virtual-key.ts';
@@ -83,9 +83,8 @@ async function store({ key, ports: { directory } }: TestGateway): Promise<void> 
     document: JSON.stringify(record),
   });
   const limits = policy.teams[teamKey('acme', 'search')]?.limits ?? {};
-  const { values } = renderSetup({ limits, policyVersion: 1 });
   for (const pk of ['key/vk_test', 'team/acme/search'])
-    items.set(pk, { pk, st: 'active', h: {}, x: {}, l: {}, lv: String(values[':lv']), pv: 1 });
+    items.set(pk, { pk, st: 'active', h: {}, x: {}, l: {}, lv: planVersionOf(limits), pv: 1 });
 }
 
 /** Waves of table calls that one request makes before it calls the provider (which refuses the connection). */

@@ -1,0 +1,214 @@
+/**
+ * Reserve at one scope: the write, and what follows from its refusal, until the call is held or denied.
+ * The usual case is one write to the scope's account, or to the call's own shard of it.
+ */
+import type { Clock } from '../clock.ts';
+import { GatewayError } from '../errors.ts';
+import { type Account, parseAccount } from './account.ts';
+import { type AccountStore, readScope, readShards } from './account-store.ts';
+import type { Denial } from './denial.ts';
+import { expiredHolds, fateOf, planRelease } from './reap.ts';
+import { planReserve, type ReserveRequest } from './reserve.ts';
+import type { LimitPlan } from './schedule.ts';
+import type { Grant } from './settle.ts';
+import { setUpScope } from './shard-setup.ts';
+import { type Shard, shardCount } from './shards.ts';
+import type { SliceMemory } from './slice-memory.ts';
+import { nextStep, planStep, type ShardReserve, type ShardStep } from './slices.ts';
+
+export interface ScopeEngine {
+  readonly store: AccountStore;
+  readonly clock: Clock;
+  readonly slices: SliceMemory;
+}
+
+export interface ScopeCall {
+  /** The scope's key, which its first account has. */
+  readonly key: string;
+  readonly plan: LimitPlan;
+  readonly policyVersion: number | undefined;
+  readonly request: ReserveRequest;
+}
+
+export type ScopeOutcome =
+  | { readonly kind: 'granted'; readonly key: string; readonly grant: Grant }
+  | Denial
+  | { readonly kind: 'inactive'; readonly status: 'revoked' | 'suspended' }
+  /** The outcome of the attempt is unknown. */
+  | {
+      readonly kind: 'faulted';
+      readonly key: string;
+      readonly grant: Grant;
+      readonly fault: unknown;
+    };
+
+/** One write to an account; `step` where other shards give up slices to it. */
+interface Attempt {
+  readonly key: string;
+  readonly grant: Grant;
+  readonly step?: ShardReserve;
+}
+
+/** Each retry follows a refusal by a fresher item, so more than a few means a scope under extreme contention. */
+const MAX_ATTEMPTS = 16;
+
+export async function reserveScope(engine: ScopeEngine, call: ScopeCall): Promise<ScopeOutcome> {
+  let attempt = firstAttempt(engine, call);
+  const home = attempt.key;
+  let hasSetUp = false;
+  let hasReaped = false;
+  try {
+    for (let tries = 0; tries < MAX_ATTEMPTS; tries += 1) {
+      const answer = await tryOnce(engine, call, attempt);
+      if (answer.kind === 'applied') return granted(attempt, answer.account);
+      if (answer.kind === 'absent' || (!hasSetUp && isOutdated(answer, call))) {
+        await setUp(engine, call);
+        hasSetUp = true;
+        attempt = firstAttempt(engine, call);
+        continue;
+      }
+      const { step, shards } = await judge(engine, { call, home, answer });
+      switch (step.kind) {
+        case 'held':
+          return granted({ ...attempt, key: step.shard.key }, step.shard.account);
+        case 'inactive':
+          return step;
+        case 'collision':
+          throw contended();
+        case 'reserve':
+          attempt = attemptOf(step);
+          break;
+        case 'denied':
+          // On contact: expired holds that were never sent may be what is in the way.
+          if (hasReaped || !(await releaseUnsent(engine, shards))) return step;
+          hasReaped = true;
+      }
+    }
+    throw contended();
+  } catch (fault) {
+    return { kind: 'faulted', key: attempt.key, grant: attempt.grant, fault };
+  }
+}
+
+function firstAttempt({ slices }: ScopeEngine, call: ScopeCall): Attempt {
+  const { key, plan } = slices.home(call, call.request.holdId);
+  return { key, grant: { request: call.request, plan } };
+}
+
+function attemptOf(step: ShardReserve): Attempt {
+  const { key, account, plan } = step.shard;
+  return { key, grant: { request: step.request, plan, account: { ...account, plan } }, step };
+}
+
+function granted({ key, grant }: Attempt, account: Account): ScopeOutcome {
+  return { kind: 'granted', key, grant: { ...grant, account } };
+}
+
+type Answer =
+  | { readonly kind: 'applied'; readonly account: Account }
+  | { readonly kind: 'refused'; readonly shard: Shard }
+  /** Slices did not move: somebody else changed one of the shards. */
+  | { readonly kind: 'unmoved' }
+  | { readonly kind: 'absent' };
+
+async function tryOnce(
+  { store, slices }: ScopeEngine,
+  call: ScopeCall,
+  { key, grant, step }: Attempt,
+): Promise<Answer> {
+  if (step !== undefined && step.donors.length > 0) {
+    if (!(await store.writeTogether(planStep(step)))) return { kind: 'unmoved' };
+    for (const { key: moved, account, plan } of [step.shard, ...step.donors])
+      slices.learn(call, moved, { ...account, plan });
+    return { kind: 'applied', account: { ...step.shard.account, plan: step.shard.plan } };
+  }
+  const write = planReserve(grant.request, grant.plan, grant.account);
+  const { kind, item } = await store.write(key, write);
+  if (item === undefined) return { kind: 'absent' };
+  const account = parseAccount(item);
+  const answer: Answer = kind === 'applied' ? { kind, account } : { kind, shard: { key, account } };
+  if (!isOutdated(answer, call)) slices.learn(call, key, account);
+  return answer;
+}
+
+/** An older policy wrote the account: nobody else brings the accounts of users to a new one. */
+function isOutdated(answer: Answer, { policyVersion = 0 }: ScopeCall): boolean {
+  return answer.kind === 'refused' && answer.shard.account.policyVersion < policyVersion;
+}
+
+interface Refused {
+  readonly call: ScopeCall;
+  readonly home: string;
+  readonly answer: Extract<Answer, { kind: 'refused' | 'unmoved' }>;
+}
+
+interface Judgement {
+  readonly step: ShardStep;
+  readonly shards: readonly Shard[];
+}
+
+/** By the account that refused, if it is the scope's only one or knows the way; else by all of them. */
+async function judge(engine: ScopeEngine, { call, home, answer }: Refused): Promise<Judgement> {
+  if (answer.kind === 'unmoved') return look(engine, call, home);
+  const { shard } = answer;
+  const step = nextStep([shard], call.request, shard.key);
+  const isOnly = shard.key === call.key && shard.account.shards === 1;
+  return isOnly || step.kind !== 'denied' ? { step, shards: [shard] } : look(engine, call, home);
+}
+
+/**
+ * Reads all shards. They are read one by one, so that room may pass from one not yet read to one that was: a
+ * denial counts when the slices were the same twice.
+ */
+async function look({ store }: ScopeEngine, call: ScopeCall, home: string): Promise<Judgement> {
+  let lastSlices: string | undefined;
+  for (let looks = 0; looks < MAX_ATTEMPTS; looks += 1) {
+    const [first, ...others] = await readShards(store, call.key, shardCount(call.plan));
+    if (first === undefined) throw noAccount(call.key);
+    const shards = [first, ...others] as const;
+    const step = nextStep(shards, call.request, home);
+    const slices = shards.map(({ account }) => account.limitsVersion).join();
+    if (step.kind !== 'denied' || slices === lastSlices) return { step, shards };
+    lastSlices = slices;
+  }
+  throw contended();
+}
+
+async function setUp({ store, slices }: ScopeEngine, call: ScopeCall): Promise<void> {
+  const { key, plan, policyVersion, request } = call;
+  if (policyVersion !== undefined)
+    await setUpScope(store, key, { setup: { limits: plan, policyVersion }, at: request.at });
+  const item = await store.read(key);
+  if (item === undefined) throw noAccount(key);
+  slices.learn(call, key, parseAccount(item));
+}
+
+/** Gives back expired siblings whose lead is gone. True when there were any, so another try is worth it. */
+async function releaseUnsent(
+  { store, clock }: ScopeEngine,
+  shards: readonly Shard[],
+): Promise<boolean> {
+  const nowSeconds = Math.floor(clock.nowMs() / 1000);
+  const expired = shards.flatMap(({ key, account }) =>
+    expiredHolds(account, nowSeconds).map((open) => ({ key, open })),
+  );
+  let released = false;
+  for (const { key, open } of expired.slice(0, MAX_ATTEMPTS)) {
+    const { owner } = open.hold;
+    if (owner.kind === 'lead') continue;
+    if (fateOf(open, await readScope(store, owner.leadAccount)) !== 'release') continue;
+    await store.write(key, planRelease(open));
+    released = true;
+  }
+  return released;
+}
+
+function noAccount(key: string): GatewayError {
+  const message = 'The limits of this key are not ready yet.';
+  return new GatewayError('limiter_unavailable', message, { cause: `no account ${key}` });
+}
+
+function contended(): GatewayError {
+  const message = 'The limits of this key are under too much contention.';
+  return new GatewayError('limiter_unavailable', message, { retryAfterMs: 1_000 });
+}

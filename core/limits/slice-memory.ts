@@ -1,0 +1,59 @@
+/**
+ * The slices of shards as last seen. A reserve must name the limits it assumes and is refused, at the price
+ * of a write, when they are others; slices that have moved are therefore remembered. What is remembered may
+ * be wrong: then the refusal says what is right.
+ */
+import type { Account } from './account.ts';
+import { type LimitPlan, planVersionOf } from './schedule.ts';
+import { homeOf, shardCount, shardKey, sliceOf } from './shards.ts';
+
+export interface SliceMemory {
+  /** The account to try first and the plan that it probably has. */
+  home(
+    { key, plan }: PlannedScope,
+    holdId: string,
+  ): { readonly key: string; readonly plan: LimitPlan };
+  /** `account` is one of the scope's, as just seen. */
+  learn(scope: PlannedScope, key: string, account: Pick<Account, 'plan' | 'shards'>): void;
+}
+
+/** A scope by the key of its first account, with the plan that the caller believes in force. */
+export interface PlannedScope {
+  readonly key: string;
+  readonly plan: LimitPlan;
+}
+
+const MAX_KNOWN = 10_000;
+
+export function createSliceMemory(): SliceMemory {
+  const seenPlans = new Map<string, { readonly of: string; readonly plan: LimitPlan }>();
+  const counts = new Map<string, number>();
+  /** Plans live as long as their snapshot, so that each is divided and hashed once. */
+  const evenSlices = new WeakMap<LimitPlan, readonly LimitPlan[]>();
+  function slicesOf(plan: LimitPlan): readonly LimitPlan[] {
+    const known = evenSlices.get(plan);
+    if (known !== undefined) return known;
+    const count = shardCount(plan);
+    const slices = Array.from({ length: count }, (_, index) => sliceOf(plan, index, count));
+    evenSlices.set(plan, slices);
+    return slices;
+  }
+  return {
+    home({ key: scopeKey, plan }, holdId) {
+      const slices = slicesOf(plan);
+      const index = homeOf(holdId, Math.min(slices.length, counts.get(scopeKey) ?? slices.length));
+      const key = shardKey(scopeKey, index);
+      const seen = seenPlans.get(key);
+      // What was seen under another plan is not what a policy has made of it since.
+      const isOfPlan = seen !== undefined && seen.of === planVersionOf(plan);
+      return { key, plan: isOfPlan ? seen.plan : (slices[index] ?? plan) };
+    },
+    learn({ key: scopeKey, plan }, key, account) {
+      if (key === scopeKey && account.shards === 1 && slicesOf(plan).length === 1) return;
+      if (seenPlans.size >= MAX_KNOWN) seenPlans.clear();
+      if (counts.size >= MAX_KNOWN) counts.clear();
+      seenPlans.set(key, { of: planVersionOf(plan), plan: account.plan });
+      if (key === scopeKey) counts.set(scopeKey, account.shards);
+    },
+  };
+}
