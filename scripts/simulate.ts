@@ -1,6 +1,7 @@
 /**
  * The simulation of money on the command line. `--seed 7` replays one history and tells all of it;
- * `--seeds 100000` runs many on every core, within `--max-minutes`, and prints what they came to.
+ * `--seeds 100000` runs many on every core, within `--max-minutes`, and prints what they came to,
+ * as a table or with `--json`.
  */
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
@@ -16,6 +17,7 @@ const optionsSchema = z.object({
   operations: z._default(number, 60),
   callers: z._default(number, 8),
   'max-minutes': z._default(number, 60),
+  json: z._default(z.boolean(), false),
 });
 type Options = z.infer<typeof optionsSchema>;
 
@@ -48,6 +50,7 @@ async function main(): Promise<void> {
       operations: text,
       callers: text,
       'max-minutes': text,
+      json: { type: 'boolean' },
     },
   });
   const options = optionsSchema.parse(values);
@@ -86,6 +89,12 @@ async function runMany(options: Options): Promise<boolean> {
   );
   const total = reports.reduce(sumOf);
   const seconds = Math.round((performance.now() - startMs) / 1_000);
+  if (options.json) console.log(JSON.stringify({ ...total, seconds }));
+  else print(total, options, seconds);
+  return total.violations.length === 0 && total.seeds > 0;
+}
+
+function print(total: Report, { seeds }: Options, seconds: number): void {
   console.table({
     seeds: total.seeds,
     operations: total.operations,
@@ -97,7 +106,6 @@ async function runMany(options: Options): Promise<boolean> {
   if (total.seeds < seeds) console.log(`Out of time after ${total.seeds} of ${seeds} seeds.`);
   for (const { seed, step, what } of total.violations.slice(0, 20))
     console.log(`seed ${seed} step ${step}: ${what}`);
-  return total.violations.length === 0;
 }
 
 /** One thread's seeds. A thread that dies is a fault of its own, not a quiet success. */

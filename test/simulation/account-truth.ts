@@ -1,0 +1,326 @@
+/**
+ * The invariants of accounts, checked at every write that the table applies. A model is kept beside each
+ * account: the holds that are open, and what was settled, by month and day. The item must say the same,
+ * and no reserve may be applied where the model has no room.
+ */
+import type { StoredItem } from '../../core/limits/account-write.ts';
+import { DIMENSION_NAMES, DIMENSIONS, type Dimension } from '../../core/limits/dimensions.ts';
+import type { UsageEvent } from '../../core/usage/event.ts';
+import { isPassedOver, ownsAccount } from './account-names.ts';
+import { billedEntries, type CallRecord, hasFailedToClose, isRunaway } from './call-record.ts';
+import { type Change, changeOf } from './change.ts';
+import type { Arrival } from './fake-dynamo.ts';
+import { type Amount, dayOf, minus, monthOf, NOTHING, plus, tokensOf } from './true-money.ts';
+
+interface HoldTruth {
+  readonly call: CallRecord;
+  readonly demand: Amount;
+  readonly day: number;
+  readonly windows: readonly string[];
+  readonly expiresAtSeconds: number;
+}
+
+/** What an account should say. */
+export interface AccountTruth {
+  readonly key: string;
+  readonly holds: Map<string, HoldTruth>;
+  /** Expired holds that were counted as spent. */
+  readonly posted: Map<string, HoldTruth>;
+  /** Calls that were settled here. */
+  readonly settled: Set<string>;
+  /**
+   * Settled sums by `M` + month and `D` + day, and what of them nobody owes by `U` + month; what rate windows
+   * have let through by `s` and `m` + index.
+   */
+  readonly sums: Map<string, Amount>;
+}
+
+export interface AccountTruthOptions {
+  readonly callOf: (holdId: string) => CallRecord | undefined;
+  readonly violation: (what: string) => void;
+  /** The part of a demand that was admitted beyond a limit. */
+  readonly onExcess: (dimension: Dimension, excess: number) => void;
+  /**
+   * A hold was charged that a late copy of a reserve had made when its call was over. On the safe side,
+   * but nobody owes it: the table cannot tell such a copy from a call whose process died.
+   */
+  readonly onStrayCharged: () => void;
+}
+
+export interface AccountTruths {
+  readonly all: ReadonlyMap<string, AccountTruth>;
+  arrived(arrival: Arrival): void;
+}
+
+export function createAccountTruths(options: AccountTruthOptions): AccountTruths {
+  const all = new Map<string, AccountTruth>();
+  return {
+    all,
+    arrived({ key, write, before, after, isLate }) {
+      const change = changeOf(write);
+      if (change === undefined || before === undefined) return;
+      const call = options.callOf(change.holdId);
+      if (call === undefined) throw new Error(`hold of nobody ${change.holdId} in ${key}`);
+      if (change.kind === 'reserve') call.accounts.add(key);
+      if (after === undefined) return;
+      const truth = all.get(key) ?? newTruth(key);
+      all.set(key, truth);
+      const seen = { truth, call, before, after, where: `${change.holdId} in ${key}` };
+      if (change.kind === 'reserve' && isLate) call.isStray = true;
+      apply(options, seen, change);
+    },
+  };
+}
+
+function newTruth(key: string): AccountTruth {
+  return {
+    key,
+    holds: new Map(),
+    posted: new Map(),
+    settled: new Set(),
+    sums: new Map(),
+  };
+}
+
+interface Seen {
+  readonly truth: AccountTruth;
+  readonly call: CallRecord;
+  readonly before: StoredItem;
+  readonly after: StoredItem;
+  readonly where: string;
+}
+
+function apply(options: AccountTruthOptions, seen: Seen, change: Change): void {
+  if (change.kind === 'reserve') reserved(options, seen, change.hold);
+  else CLOSINGS[change.kind](options, seen);
+}
+
+function reserved(
+  options: AccountTruthOptions,
+  seen: Seen,
+  stored: Extract<Change, { kind: 'reserve' }>['hold'],
+): void {
+  const { violation } = options;
+  const { truth, call, before, after, where } = seen;
+  if (before['st'] !== 'active') violation(`inactive account admits ${where}`);
+  if (!ownsAccount(call.key, truth.key)) violation(`I7 account of another caller: ${where}`);
+  if (truth.holds.has(call.holdId)) violation(`I1 held twice: ${where}`);
+  for (const latest of ['s', 'm'])
+    if (numberAt(after, latest) < numberAt(before, latest)) violation(`window goes back: ${where}`);
+  const { decided } = call;
+  const day = decided === undefined ? 0 : dayOf(decided.atMs, decided.policy.timeZone);
+  if (stored.day !== day) violation(`I6 held for day ${stored.day}, reserved on ${day}: ${where}`);
+  const windows = [`s${numberAt(after, 's')}`, `m${numberAt(after, 'm')}`];
+  truth.holds.set(call.holdId, { ...stored, call, day, windows });
+  for (const window of windows) grow(truth, window, stored.demand);
+  checkLimits(options, seen, { day, windows });
+  checkItem(options, seen, day);
+}
+
+function settled(options: AccountTruthOptions, seen: Seen): void {
+  const { violation } = options;
+  const { truth, call, where } = seen;
+  const hold = closeHold(options, seen);
+  const [event] = call.events;
+  if (hold === undefined) return;
+  if (event === undefined) {
+    violation(`I4 settled before its usage event: ${where}`);
+    return;
+  }
+  const used = usedBy(event, truth.key);
+  if (exceeds(used, hold.demand) && !isRunaway(call))
+    violation(`I1 settled above its hold: ${where} ${text(used)} > ${text(hold.demand)}`);
+  if (truth.settled.has(call.holdId)) unowed(options, seen, { hold, charged: used });
+  truth.settled.add(call.holdId);
+  spend(truth, hold, used);
+  checkItem(options, seen, hold.day);
+}
+
+function released(options: AccountTruthOptions, seen: Seen): void {
+  const { truth, call, where } = seen;
+  const hold = closeHold(options, seen);
+  if (hold === undefined) return;
+  if (billedEntries(call).length > 0 && !truth.settled.has(call.holdId))
+    options.violation(`I2 released although the provider bills it: ${where}`);
+  spend(truth, hold, NOTHING);
+  checkItem(options, seen, hold.day);
+}
+
+/** The reaper's safe side: right for a call that died or could not be closed, and for no other. */
+function posted(options: AccountTruthOptions, seen: Seen): void {
+  const { violation } = options;
+  const { truth, call, where } = seen;
+  const hold = closeHold(options, seen);
+  if (hold === undefined) return;
+  if (!call.isClosed && !call.isCrashed) violation(`I5 reaped while it runs: ${where}`);
+  if (isUnowed(truth, call)) unowed(options, seen, { hold, charged: NOTHING });
+  truth.posted.set(call.holdId, hold);
+  spend(truth, hold, hold.demand);
+  checkItem(options, seen, hold.day);
+}
+
+/** Only a hold that a late copy of a reserve made may be charged without being owed. */
+function unowed(
+  { violation, onStrayCharged }: AccountTruthOptions,
+  { truth, call, where }: Seen,
+  { hold, charged }: { hold: HoldTruth; charged: Amount },
+): void {
+  if (call.isStray) onStrayCharged();
+  else violation(`I2 charged although nothing is owed: ${where}`);
+  grow(truth, `U${monthOf(hold.day)}`, charged);
+}
+
+/** True where the call was settled already, or was over, without a fault, and without having cost anything. */
+function isUnowed(truth: AccountTruth, call: CallRecord): boolean {
+  const wasFree = call.isClosed && !hasFailedToClose(call) && billedEntries(call).length === 0;
+  return truth.settled.has(call.holdId) || wasFree;
+}
+
+function corrected(options: AccountTruthOptions, seen: Seen): void {
+  const { truth, call, where } = seen;
+  const hold = truth.posted.get(call.holdId);
+  const [event] = call.events;
+  if (hold === undefined || event === undefined) {
+    options.violation(`I2 corrected without cause: ${where}`);
+    return;
+  }
+  truth.posted.delete(call.holdId);
+  truth.settled.add(call.holdId);
+  const difference = { ...minus(usedBy(event, truth.key), hold.demand), requests: 0 };
+  for (const period of periodsOf(hold.day)) grow(truth, period, difference);
+  checkItem(options, seen, hold.day);
+}
+
+const CLOSINGS = { settle: settled, release: released, post: posted, correct: corrected } as const;
+
+function closeHold({ violation }: AccountTruthOptions, { truth, call, where }: Seen) {
+  const hold = truth.holds.get(call.holdId);
+  if (hold === undefined) violation(`I2 closed without a hold: ${where}`);
+  truth.holds.delete(call.holdId);
+  return hold;
+}
+
+function spend(truth: AccountTruth, hold: HoldTruth, used: Amount): void {
+  for (const period of periodsOf(hold.day)) grow(truth, period, used);
+  for (const window of hold.windows) grow(truth, window, minus(used, hold.demand));
+}
+
+/** What the call used of the account. A provider's pool that another one stood in for served no tokens. */
+function usedBy(event: UsageEvent, account: string): Amount {
+  if (isPassedOver(account, event)) return { ...NOTHING, requests: 1 };
+  return {
+    requests: 1,
+    inputTokens: (event.input_tokens ?? 0) + (event.cached_input_tokens ?? 0),
+    outputTokens: event.output_tokens ?? 0,
+    nanoUsd: event.cost_nano_usd,
+  };
+}
+
+/** I1 and the rate windows: what the reserve leaves committed is within every limit in force. */
+function checkLimits(
+  { violation, onExcess }: AccountTruthOptions,
+  { truth, before, where }: Seen,
+  { day, windows }: { day: number; windows: readonly string[] },
+): void {
+  const committed: Readonly<Record<(typeof DIMENSIONS)[Dimension]['window'], Amount>> = {
+    day: committedOnDay(truth, day),
+    month: committedInMonth(truth, monthOf(day)),
+    second: truth.sums.get(windows[0] ?? '') ?? NOTHING,
+    minute: truth.sums.get(windows[1] ?? '') ?? NOTHING,
+    open: { ...NOTHING, requests: truth.holds.size },
+  };
+  for (const dimension of DIMENSION_NAMES) {
+    const { code, counts, window } = DIMENSIONS[dimension];
+    const limit = entriesOf(before, 'l')[code];
+    const used = countOf(committed[window], counts);
+    if (typeof limit !== 'number' || used <= limit) continue;
+    onExcess(dimension, used - limit);
+    violation(`I1 ${dimension} ${used} > ${limit}: ${where}`);
+  }
+}
+
+function committedInMonth({ holds, sums }: AccountTruth, month: number): Amount {
+  let sum = sums.get(`M${month}`) ?? NOTHING;
+  for (const { day, demand } of holds.values()) if (monthOf(day) === month) sum = plus(sum, demand);
+  return sum;
+}
+
+function committedOnDay({ holds, sums }: AccountTruth, day: number): Amount {
+  let sum = sums.get(`D${day}`) ?? NOTHING;
+  for (const hold of holds.values()) if (hold.day === day) sum = plus(sum, hold.demand);
+  return sum;
+}
+
+/** The item's counters of the month and the day are the model's, and so are its holds. */
+function checkItem({ violation }: AccountTruthOptions, seen: Seen, day: number): void {
+  const { truth, after, where } = seen;
+  const month = monthOf(day);
+  const sums = truth.sums.get(`M${month}`) ?? NOTHING;
+  const inMonth = committedInMonth(truth, month);
+  const inDay = committedOnDay(truth, day);
+  const limits = entriesOf(after, 'l');
+  const daily: [string, number][] =
+    'uD' in limits || 'tD' in limits
+      ? [
+          [`uD${day}`, inDay.nanoUsd],
+          [`tD${day}`, tokensOf(inDay)],
+        ]
+      : [];
+  const expected: [string, number][] = [
+    [`uM${month}`, inMonth.nanoUsd],
+    [`tM${month}`, tokensOf(inMonth)],
+    [`sn${month}`, sums.requests],
+    [`si${month}`, sums.inputTokens],
+    [`so${month}`, sums.outputTokens],
+    [`su${month}`, sums.nanoUsd],
+    ...daily,
+  ];
+  for (const [name, value] of expected)
+    if (numberAt(after, name) !== value)
+      violation(`I1 ${name} is ${numberAt(after, name)}, not ${value}: ${where}`);
+  if (!hasKeys(entriesOf(after, 'h'), truth.holds)) violation(`open holds differ: ${where}`);
+  if (!hasKeys(entriesOf(after, 'x'), truth.posted)) violation(`posted holds differ: ${where}`);
+}
+
+function hasKeys(entries: object, expected: ReadonlyMap<string, unknown>): boolean {
+  const names = Object.keys(entries);
+  return names.length === expected.size && names.every((name) => expected.has(name));
+}
+
+function periodsOf(day: number): [string, string] {
+  return [`M${monthOf(day)}`, `D${day}`];
+}
+
+function grow({ sums }: AccountTruth, name: string, amount: Amount): void {
+  sums.set(name, plus(sums.get(name) ?? NOTHING, amount));
+}
+
+function exceeds(used: Amount, held: Amount): boolean {
+  return (
+    used.nanoUsd > held.nanoUsd ||
+    used.inputTokens > held.inputTokens ||
+    used.outputTokens > held.outputTokens
+  );
+}
+
+export function countOf(amount: Amount, counts: (typeof DIMENSIONS)[Dimension]['counts']): number {
+  return counts === 'tokens' ? tokensOf(amount) : amount[counts];
+}
+
+export function numberAt(item: StoredItem, name: string): number {
+  const value = item[name];
+  return typeof value === 'number' ? value : 0;
+}
+
+export function entriesOf(item: StoredItem, name: string): Readonly<Record<string, unknown>> {
+  const value = item[name];
+  return isEntries(value) ? value : {};
+}
+
+function isEntries(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null;
+}
+
+function text({ inputTokens, outputTokens, nanoUsd }: Amount): string {
+  return `${inputTokens}+${outputTokens} tokens, ${nanoUsd} nano-USD`;
+}

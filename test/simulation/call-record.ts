@@ -1,0 +1,93 @@
+/** What really happened to one call, as only the simulation can know it. The invariants judge by this. */
+import type { KeyRecord, PolicySnapshot } from '../../core/catalog/snapshot.ts';
+import type { EpochMs } from '../../core/clock.ts';
+import { holdIdOf } from '../../core/ids.ts';
+import type { Incident } from '../../core/report.ts';
+import type { UsageEvent } from '../../core/usage/event.ts';
+
+export interface ReportedUsage {
+  readonly promptTokens: number;
+  readonly cachedTokens: number;
+  readonly completionTokens: number;
+}
+
+/** One request that reached a provider, in the provider's own ledger. */
+export interface ProviderEntry {
+  readonly model: string;
+  /** False for refusals and errors: nothing was generated and nothing is billed. */
+  readonly isBilled: boolean;
+  /** The provider ignored the maximum of output tokens. */
+  readonly isRunaway: boolean;
+  /** What the provider has generated, whether anybody read it or not. */
+  readonly generated: () => ReportedUsage;
+  /** Set when the gateway has read the provider's own count. */
+  reported: ReportedUsage | undefined;
+}
+
+/** What the caller asks for, as far as money is concerned. */
+export interface Asked {
+  readonly alias: string;
+  readonly bodyBytes: number;
+  /** The maximum over all choices. */
+  readonly outputTokens: number;
+}
+
+export interface CallRecord {
+  readonly requestId: string;
+  readonly holdId: string;
+  readonly key: KeyRecord;
+  readonly asked: Asked;
+  /** Accounts that the gateway tried to reserve at. */
+  readonly accounts: Set<string>;
+  /** The caller's policy and the gateway's time when it reserved; undefined until then. */
+  decided: { readonly policy: PolicySnapshot; readonly atMs: EpochMs } | undefined;
+  readonly providerEntries: ProviderEntry[];
+  /** The gateway's own events that the usage stream took, and the reaper's; deliveries counted once. */
+  readonly events: UsageEvent[];
+  readonly expiredEvents: UsageEvent[];
+  /** What the gateway reported to its operators. */
+  readonly reports: Incident[];
+  isCrashed: boolean;
+  /** A copy of its reserve arrived when nobody waited for it any more; only the reaper can close that hold. */
+  isStray: boolean;
+  /** The gateway says that its books are closed. */
+  isClosed: boolean;
+}
+
+export function newCallRecord(requestId: string, key: KeyRecord, asked: Asked): CallRecord {
+  return {
+    requestId,
+    holdId: holdIdOf(requestId),
+    key,
+    asked,
+    accounts: new Set(),
+    decided: undefined,
+    providerEntries: [],
+    events: [],
+    expiredEvents: [],
+    reports: [],
+    isCrashed: false,
+    isStray: false,
+    isClosed: false,
+  };
+}
+
+export function billedEntries(call: CallRecord): ProviderEntry[] {
+  return call.providerEntries.filter(({ isBilled }) => isBilled);
+}
+
+export function isRunaway(call: CallRecord): boolean {
+  return call.providerEntries.some((entry) => entry.isRunaway);
+}
+
+const CLOSING_FAULTS: readonly Incident[] = [
+  'usage not delivered',
+  'settlement failed',
+  'holds not given back',
+  'denial not closed',
+];
+
+/** A fault explains that something was left open; the reaper's work begins here. */
+export function hasFailedToClose(call: CallRecord): boolean {
+  return call.isCrashed || call.reports.some((report) => CLOSING_FAULTS.includes(report));
+}

@@ -1,0 +1,143 @@
+/**
+ * Callers: each sends a call, reads the answer at its own pace or leaves in the middle, thinks, and
+ * sends the next. A call runs in an environment that is idle, or in a new one.
+ */
+import { newRequestId } from '../../core/ids.ts';
+import type { GatewayResponse } from '../../core/response.ts';
+import { type GatewayRequest, serve } from '../../core/serve.ts';
+import { type Asked, type CallRecord, newCallRecord } from './call-record.ts';
+import type { IssuedKey } from './company.ts';
+import {
+  type Environment,
+  type EnvironmentOptions,
+  newEnvironment,
+  portsFor,
+} from './environment.ts';
+import { DEFAULT_MAX_TOKENS } from './policies.ts';
+import { createProcess, type Process } from './process.ts';
+import type { Random } from './random.ts';
+
+export interface CallersOptions extends EnvironmentOptions {
+  readonly callers: number;
+  readonly operations: number;
+  readonly onCall: (call: CallRecord) => void;
+  readonly onAnswer: (call: CallRecord, response: GatewayResponse) => void;
+  /** The books are closed, as far as the gateway knows. */
+  readonly onClosed: (call: CallRecord) => void;
+  readonly onOver: () => void;
+}
+
+const LONGEST_THOUGHT_MS = 3_000;
+/** What a Lambda function of this project gets. */
+const INVOCATION_MS = 900_000;
+/** A crash comes at one of so many awaits: a refusal has about four, a long stream about twenty. */
+const AWAITS = [4, 20] as const;
+
+export function startCallers(options: CallersOptions): void {
+  const { scheduler, random, callers } = options;
+  const idle: Environment[] = [];
+  let left = options.operations;
+  let open = callers;
+  const next = () => {
+    if (left === 0) {
+      open -= 1;
+      if (open === 0) options.onOver();
+      return;
+    }
+    left -= 1;
+    const process = createProcess();
+    const environment = idle.pop() ?? newEnvironment(options, process);
+    environment.process = process;
+    if (random.chance(options.faults.crashes))
+      process.dieAfter(random.between(1, random.pick(AWAITS)));
+    let isOver = false;
+    const over = (survivor: Environment | undefined) => {
+      if (isOver) return;
+      isOver = true;
+      if (survivor !== undefined) idle.push(survivor);
+      scheduler.after(random.between(1, LONGEST_THOUGHT_MS), next);
+    };
+    process.onDeath(() => over(undefined));
+    void oneCall(options, environment).then(() => over(environment));
+  };
+  for (let index = 0; index < callers; index += 1)
+    scheduler.after(random.between(1, LONGEST_THOUGHT_MS), next);
+}
+
+async function oneCall(options: CallersOptions, environment: Environment): Promise<void> {
+  const { random, company, trace } = options;
+  const { process, clock } = environment;
+  const issued = random.pick(company.issued);
+  const key = company.keys().get(issued.hash);
+  if (key === undefined) return;
+  const asked = chat(random, issued);
+  const call = newCallRecord(newRequestId(random.text), key, asked);
+  process.onDeath(() => {
+    call.isCrashed = true;
+    trace(`crash of ${call.holdId}`);
+  });
+  options.onCall(call);
+  const receivedAtMs = clock.nowMs();
+  const response = await serve(portsFor(options, environment, call), {
+    ...asked.request,
+    requestId: call.requestId,
+    receivedAtMs,
+    deadlineMs: receivedAtMs + INVOCATION_MS,
+    onCaller: ({ policy }) => {
+      call.decided = { policy, atMs: clock.nowMs() };
+    },
+  });
+  trace(`answer ${response.status} ${response.errorCode ?? ''} to ${call.holdId}`);
+  options.onAnswer(call, response);
+  await read(options, process, response.body);
+  await response.closed;
+  call.isClosed = true;
+  options.onClosed(call);
+}
+
+type Sent = Pick<GatewayRequest, 'method' | 'path' | 'headers' | 'body'>;
+
+function chat(random: Random, { secret }: IssuedKey): Asked & { readonly request: Sent } {
+  const alias = random.pick(['solo', 'pair']);
+  const maxTokens = random.chance(0.7) ? random.between(20, 400) : undefined;
+  const choices = random.chance(0.1) ? 2 : 1;
+  const text = JSON.stringify({
+    model: alias,
+    messages: [{ role: 'user', content: 'x'.repeat(random.between(1, 800)) }],
+    stream: random.chance(0.6),
+    max_tokens: maxTokens,
+    n: choices,
+    user: random.pick(['ann', 'bob', undefined]),
+  });
+  return {
+    alias,
+    bodyBytes: text.length,
+    outputTokens: choices * (maxTokens ?? DEFAULT_MAX_TOKENS),
+    request: {
+      method: 'POST',
+      path: '/v1/chat/completions',
+      headers: { authorization: `Bearer ${secret}` },
+      body: Buffer.from(text),
+    },
+  };
+}
+
+/** Reads to the end; one caller in ten leaves in the middle, some before the first byte. */
+async function read(
+  { random, scheduler }: CallersOptions,
+  process: Process,
+  body: GatewayResponse['body'],
+): Promise<void> {
+  if (typeof body === 'string' || Buffer.isBuffer(body)) return;
+  const chunks = body[Symbol.asyncIterator]();
+  const leavesAfter = random.chance(0.1) ? random.between(0, 4) : Number.POSITIVE_INFINITY;
+  for (let taken = 0; taken < leavesAfter; taken += 1) {
+    const { done } = await chunks.next();
+    if (done === true) return;
+    if (random.chance(0.2))
+      await process.outside<void>((answer) =>
+        scheduler.after(random.between(1, 2_000), () => answer.resolve()),
+      );
+  }
+  await chunks.return?.();
+}

@@ -1,0 +1,44 @@
+/** What the engine means by a write to an account, read from the write alone. */
+import type { AccountWrite } from '../../core/limits/account-write.ts';
+import type { Amount } from './true-money.ts';
+
+export type Change =
+  | { readonly kind: 'reserve'; readonly holdId: string; readonly hold: StoredHold }
+  /** `post` counts an expired hold as spent, `correct` replaces that by the truth. */
+  | { readonly kind: 'settle' | 'release' | 'post' | 'correct'; readonly holdId: string };
+
+interface StoredHold {
+  readonly demand: Amount;
+  readonly day: number;
+  readonly expiresAtSeconds: number;
+}
+
+/** Undefined for writes that open and close no hold. */
+export function changeOf({ set, remove, add }: AccountWrite): Change | undefined {
+  for (const [[map, id], value] of set)
+    if (map === 'h' && id !== undefined && typeof value === 'string')
+      return { kind: 'reserve', holdId: id, hold: storedHold(value) };
+  const posted = set.find(([[map, id]]) => map === 'x' && id !== undefined)?.[0][1];
+  if (posted !== undefined) return { kind: 'post', holdId: posted };
+  const corrected = remove.find(([map, id]) => map === 'x' && id !== undefined)?.[1];
+  if (corrected !== undefined) return { kind: 'correct', holdId: corrected };
+  const closed = remove.find(([map, id]) => map === 'h' && id !== undefined)?.[1];
+  if (closed === undefined) return undefined;
+  const isSettled = add.some(([name]) => name.startsWith('sn'));
+  return { kind: isSettled ? 'settle' : 'release', holdId: closed };
+}
+
+/** Seconds since 2026, as the account stores them. */
+const EXPIRY_EPOCH_SECONDS = Date.UTC(2026, 0, 1) / 1000;
+
+function storedHold(text: string): StoredHold {
+  const [nanoUsd = 0, inputTokens = 0, outputTokens = 0, expiry = 0, day = 0] = text
+    .split('.')
+    .slice(0, 5)
+    .map((part) => Number.parseInt(part, 36));
+  return {
+    demand: { requests: 1, inputTokens, outputTokens, nanoUsd },
+    day,
+    expiresAtSeconds: expiry + EXPIRY_EPOCH_SECONDS,
+  };
+}

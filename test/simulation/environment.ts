@@ -1,0 +1,145 @@
+/** One environment of the gateway: the real request path, its ports led through a process that can die. */
+import type { KeyRecord, PolicySnapshot } from '../../core/catalog/snapshot.ts';
+import type { Clock } from '../../core/clock.ts';
+import type { AccountStore } from '../../core/limits/account-store.ts';
+import { type Accounts, createAccounts } from '../../core/limits/accounts.ts';
+import type { Ports, UsageSink } from '../../core/serve.ts';
+import type { CallRecord } from './call-record.ts';
+import type { Company } from './company.ts';
+import type { FakeDynamo } from './fake-dynamo.ts';
+import { type FakeProviderOptions, providerFor } from './fake-provider.ts';
+import type { Process } from './process.ts';
+import type { FakeUsageStream } from './usage-stream.ts';
+
+/** What an environment keeps from one call to the next. It serves one call at a time, as on Lambda. */
+export interface Environment {
+  readonly clock: Clock;
+  readonly accounts: Accounts;
+  /** The process of the call being served. */
+  process: Process;
+  /** Keys and policy as last fetched. */
+  catalog: Catalog | undefined;
+}
+
+interface Catalog {
+  readonly atMs: number;
+  readonly policy: PolicySnapshot;
+  readonly keys: ReadonlyMap<string, KeyRecord>;
+}
+
+export interface EnvironmentOptions extends FakeProviderOptions {
+  readonly dynamo: FakeDynamo;
+  readonly company: Company;
+  readonly usageStream: FakeUsageStream;
+  readonly sabotage: Sabotage;
+}
+
+/** Tests put something broken between the request path and the world, to see that it is noticed. */
+export interface Sabotage {
+  readonly store?: (store: AccountStore) => AccountStore;
+  readonly accounts?: (accounts: Accounts) => Accounts;
+  readonly usage?: (sink: UsageSink, process: Process) => UsageSink;
+}
+
+/** Keys and policy may be so old. */
+const CATALOG_MS = 30_000;
+/** The same patience as the store that closes books in production. */
+const CLOSING_ATTEMPTS = 10;
+const FIRST_PAUSE_MS = 100;
+const LONGEST_PAUSE_MS = 5_000;
+
+export function newEnvironment(options: EnvironmentOptions, process: Process): Environment {
+  const { scheduler, random, faults, dynamo, sabotage } = options;
+  const skewMs = random.between(-faults.clockSkewMs, faults.clockSkewMs);
+  const clock: Clock = { nowMs: () => scheduler.nowMs() + skewMs };
+  const table: AccountStore = {
+    write: (key, write) => dynamo.storeFor(environment.process).write(key, write),
+    writeTogether: (writes) => dynamo.storeFor(environment.process).writeTogether(writes),
+    read: (key) => dynamo.storeFor(environment.process).read(key),
+  };
+  const store = (sabotage.store ?? same)(table);
+  const closingStore = patient(options, () => environment.process, store);
+  const accounts = (sabotage.accounts ?? same)(createAccounts({ store, closingStore, clock }));
+  const environment: Environment = { clock, accounts, process, catalog: undefined };
+  return environment;
+}
+
+/** The ports for one call. */
+export function portsFor(
+  options: EnvironmentOptions,
+  environment: Environment,
+  call: CallRecord,
+): Ports {
+  const { scheduler, random, usageStream, sabotage, trace } = options;
+  const { clock, accounts, process } = environment;
+  const sink = usageStream.sinkFor(process);
+  return {
+    clock,
+    accounts,
+    directory: {
+      findKey: async (hash) => (await catalogOf(options, environment)).keys.get(hash),
+      policy: async () => (await catalogOf(options, environment)).policy,
+    },
+    providerKeys: {
+      get: (_provider, { afterRejection } = { afterRejection: false }) =>
+        process.outside((answer) =>
+          scheduler.after(1, () =>
+            answer.resolve(afterRejection && random.chance(0.5) ? 'new key' : 'key'),
+          ),
+        ),
+    },
+    upstream: providerFor(options, process, call),
+    usage: sabotage.usage?.(sink, process) ?? sink,
+    report: (incident, fault) => {
+      call.reports.push(incident);
+      trace(`report ${incident} of ${call.holdId}: ${String(fault)}`);
+    },
+  };
+}
+
+function same<T>(value: T): T {
+  return value;
+}
+
+async function catalogOf(
+  { scheduler, company }: EnvironmentOptions,
+  environment: Environment,
+): Promise<Catalog> {
+  const { catalog, process } = environment;
+  if (catalog !== undefined && scheduler.nowMs() < catalog.atMs + CATALOG_MS) return catalog;
+  environment.catalog = await process.outside<Catalog>((answer) => {
+    const found = {
+      atMs: scheduler.nowMs(),
+      policy: company.policy(),
+      keys: new Map(company.keys()),
+    };
+    scheduler.after(4, () => answer.resolve(found));
+  });
+  return environment.catalog;
+}
+
+/** Tries again where the request path gives up, in virtual time. */
+export function patient(
+  { scheduler, random }: Pick<EnvironmentOptions, 'scheduler' | 'random'>,
+  process: () => Process,
+  store: AccountStore,
+): AccountStore {
+  const pause = (ms: number) =>
+    process().outside<void>((answer) => scheduler.after(ms, () => answer.resolve()));
+  async function patiently<T>(write: () => Promise<T>): Promise<T> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await write();
+      } catch (fault) {
+        if (attempt === CLOSING_ATTEMPTS) throw fault;
+        const pauseMs = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (attempt - 1));
+        await pause(pauseMs * (0.5 + random.fraction() / 2));
+      }
+    }
+  }
+  return {
+    read: store.read,
+    write: (key, write) => patiently(() => store.write(key, write)),
+    writeTogether: (writes) => patiently(() => store.writeTogether(writes)),
+  };
+}

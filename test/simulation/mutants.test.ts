@@ -1,0 +1,176 @@
+import { describe, expect, it } from 'vitest';
+import type { AccountStore } from '../../core/limits/account-store.ts';
+import {
+  type AccountWrite,
+  applyWrite,
+  type Condition,
+  type StoredItem,
+} from '../../core/limits/account-write.ts';
+import type { UsageEvent } from '../../core/usage/event.ts';
+import { changeOf } from './change.ts';
+import { runSimulation, type SimulationOptions } from './run.ts';
+
+const SEEDS = 60;
+
+/** What is broken on purpose, and the invariant that must notice it first or soon. */
+const MUTANTS: Readonly<
+  Record<string, { readonly sabotage: SimulationOptions['sabotage']; readonly noticed: RegExp }>
+> = {
+  'a table that admits beyond budgets': {
+    sabotage: { apply: without(isCounterCondition('u', 't')) },
+    noticed: /^I1 (nanoUsd|tokens)Per(Day|Month) \d+ > \d+/,
+  },
+  'a table that admits beyond rate windows': {
+    sabotage: { apply: without(({ kind }) => kind === 'any') },
+    noticed: /^I1 (requests|inputTokens|outputTokens|tokens)Per(Second|Minute) \d+ > \d+/,
+  },
+  'a table that admits beyond the concurrency limit': {
+    sabotage: { apply: without(({ kind }) => kind === 'fewer-than') },
+    noticed: /^I1 concurrentRequests/,
+  },
+  'a table that does not compare the version of the limits': {
+    sabotage: { apply: without(isOn('lv')) },
+    noticed: /^I1 /,
+  },
+  'a table that admits revoked keys': {
+    sabotage: { apply: without(isOn('st')) },
+    noticed: /^inactive account admits/,
+  },
+  'a table that lets windows go back': {
+    sabotage: { apply: without(isOn('s', 'm')) },
+    noticed: /^window goes back/,
+  },
+  'a table that holds twice for one request': {
+    sabotage: { apply: without(({ kind }) => kind === 'absent') },
+    noticed: /^I1 held twice/,
+  },
+  'a table that closes a hold twice': {
+    sabotage: { apply: without(({ kind }) => kind === 'present') },
+    noticed: /^I2 closed without a hold/,
+  },
+  'a table that counts a settlement twice': {
+    sabotage: { apply: settlingTwice },
+    noticed: /^I1 uM\d+ is/,
+  },
+  'a store that settles in the month before': {
+    sabotage: {
+      store: renaming(/^s([niou])(\d+)$/, (_, code, month) => `s${code}${Number(month) - 1}`),
+    },
+    noticed: /^I1 s[niou]\d+ is/,
+  },
+  'accounts that release instead of settling': {
+    sabotage: {
+      accounts: (accounts) => ({
+        ...accounts,
+        settle: (reservation) => accounts.release(reservation),
+      }),
+    },
+    noticed: /^I2 released although the provider bills it/,
+  },
+  'accounts that settle at the hold': {
+    sabotage: {
+      accounts: (accounts) => ({
+        ...accounts,
+        settle: (reservation) => accounts.settle(reservation, reservation.demand),
+      }),
+    },
+    noticed: /^I1 uM\d+ is/,
+  },
+  'accounts that keep the holds of a refused call': {
+    sabotage: {
+      accounts: (accounts) => ({
+        ...accounts,
+        reserve: async (call) => {
+          const first = await accounts.reserve({ ...call, scopes: call.scopes.slice(0, 1) });
+          if (first.kind !== 'reserved') return first;
+          return accounts.reserve({ ...call, scopes: call.scopes.slice(1) });
+        },
+      }),
+    },
+    noticed: /^I3 still held after closing/,
+  },
+  'events that are sent after the settlement': {
+    sabotage: { usage: (sink) => ({ put: async (event) => void sink.put(event) }) },
+    noticed: /^I4 settled before its usage event/,
+  },
+  'events that lose the cached tokens': {
+    sabotage: { usage: changing((event) => ({ ...event, cached_input_tokens: 0 })) },
+    noticed: /^I2 costs/,
+  },
+  'events in another month': {
+    sabotage: { usage: changing((event) => ({ ...event, period: '2026-11' })) },
+    noticed: /^I6 charged to 202611/,
+  },
+  'events of another tenant': {
+    sabotage: { usage: changing((event) => ({ ...event, tenant_id: 'tenant9' })) },
+    noticed: /^I7 event of another tenant/,
+  },
+};
+
+describe('the simulation notices', () => {
+  it.each(Object.entries(MUTANTS))('%s', async (_name, { sabotage, noticed }) => {
+    const seen = new Set<string>();
+    for (let seed = 1; seed <= SEEDS; seed += 1) {
+      const options = { seed, operations: 60, callers: 8, ...(sabotage ? { sabotage } : {}) };
+      const { violations } = await runSimulation(options);
+      for (const { what } of violations) seen.add(what);
+      if (violations.some(({ what }) => noticed.test(what))) return;
+    }
+    expect([...seen], `not noticed in ${SEEDS} seeds`).toContain(noticed);
+  });
+
+  it('nothing where nothing is broken', async () => {
+    const { violations } = await runSimulation({ seed: 1, operations: 60, callers: 8 });
+    expect(violations).toEqual([]);
+  });
+});
+
+/** A table that does not check some conditions. */
+function without(isIgnored: (condition: Condition) => boolean): typeof applyWrite {
+  return (item, write) => {
+    const conditions = write.conditions.filter((condition) => !isIgnored(condition));
+    // An item that is not there meets no condition; it must not be made by leaving all of them out.
+    return item === undefined ? undefined : applyWrite(item, { ...write, conditions });
+  };
+}
+
+function isOn(...attributes: readonly string[]) {
+  return (condition: Condition) =>
+    condition.kind !== 'any' && attributes.includes(condition.path[0]);
+}
+
+/** At-most conditions on counters of days and months whose code begins so. */
+function isCounterCondition(...codes: readonly string[]) {
+  return (condition: Condition) =>
+    condition.kind === 'at-most' &&
+    codes.includes(condition.path[0].slice(0, 1)) &&
+    /^.[DM]\d/.test(condition.path[0]);
+}
+
+function settlingTwice(item: StoredItem | undefined, write: AccountWrite): StoredItem | undefined {
+  const isSettlement = changeOf(write)?.kind === 'settle';
+  const add = isSettlement ? [...write.add.map(twice)] : write.add;
+  return applyWrite(item, { ...write, add });
+}
+
+function twice([name, amount]: readonly [string, number]): readonly [string, number] {
+  return [name, 2 * amount];
+}
+
+/** A store that counts in other attributes than it was told. */
+function renaming(pattern: RegExp, to: (...parts: string[]) => string) {
+  return (store: AccountStore): AccountStore => ({
+    read: store.read,
+    writeTogether: store.writeTogether,
+    write: (key, write) => {
+      const add = write.add.map(([name, amount]) => [name.replace(pattern, to), amount] as const);
+      return store.write(key, { ...write, add });
+    },
+  });
+}
+
+function changing(change: (event: UsageEvent) => UsageEvent) {
+  return (sink: { put(event: UsageEvent): Promise<void> }) => ({
+    put: (event: UsageEvent) => sink.put(change(event)),
+  });
+}

@@ -1,0 +1,42 @@
+/**
+ * A process that can die at every await. Whatever it waits for outside of itself comes back through
+ * `outside`; when the process has died the answer is lost and nothing of it runs any more. What it had
+ * sent stays sent.
+ */
+export interface Process {
+  outside<T>(start: (answer: Answer<T>) => void): Promise<T>;
+  /** Dies when so many more answers have come in, instead of seeing the last one. */
+  dieAfter(answers: number): void;
+  onDeath(told: () => void): void;
+}
+
+export interface Answer<T> {
+  resolve(value: T): void;
+  reject(fault: unknown): void;
+}
+
+export function createProcess(): Process {
+  let alive = true;
+  let answersLeft = Number.POSITIVE_INFINITY;
+  const toTell: (() => void)[] = [];
+  const resume = (go: () => void) => {
+    if (!alive) return;
+    answersLeft -= 1;
+    if (answersLeft > 0) return go();
+    alive = false;
+    for (const tell of toTell) tell();
+  };
+  return {
+    outside: (start) =>
+      new Promise((resolve, reject) =>
+        start({
+          resolve: (value) => resume(() => resolve(value)),
+          reject: (fault) => resume(() => reject(fault)),
+        }),
+      ),
+    dieAfter: (answers) => {
+      answersLeft = answers;
+    },
+    onDeath: (told) => void toTell.push(told),
+  };
+}

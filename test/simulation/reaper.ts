@@ -1,0 +1,53 @@
+/** The reaper as an actor: the real one, over the same bad network, twice at once now and then. */
+import { reapAccount } from '../../core/limits/reaper.ts';
+import { createExpiredBooks } from '../../lambdas/reaper/expired-books.ts';
+import { type EnvironmentOptions, patient } from './environment.ts';
+import { createProcess } from './process.ts';
+
+export interface ReaperOptions extends EnvironmentOptions {
+  /** Nobody calls any more. */
+  readonly isOver: () => boolean;
+}
+
+const EVERY_MS = 60_000;
+/** When nobody calls any more, holds have time to expire, and the reaper to try again after faults. */
+const LAST_ROUNDS = 22;
+const AWAITS = 30;
+
+export function startReaper(options: ReaperOptions): void {
+  const { scheduler, random, faults } = options;
+  let roundsLeft = LAST_ROUNDS;
+  const round = () => {
+    if (options.isOver()) roundsLeft -= 1;
+    if (roundsLeft === 0) return;
+    reapAll(options, random.chance(faults.crashes) ? random.between(1, AWAITS) : undefined);
+    if (random.chance(0.1)) reapAll(options, undefined);
+    scheduler.after(EVERY_MS, round);
+  };
+  scheduler.after(random.between(1, EVERY_MS), round);
+}
+
+/** All accounts, side by side, until done or dead. An account that cannot be reached waits for the next round. */
+function reapAll(options: ReaperOptions, diesAfter: number | undefined): void {
+  const { scheduler, random, faults, dynamo, company, usageStream, trace } = options;
+  const process = createProcess();
+  if (diesAfter !== undefined) process.dieAfter(diesAfter);
+  const skewMs = random.between(-faults.clockSkewMs, faults.clockSkewMs);
+  const clock = { nowMs: () => scheduler.nowMs() + skewMs };
+  const ports = {
+    clock,
+    store: patient(options, () => process, dynamo.storeFor(process)),
+    bookExpired: createExpiredBooks({
+      clock,
+      usage: usageStream.sinkFor(process),
+      directory: {
+        findKeyById: async (keyId) =>
+          [...company.keys().values()].find((key) => key.keyId === keyId),
+      },
+    }),
+  };
+  for (const [account, item] of dynamo.items) {
+    if (Object.keys(item['h'] ?? {}).length === 0) continue;
+    reapAccount(ports, account).catch((fault: unknown) => trace(`not reaped: ${String(fault)}`));
+  }
+}

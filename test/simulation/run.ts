@@ -1,0 +1,109 @@
+/**
+ * The deterministic simulation of money: many gateways that run the real request path over a table, a
+ * provider and a usage stream that fail, with the invariants of the design checked at every write. The
+ * same seed gives the same history.
+ */
+import type { applyWrite } from '../../core/limits/account-write.ts';
+import { startCallers } from './callers.ts';
+import { changeOf } from './change.ts';
+import { createCompany } from './company.ts';
+import type { Sabotage } from './environment.ts';
+import { type Arrival, createFakeDynamo } from './fake-dynamo.ts';
+import { type Faults, PROMISED_FAULTS } from './faults.ts';
+import { createRandom, type Random } from './random.ts';
+import { startReaper } from './reaper.ts';
+import { createScheduler } from './scheduler.ts';
+import { createFakeUsageStream } from './usage-stream.ts';
+import { type Counts, createWatch } from './watch.ts';
+
+export interface SimulationOptions {
+  readonly seed: number;
+  readonly operations: number;
+  readonly callers: number;
+  readonly faults?: Partial<Faults>;
+  readonly sabotage?: Sabotage & { readonly apply?: typeof applyWrite };
+  /** Told everything that happens, for replays. */
+  readonly trace?: (line: string) => void;
+}
+
+interface Violation {
+  readonly seed: number;
+  readonly step: number;
+  readonly what: string;
+}
+
+export interface SimulationResult {
+  readonly seed: number;
+  readonly operations: number;
+  readonly steps: number;
+  readonly violations: readonly Violation[];
+  readonly counts: Readonly<Counts>;
+}
+
+/** A gateway remembers a refusal so long. */
+const MEMORY_MS = 1_000;
+/** What comes after the first few is noise that the first one made. */
+const MAX_VIOLATIONS = 5;
+
+export async function runSimulation(options: SimulationOptions): Promise<SimulationResult> {
+  const { seed, operations, callers, sabotage = {} } = options;
+  const faults = { ...PROMISED_FAULTS, ...options.faults };
+  const random = createRandom(seed);
+  const scheduler = createScheduler(random, startMs(random));
+  const violations: Violation[] = [];
+  const trace = (what: string) =>
+    options.trace?.(`${scheduler.step()} ${new Date(scheduler.nowMs()).toISOString()} ${what}`);
+  const violation = (what: string) => {
+    trace(`VIOLATION ${what}`);
+    violations.push({ seed, step: scheduler.step(), what });
+    if (violations.length === MAX_VIOLATIONS) scheduler.stop();
+  };
+  const watch = createWatch({
+    violation,
+    itemOf: (account) => dynamo.items.get(account),
+    isFresh: () => scheduler.nowMs() < company.changedAtMs() + MEMORY_MS,
+  });
+  const world = { scheduler, random, faults, trace };
+  let isOver = false;
+
+  const dynamo = createFakeDynamo({
+    ...world,
+    ...(sabotage.apply === undefined ? {} : { apply: sabotage.apply }),
+    onArrival(arrival) {
+      if (options.trace !== undefined) trace(described(arrival));
+      watch.arrived(arrival);
+    },
+  });
+  const usageStream = createFakeUsageStream({ ...world, onDurable: watch.durable });
+  const company = createCompany({ ...world, dynamo, operations, callers, isOver: () => isOver });
+  const places = { ...world, dynamo, usageStream, company, sabotage };
+  startReaper({ ...places, isOver: () => isOver });
+  startCallers({
+    ...places,
+    callers,
+    operations,
+    onCall: watch.begun,
+    onAnswer: watch.answered,
+    onClosed: watch.closed,
+    onOver: () => {
+      isOver = true;
+    },
+  });
+  await scheduler.run();
+  if (violations.length < MAX_VIOLATIONS) watch.ended(usageStream.ledger);
+  return { seed, operations, steps: scheduler.step(), violations, counts: watch.counts };
+}
+
+/** Half of the histories cross the end of a year, in one zone or another; the others are anywhere. */
+function startMs(random: Random): number {
+  const newYearMs = Date.UTC(2027, 0, 1) + random.pick([0, -19_800_000, 25_200_000]);
+  return random.chance(0.5)
+    ? newYearMs - random.between(0, 20_000)
+    : newYearMs - random.between(40_000_000, 400_000_000);
+}
+
+function described({ key, write, after, isLate }: Arrival): string {
+  const { kind, holdId } = changeOf(write) ?? { kind: 'write', holdId: '' };
+  const outcome = after === undefined ? 'refused' : 'applied';
+  return `${kind} ${holdId} ${outcome} at ${key}${isLate ? ', late' : ''}`;
+}

@@ -1,0 +1,169 @@
+/** Watches a simulation: knows every call's truth, checks every step of it, counts what happened. */
+import * as z from 'zod/mini';
+import { holdIdOf } from '../../core/ids.ts';
+import type { StoredItem } from '../../core/limits/account-write.ts';
+import { DIMENSION_NAMES, DIMENSIONS } from '../../core/limits/dimensions.ts';
+import type { GatewayResponse } from '../../core/response.ts';
+import type { UsageEvent } from '../../core/usage/event.ts';
+import { labelledAccount } from './account-names.ts';
+import { type AccountTruth, createAccountTruths } from './account-truth.ts';
+import { type Denied, eventComplaints, phantomDenial } from './call-checks.ts';
+import { type CallRecord, isRunaway } from './call-record.ts';
+import { changeOf } from './change.ts';
+import { closedComplaints, finalComplaints, ledgerComplaints } from './end-checks.ts';
+import type { Arrival } from './fake-dynamo.ts';
+
+export interface Counts {
+  writes: number;
+  /** Calls by what became of them; the rest was answered with a fault. */
+  answered: number;
+  refused: number;
+  crashed: number;
+  /** Calls that the gateway charged by an estimate, and calls whose provider ignored the maximum. */
+  estimated: number;
+  runaways: number;
+  /** Holds that the reaper counted as spent. */
+  posted: number;
+  /** Charges for holds that a late copy of a reserve had made when its call was over. */
+  strayCharged: number;
+  /** Nano-dollars and tokens of budgets that were admitted beyond a limit. */
+  overspent: number;
+  phantomDenials: number;
+}
+
+export interface WatchOptions {
+  readonly violation: (what: string) => void;
+  readonly itemOf: (account: string) => StoredItem | undefined;
+  /** Limits changed so short a time ago that a gateway may remember refusals by the old ones. */
+  readonly isFresh: () => boolean;
+}
+
+export interface Watch {
+  readonly counts: Readonly<Counts>;
+  arrived(arrival: Arrival): void;
+  durable(event: UsageEvent): void;
+  begun(call: CallRecord): void;
+  answered(call: CallRecord, response: GatewayResponse): void;
+  closed(call: CallRecord): void;
+  /** Nothing will happen any more. */
+  ended(ledger: ReadonlyMap<string, UsageEvent>): void;
+}
+
+export function createWatch({ violation, itemOf, isFresh }: WatchOptions): Watch {
+  const calls = new Map<string, CallRecord>();
+  /** The items that refused the calls being decided. */
+  const refusals = new Map<string, StoredItem>();
+  const counts = noCounts();
+  const complain = (complaints: readonly string[]) => complaints.forEach(violation);
+  const truths = createAccountTruths({
+    callOf: (holdId) => calls.get(holdId),
+    violation,
+    onExcess: (dimension, excess) => {
+      const { window } = DIMENSIONS[dimension];
+      if (window === 'day' || window === 'month') counts.overspent += excess;
+    },
+    onStrayCharged: () => {
+      counts.strayCharged += 1;
+    },
+  });
+  const accountsOf = (call: CallRecord): AccountTruth[] =>
+    [...call.accounts].flatMap((name) => truths.all.get(name) ?? []);
+
+  /** A refusal from the gateway's memory has no refused write; the account as it is now must justify it. */
+  function judge(call: CallRecord, denied: Denied): string | undefined {
+    const account = labelledAccount(call.key, denied.scope);
+    const item = refusals.get(`${call.holdId} ${account}`);
+    if (item !== undefined) return phantomDenial(call, denied, item);
+    const phantom = phantomDenial(call, denied, itemOf(account) ?? {});
+    if (phantom === undefined || isFresh() || isOfWindow(denied)) return undefined;
+    return `${phantom}, from memory`;
+  }
+
+  return {
+    counts,
+    arrived(arrival) {
+      counts.writes += 1;
+      truths.arrived(arrival);
+      const { write, before, after, isLate, key } = arrival;
+      const change = changeOf(write);
+      if (change?.kind === 'post' && after !== undefined) counts.posted += 1;
+      if (change?.kind === 'reserve' && after === undefined && before !== undefined && !isLate)
+        refusals.set(`${change.holdId} ${key}`, before);
+    },
+    durable(event) {
+      const call = calls.get(holdIdOf(event.request_id));
+      if (call === undefined) throw new Error(`event of nobody: ${event.request_id}`);
+      const isReal = event.outcome !== 'expired';
+      (isReal ? call.events : call.expiredEvents).push(event);
+      if (isReal) complain(eventComplaints(call, event));
+    },
+    begun: (call) => void calls.set(call.holdId, call),
+    answered(call, response) {
+      if (response.status === 200) counts.answered += 1;
+      if (response.status === 500) violation(`a fault of our own: ${call.holdId}`);
+      const denied = deniedOf(response);
+      if (denied !== undefined) {
+        counts.refused += 1;
+        const phantom = judge(call, denied);
+        if (phantom !== undefined) {
+          counts.phantomDenials += 1;
+          violation(phantom);
+        }
+      }
+      for (const account of call.accounts) refusals.delete(`${call.holdId} ${account}`);
+    },
+    closed: (call) => complain(closedComplaints(call, accountsOf(call))),
+    ended(ledger) {
+      const callsOf = new Map<string, CallRecord[]>();
+      for (const call of calls.values()) {
+        complain(finalComplaints(call, accountsOf(call)));
+        count(counts, call);
+        for (const account of call.accounts)
+          callsOf.set(account, [...(callsOf.get(account) ?? []), call]);
+      }
+      for (const account of truths.all.values())
+        complain(ledgerComplaints(account, callsOf.get(account.key) ?? [], ledger));
+    },
+  };
+}
+
+function noCounts(): Counts {
+  return {
+    writes: 0,
+    answered: 0,
+    refused: 0,
+    crashed: 0,
+    estimated: 0,
+    runaways: 0,
+    posted: 0,
+    strayCharged: 0,
+    overspent: 0,
+    phantomDenials: 0,
+  };
+}
+
+function count(counts: Counts, call: CallRecord): void {
+  if (call.isCrashed) counts.crashed += 1;
+  if (call.events[0]?.estimated === true) counts.estimated += 1;
+  if (isRunaway(call)) counts.runaways += 1;
+}
+
+/** A window's room may come back within the second that it is remembered as full, when a sibling refuses. */
+function isOfWindow({ dimension }: Denied): boolean {
+  const known = DIMENSION_NAMES.find((name) => name === dimension);
+  const window = known === undefined ? undefined : DIMENSIONS[known].window;
+  return window === 'second' || window === 'minute';
+}
+
+const refusalSchema = z.object({
+  error: z.object({
+    gateway: z.object({ scope: z.string(), dimension: z.optional(z.string()) }),
+  }),
+});
+
+/** The refusal by an account that the answer tells; undefined for every other answer. */
+function deniedOf({ status, body }: GatewayResponse): Denied | undefined {
+  if ((status !== 429 && status !== 401) || typeof body !== 'string') return undefined;
+  const parsed = refusalSchema.safeParse(JSON.parse(body));
+  return parsed.success ? parsed.data.error.gateway : undefined;
+}
