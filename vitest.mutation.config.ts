@@ -2,5 +2,8 @@ import { defineConfig } from 'vitest/config';
 
 /** What the mutation run asks: the pure tests of limits and money, nothing that starts a process. */
 export default defineConfig({
-  test: { include: ['test/core/limits/**/*.test.ts', 'test/core/usage/**/*.test.ts'], testTimeout: 30_000 },
+  test: {
+    include: ['test/core/limits/**/*.test.ts', 'test/core/usage/**/*.test.ts'],
+    testTimeout: 30_000,
+  },
 });
