@@ -19,7 +19,7 @@ import {
   type ReserveRequest,
 } from './reserve.ts';
 import { isOpen, type LimitPlan, limitsAt } from './schedule.ts';
-import { type Shard, sumAccounts } from './shards.ts';
+import { homeOf, type Shard, sumAccounts } from './shards.ts';
 
 export type ShardStep =
   | Denial
@@ -114,14 +114,17 @@ function spread(
 ): ShardStep {
   const own = states.find(({ shard }) => shard.key === home);
   if (own !== undefined && fits.includes(own.shard)) return reserveIn(own, request);
-  const richest = byRoom(
+  const rich = byRoom(
     states.filter(({ shard }) => fits.includes(shard)),
     request,
-  )[0];
-  if (richest === undefined) throw new TypeError('no shard fits');
+  );
+  const [richest] = rich;
+  // Not everybody to the richest: of many who come at once it would refuse all but the first.
+  const other = rich[homeOf(request.holdId, Math.ceil(rich.length / 2))];
+  if (richest === undefined || other === undefined) throw new TypeError('no shard fits');
   const shift = own === undefined ? undefined : halfOfDifference(own, richest, request);
   return own === undefined || shift === undefined
-    ? reserveIn(richest, request)
+    ? reserveIn(other, request)
     : moveTo(own, request, [{ donor: richest, shift }]);
 }
 

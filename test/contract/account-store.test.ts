@@ -173,7 +173,7 @@ describe.skipIf(binary === undefined)('account store', () => {
 
   it.each([
     ['in one account', 'one', {}, 1],
-    ['in five shards', 'five', { requestsPerSecond: 2_000 }, 5],
+    ['in seven shards', 'seven', { requestsPerSecond: 2_000 }, 7],
   ])('admits exactly what fits when many reserve at once %s', async (_, teamId, rates, shards) => {
     const store = createDynamoAccounts({ client, tableName: TABLE });
     const clock = { nowMs: () => Date.now() };

@@ -91,7 +91,7 @@ export function createTestGateway({
   quietMs = 15_000,
 }: TestGatewayOptions): TestGateway {
   // A team without limits has no account to look into.
-  const teamLimits = limits.team ?? { requestsPerSecond: 400 };
+  const teamLimits = limits.team ?? { requestsPerSecond: 300 };
   const key = newVirtualKey();
   const record: KeyRecord = {
     keyId: 'vk_test',

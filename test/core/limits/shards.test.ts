@@ -15,7 +15,7 @@ const KEY: Scope = { kind: 'key', keyId: 'vk_0123456789ab' };
 const TEAM: Scope = { kind: 'team', tenantId: 'acme', teamId: 'search' };
 const MONTH = 202611;
 const START = Date.UTC(2026, 10, 20, 12);
-/** Limits that ask for five shards. */
+/** Limits that ask for seven shards. */
 const HOT = { requestsPerSecond: 2_000 };
 
 interface GatewayOptions {
@@ -87,10 +87,10 @@ describe('the number of shards', () => {
   it.each<[string, Limits, number]>([
     ['one without limits', {}, 1],
     ['one without a limit of requests', { nanoUsdPerMonth: 1e15 }, 1],
-    ['one for 400 requests a second', { requestsPerSecond: 400 }, 1],
-    ['two for 401', { requestsPerSecond: 401 }, 2],
-    ['five for 2,000', HOT, 5],
-    ['five for 120,000 a minute', { requestsPerMinute: 120_000 }, 5],
+    ['one for 320 requests a second', { requestsPerSecond: 320 }, 1],
+    ['two for 321', { requestsPerSecond: 321 }, 2],
+    ['seven for 2,000', HOT, 7],
+    ['seven for 120,000 a minute', { requestsPerMinute: 120_000 }, 7],
     ['what the lower of two limits asks for', { ...HOT, requestsPerMinute: 6_000 }, 1],
     ['never more than the calls that may be open', { ...HOT, concurrentRequests: 3 }, 3],
     ['one where nothing is allowed', { ...HOT, nanoUsdPerMonth: 0 }, 1],
@@ -105,7 +105,7 @@ describe('the number of shards', () => {
       requestsPerSecond: 10,
       schedules: [{ ...schedule, limits }],
     });
-    expect(shardCount(at(HOT))).toBe(5);
+    expect(shardCount(at(HOT))).toBe(7);
     expect(shardCount(at({ ...HOT, nanoUsdPerMonth: 1e12 }))).toBe(1);
   });
 
@@ -146,23 +146,25 @@ describe('the key of a shard', () => {
 describe('a hot scope', () => {
   it('stays within 1,000 writes an account and second at 2,000 requests a second', async () => {
     const { memory, reserve, accounts, advance } = gateway();
-    const before = memory.shardsOf(TEAM).map(({ key }) => memory.writes(key));
-    for (let tick = 0; tick < 20; tick += 1) {
-      const calls = await Promise.all(Array.from({ length: 100 }, () => reserved(reserve())));
-      await Promise.all(
-        calls.map((call) =>
-          accounts().settle(call, { nanoUsd: 1, inputTokens: 1, outputTokens: 0 }),
-        ),
-      );
-      advance(50);
+    const keys = memory.shardsOf(TEAM).map(({ key }) => key);
+    for (let second = 0; second < 3; second += 1) {
+      const before = keys.map(memory.writes);
+      for (let tick = 0; tick < 100; tick += 1) {
+        const outcomes = await Promise.all(Array.from({ length: 20 }, () => reserve()));
+        await Promise.all(
+          outcomes.map((outcome) =>
+            outcome.kind === 'reserved'
+              ? accounts().settle(outcome, { nanoUsd: 1, inputTokens: 1, outputTokens: 0 })
+              : outcome.undone,
+          ),
+        );
+        advance(10);
+      }
+      const writes = keys.map((key, index) => memory.writes(key) - (before[index] ?? 0));
+      expect(writes).toHaveLength(7);
+      expect(sum(writes)).toBeGreaterThan(3_900);
+      expect(Math.max(...writes)).toBeLessThanOrEqual(1_000);
     }
-    const writes = memory
-      .shardsOf(TEAM)
-      .map(({ key }, index) => memory.writes(key) - (before[index] ?? 0));
-    expect(writes).toHaveLength(5);
-    // Two a call on each account, and nothing for calls whose shard was full for a moment but its refused write.
-    expect(sum(writes)).toBeGreaterThanOrEqual(4_000);
-    expect(Math.max(...writes)).toBeLessThanOrEqual(1_000);
   });
 
   it('admits its limit of requests in a second to the last one', async () => {
