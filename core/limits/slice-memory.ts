@@ -18,7 +18,7 @@ export interface SliceMemory {
 }
 
 /** A scope by the key of its first account, with the plan that the caller believes in force. */
-export interface PlannedScope {
+interface PlannedScope {
   readonly key: string;
   readonly plan: LimitPlan;
 }
