@@ -10,8 +10,8 @@ import { type AccountStore, readScope, readShards } from './account-store.ts';
 import type { Denial, Moment } from './denial.ts';
 import { createDeniedMemory, type DeniedMemory } from './denied-memory.ts';
 import { calendarDay } from './periods.ts';
-import { planCorrection } from './reap.ts';
-import { type Demand, momentOf, type ReserveRequest } from './reserve.ts';
+import { planCorrection, planVoid } from './reap.ts';
+import { type Demand, holdOf, momentOf, type ReserveRequest } from './reserve.ts';
 import { reserveScope, type ScopeEngine } from './reserve-scope.ts';
 import type { LimitPlan } from './schedule.ts';
 import { type Actual, type Grant, planRelease, planSettle } from './settle.ts';
@@ -46,6 +46,8 @@ interface ScopedGrant {
   /** The account that holds: one of the scope's shards, and the grant is under its slice. */
   readonly key: string;
   readonly grant: Grant;
+  /** Nobody knows whether the hold is there, or still on its way. */
+  readonly isUncertain?: boolean;
 }
 
 export type Refusal =
@@ -143,7 +145,9 @@ async function reserveAll(engine: Engine, call: ReserveCall): Promise<Reservatio
     return { kind: 'reserved', holdId, demand, month: at.month, grants: granted };
   }
   // A write that got no answer may have been applied: giving back a hold that is not there does nothing.
-  const open = outcomes.flatMap((outcome) => (outcome.kind === 'denied' ? [] : [outcome]));
+  const open = outcomes.flatMap((outcome) =>
+    outcome.kind === 'denied' ? [] : [{ ...outcome, isUncertain: outcome.kind === 'faulted' }],
+  );
   const undone = releaseAll(engine, open);
   if (denied !== undefined) return { ...denied.refusal, undone };
   return { kind: 'faulted', fault: faulted?.fault, undone };
@@ -230,14 +234,23 @@ async function repay({ closingStore }: Engine, key: string, at: Moment): Promise
 }
 
 const MAX_REPAYS = 4;
+const MAX_VOIDS = 3;
 
 /** The lead first: a sibling whose lead is gone was not sent, and the reaper gives it back. */
 async function releaseAll(
   { closingStore, clock }: Engine,
   grants: readonly ScopedGrant[],
 ): Promise<void> {
-  const release = ({ key, grant }: ScopedGrant) =>
-    closingStore.write(key, planRelease(grant, closingMoment(grant, clock)));
+  const release = async ({ key, grant, isUncertain }: ScopedGrant) => {
+    for (let tries = 0; tries < MAX_VOIDS; tries += 1) {
+      const write = planRelease(grant, closingMoment(grant, clock));
+      const { kind } = await closingStore.write(key, write);
+      if (kind === 'applied' || isUncertain !== true) return;
+      // Not there: either it never will be, or it arrived in between and is given back by another try.
+      const open = { id: grant.request.holdId, hold: holdOf(grant.request, grant.plan) };
+      if ((await closingStore.write(key, planVoid(open))).kind === 'applied') return;
+    }
+  };
   const isLead = ({ grant }: ScopedGrant) => grant.request.owner.kind === 'lead';
   await allOrThrow(grants.filter(isLead).map(release));
   await allOrThrow(grants.filter((grant) => !isLead(grant)).map(release));

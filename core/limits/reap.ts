@@ -6,6 +6,8 @@
  * - a sibling whose lead is there, or was posted, likewise;
  * - a sibling whose lead is gone was never sent, or its lead's process died while giving back: released.
  *
+ * A lead that was voided is gone too: its process gave up without knowing whether its reserve had arrived.
+ *
  * Posting is the safe side. What was posted stays in `x` for a while, so that a settlement that comes late
  * can replace it by the truth. Decides from items alone; reads and writes nothing.
  */
@@ -43,7 +45,31 @@ export type Fate = 'post' | 'release';
 /** `lead` is the lead's account as read after the hold had expired; absent where there is none. */
 export function fateOf({ id, hold }: OpenHold, lead: Account | undefined): Fate {
   if (hold.owner.kind === 'lead') return 'post';
-  return lead?.holds.has(id) || lead?.posted.has(id) ? 'post' : 'release';
+  const posted = lead?.posted.get(id);
+  return lead?.holds.has(id) || (posted !== undefined && !isVoid(posted)) ? 'post' : 'release';
+}
+
+/**
+ * Keeps a hold from being made any more: its process gave up without an answer, and the write may still be
+ * on its way. The mark stands where posted holds do, with nothing in it, until the hold would have expired.
+ */
+export function planVoid({ id, hold }: OpenHold): AccountWrite {
+  const expiresAtSeconds = hold.expiresAtSeconds - POSTED_SECONDS;
+  const mark = { ...hold, nanoUsd: 0, inputTokens: 0, outputTokens: 0, expiresAtSeconds };
+  return {
+    conditions: [
+      { kind: 'present', path: [ATTR.status] },
+      { kind: 'absent', path: [ATTR.holds, id] },
+      { kind: 'absent', path: [ATTR.posted, id] },
+    ],
+    set: [[[ATTR.posted, id], encodeHold(mark)]],
+    add: [],
+    remove: [],
+  };
+}
+
+function isVoid({ nanoUsd, inputTokens, outputTokens }: Hold): boolean {
+  return nanoUsd === 0 && inputTokens === 0 && outputTokens === 0;
 }
 
 /** Counts the whole hold as spent, in the month of its reserve. */

@@ -67,6 +67,8 @@ export function planReserve(
     { kind: 'equals', path: [ATTR.limitsVersion], value: planVersionOf(plan) },
     // Closes the race with our own timed-out attempt: a request holds once.
     { kind: 'absent', path: [ATTR.holds, request.holdId] },
+    // Closes the race with a copy of a reserve that was given up and arrives after: it holds no more.
+    { kind: 'absent', path: [ATTR.posted, request.holdId] },
   ];
   const set: [Path, string | number][] = [
     [[ATTR.holds, request.holdId], encodeHold(holdOf(request, plan))],
@@ -97,6 +99,7 @@ export function planReserve(
 export function judgeReserve(account: Account, request: ReserveRequest): Verdict {
   const ours = account.holds.get(request.holdId);
   if (ours !== undefined) return isOurs(ours, request) ? { kind: 'held' } : { kind: 'collision' };
+  if (account.posted.has(request.holdId)) return { kind: 'collision' };
   if (account.status !== 'active') return { kind: 'inactive', status: account.status };
   const at = adoptWindows(account, request.at);
   const limits = limitsAt(account.plan, at.nowMs);
@@ -255,7 +258,11 @@ function usesWindow(plan: LimitPlan, kind: 'second' | 'minute'): boolean {
   );
 }
 
-function holdOf({ demand, expiresAtSeconds, at, owner }: ReserveRequest, plan: LimitPlan): Hold {
+/** The hold as the account will keep it. */
+export function holdOf(
+  { demand, expiresAtSeconds, at, owner }: ReserveRequest,
+  plan: LimitPlan,
+): Hold {
   return { ...demand, expiresAtSeconds, day: at.day, countsDay: countsDay(plan), owner };
 }
 

@@ -26,6 +26,8 @@ export interface AccountTruth {
   readonly holds: Map<string, HoldTruth>;
   /** Expired holds that were counted as spent. */
   readonly posted: Map<string, HoldTruth>;
+  /** Names of holds that may not be made any more. */
+  readonly voided: Set<string>;
   /** Calls that were settled here. */
   readonly settled: Set<string>;
   /**
@@ -77,6 +79,7 @@ function newTruth(key: string): AccountTruth {
     key,
     holds: new Map(),
     posted: new Map(),
+    voided: new Set(),
     settled: new Set(),
     sums: new Map(),
   };
@@ -105,6 +108,7 @@ function reserved(
   if (before['st'] !== 'active') violation(`inactive account admits ${where}`);
   if (!ownsAccount(call.key, truth.key)) violation(`I7 account of another caller: ${where}`);
   if (truth.holds.has(call.holdId)) violation(`I1 held twice: ${where}`);
+  if (truth.voided.has(call.holdId)) violation(`I1 held after it was voided: ${where}`);
   for (const latest of ['s', 'm'])
     if (numberAt(after, latest) < numberAt(before, latest)) violation(`window goes back: ${where}`);
   const { decided } = call;
@@ -191,7 +195,24 @@ function corrected(options: AccountTruthOptions, seen: Seen): void {
   checkItem(options, seen, hold.day);
 }
 
-const CLOSINGS = { settle: settled, release: released, post: posted, correct: corrected } as const;
+function voided({ violation }: AccountTruthOptions, { truth, call, where }: Seen): void {
+  if (truth.holds.has(call.holdId)) violation(`voided while it holds: ${where}`);
+  truth.voided.add(call.holdId);
+}
+
+function forgotten(_options: AccountTruthOptions, { truth, after }: Seen): void {
+  const left = entriesOf(after, 'x');
+  for (const id of truth.voided) if (!(id in left)) truth.voided.delete(id);
+}
+
+const CLOSINGS = {
+  settle: settled,
+  release: released,
+  post: posted,
+  correct: corrected,
+  void: voided,
+  forget: forgotten,
+} as const;
 
 function closeHold({ violation }: AccountTruthOptions, { truth, call, where }: Seen) {
   const hold = truth.holds.get(call.holdId);
@@ -279,7 +300,8 @@ function checkItem({ violation }: AccountTruthOptions, seen: Seen, day: number):
     if (numberAt(after, name) !== value)
       violation(`I1 ${name} is ${numberAt(after, name)}, not ${value}: ${where}`);
   if (!hasKeys(entriesOf(after, 'h'), truth.holds)) violation(`open holds differ: ${where}`);
-  if (!hasKeys(entriesOf(after, 'x'), truth.posted)) violation(`posted holds differ: ${where}`);
+  const kept = new Map([...truth.posted.keys(), ...truth.voided].map((id) => [id, id]));
+  if (!hasKeys(entriesOf(after, 'x'), kept)) violation(`posted holds differ: ${where}`);
 }
 
 function hasKeys(entries: object, expected: ReadonlyMap<string, unknown>): boolean {

@@ -4,8 +4,13 @@ import type { Amount } from './true-money.ts';
 
 export type Change =
   | { readonly kind: 'reserve'; readonly holdId: string; readonly hold: StoredHold }
-  /** `post` counts an expired hold as spent, `correct` replaces that by the truth. */
-  | { readonly kind: 'settle' | 'release' | 'post' | 'correct'; readonly holdId: string };
+  /**
+   * `post` counts an expired hold as spent, `correct` replaces that by the truth. `void` keeps a hold that
+   * may be on its way from being made, `forget` ends that.
+   */
+  | { readonly kind: Closing; readonly holdId: string };
+
+type Closing = 'settle' | 'release' | 'post' | 'correct' | 'void' | 'forget';
 
 interface StoredHold {
   readonly demand: Amount;
@@ -14,15 +19,18 @@ interface StoredHold {
 }
 
 /** Undefined for writes that open and close no hold. */
-export function changeOf({ set, remove, add }: AccountWrite): Change | undefined {
+export function changeOf({ conditions, set, remove, add }: AccountWrite): Change | undefined {
   for (const [[map, id], value] of set)
     if (map === 'h' && id !== undefined && typeof value === 'string')
       return { kind: 'reserve', holdId: id, hold: storedHold(value) };
   const posted = set.find(([[map, id]]) => map === 'x' && id !== undefined)?.[0][1];
-  if (posted !== undefined) return { kind: 'post', holdId: posted };
-  const corrected = remove.find(([map, id]) => map === 'x' && id !== undefined)?.[1];
-  if (corrected !== undefined) return { kind: 'correct', holdId: corrected };
   const closed = remove.find(([map, id]) => map === 'h' && id !== undefined)?.[1];
+  if (posted !== undefined) return { kind: closed === undefined ? 'void' : 'post', holdId: posted };
+  const corrected = remove.find(([map, id]) => map === 'x' && id !== undefined)?.[1];
+  if (corrected !== undefined) {
+    const isForgotten = conditions.some((each) => 'path' in each && each.path[0] === 'st');
+    return { kind: isForgotten ? 'forget' : 'correct', holdId: corrected };
+  }
   if (closed === undefined) return undefined;
   const isSettled = add.some(([name]) => name.startsWith('sn'));
   return { kind: isSettled ? 'settle' : 'release', holdId: closed };
