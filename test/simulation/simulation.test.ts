@@ -5,7 +5,7 @@ import * as z from 'zod/mini';
 import { runSimulation } from './run.ts';
 
 const SEEDS = 1_000;
-/** The tests have five minutes; `npm run simulate -- --from 9 --callers 200 --operations 100000` has the time. */
+/** The tests have five minutes; `npm run simulate -- --seeds 1 --from 9 --callers 200 --operations 100000` has the time. */
 const OPERATIONS = 30_000;
 const TIMEOUT_MS = 300_000;
 
