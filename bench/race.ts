@@ -176,8 +176,13 @@ async function start(folder: string): Promise<Gateway> {
     env: { ...process.env, OPENAI_API_KEY: '' },
   });
   const lines = createInterface({ input: child.stdout });
-  const [line] = await once(lines, 'line', { signal: AbortSignal.timeout(120_000) });
-  return { ...readySchema.parse(JSON.parse(String(line))), child };
+  try {
+    const [line] = await once(lines, 'line', { signal: AbortSignal.timeout(120_000) });
+    return { ...readySchema.parse(JSON.parse(String(line))), child };
+  } catch (error) {
+    child.kill('SIGINT');
+    throw error;
+  }
 }
 
 function policyText(): string {
