@@ -59,6 +59,7 @@ describe('bin/tollgate', () => {
     }
   });
 
+  // cfn-lint is a Python program; .ci/run installs it, and a machine without it can still run the tests.
   it.skipIf(spawnSync('cfn-lint', ['--version']).status !== 0)(
     'writes templates that cfn-lint accepts',
     () => {

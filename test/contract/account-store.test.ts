@@ -20,7 +20,10 @@ import { createMemoryStore, type MemoryStore } from '../support/memory-store.ts'
 const TABLE = 'accounts';
 const binary = dynoxideBinary();
 
-/** One meaning of a conditional write: the twin that the simulation trusts and the real engine must agree. */
+/**
+ * One meaning of a conditional write: the twin that the simulation trusts and the real engine must agree.
+ * The engine is an optional dependency that exists for Linux x64 only.
+ */
 describe.skipIf(binary === undefined)('account store', () => {
   let client: DynamoDBClient;
   let stop: () => Promise<void>;

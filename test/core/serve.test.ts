@@ -153,6 +153,21 @@ describe('4xx', () => {
       '{"model":"__proto__","messages":[{"role":"user"}],"constructor":1}',
       'constructor',
     ],
+    [
+      'an answer in audio',
+      { model: 'sim-small', messages: [{ role: 'user' }], modalities: ['text', 'audio'] },
+      'modalities',
+    ],
+    [
+      'a prediction, billed beyond the maximum',
+      { model: 'sim-small', messages: [{ role: 'user' }], prediction: { type: 'content' } },
+      'prediction',
+    ],
+    [
+      'audio in a message',
+      { model: 'sim-small', messages: [{ role: 'user', content: [{ type: 'input_audio' }] }] },
+      'messages',
+    ],
     ['n beyond all reason', { model: 'sim-small', messages: [{ role: 'user' }], n: 1e9 }, 'n'],
   ])('400: refuses %s by name, and holds nothing', async (_what, body, param) => {
     const g = gateway();

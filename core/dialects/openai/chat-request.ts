@@ -67,9 +67,8 @@ const chatRequestSchema = z.strictObject({
   function_call: loose,
   reasoning_effort: loose,
   verbosity: loose,
-  modalities: loose,
-  audio: loose,
-  prediction: loose,
+  // Audio has prices of its own, and rejected predictions are billed beyond the maximum: neither is bounded yet.
+  modalities: z.optional(z.nullable(z.array(z.literal('text')).check(z.maxLength(1)))),
   // Other tiers have other prices; none is priced yet, so none is sent.
   service_tier: z.optional(z.nullable(z.enum(['auto', 'default']))),
   safety_identifier: loose,

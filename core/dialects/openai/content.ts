@@ -12,14 +12,14 @@ export function countImages(messages: ChatRequestBody['messages']): number {
       const type =
         typeof part === 'object' && part !== null && 'type' in part ? part.type : undefined;
       if (type === 'image_url') images += 1;
-      // A stored or attached document can hold any number of pages; audio in bytes is bounded by its bytes.
-      if (type === 'file')
-        throw new GatewayError(
-          'invalid_request',
-          "Content of type 'file' is not supported: its tokens cannot be bounded.",
-          { param: 'messages' },
-        );
+      if (type === 'file' || type === 'input_audio') throw unbounded(type);
     }
   }
   return images;
+}
+
+/** A document can hold any number of pages, and audio has prices of its own, which no model here has yet. */
+function unbounded(type: string): GatewayError {
+  const message = `Content of type '${type}' is not supported: its cost cannot be bounded.`;
+  return new GatewayError('invalid_request', message, { param: 'messages' });
 }

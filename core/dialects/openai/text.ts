@@ -9,7 +9,6 @@ const NAMES = new Set([
   'finish_reason',
   'tool_call_id',
   'image_url',
-  'input_audio',
 ]);
 
 /** Every piece of text in a message, delta or tool definition, whatever its field is called. */

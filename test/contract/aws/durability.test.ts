@@ -61,6 +61,7 @@ afterAll(async () => {
   rmSync(dataDir, { recursive: true, force: true });
 });
 
+// Nobody can kill a service elsewhere.
 describe.skipIf(CONTRACT_ENDPOINT !== undefined)('after kill -9 and a restart', () => {
   it('everything acknowledged is there, however often it happens', async () => {
     const records: string[] = [];

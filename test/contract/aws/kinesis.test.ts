@@ -107,6 +107,7 @@ describe('Kinesis', () => {
     });
   });
 
+  // Faults on demand are the local server's own.
   it.skipIf(process.env['CONTRACT_ENDPOINT'] !== undefined)(
     'fails a call whole or in part when told to',
     async () => {

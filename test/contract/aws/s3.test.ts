@@ -192,6 +192,7 @@ describe('S3', () => {
     ).rejects.toMatchObject({ name: 'NoSuchBucket' });
   });
 
+  // AWS has all of it.
   it.skipIf(CONTRACT_ENDPOINT !== undefined)('answers 501 to what it does not have', async () => {
     await put('tagged', 'x');
     const refused = { name: 'NotImplemented', $metadata: { httpStatusCode: 501 } };
