@@ -1,5 +1,6 @@
 /** What the gateway answers, before any wire: a status, headers and bytes, whole or as they come. */
-import { type GatewayDetail, openAiErrorBody } from './dialects/openai/errors.ts';
+import type { GatewayDetail } from './dialects/error-facts.ts';
+import type { Voice } from './dialects/voice.ts';
 import { ERRORS, type GatewayError } from './errors.ts';
 
 export interface GatewayResponse {
@@ -26,15 +27,18 @@ export function jsonResponse(status: number, body: unknown, requestId: string): 
 /** Retry-After is whole seconds from 1 to 60: SDKs ignore or over-obey anything else. */
 const MAX_RETRY_AFTER_SECONDS = 60;
 
-export function errorResponse(
-  error: GatewayError,
-  requestId: string,
-  closed: Promise<void> = CLOSED,
-  extraHeaders: Readonly<Record<string, string>> = {},
-  detail: Omit<GatewayDetail, 'request_id'> = {},
-): GatewayResponse {
+export interface ErrorContext {
+  readonly voice: Voice;
+  readonly requestId: string;
+  readonly closed?: Promise<void>;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly detail?: Omit<GatewayDetail, 'request_id'>;
+}
+
+export function errorResponse(error: GatewayError, context: ErrorContext): GatewayResponse {
+  const { voice, requestId, closed = CLOSED, headers: extraHeaders = {}, detail = {} } = context;
   const { status, shouldRetry } = ERRORS[error.code];
-  const body = openAiErrorBody({
+  const body = voice.error({
     code: error.code,
     message: error.publicMessage,
     param: error.param,

@@ -2,21 +2,24 @@
  * The whole request path. Decides what happens to one request, in order, with every branch here; asks
  * ports for whatever is outside the process; never touches a clock, a socket or a table itself.
  */
-import type { Provider, Route } from './catalog/snapshot.ts';
-import { type ChatAttempt, chatAttempt } from './chat-attempt.ts';
+
+import type { Attempt } from './attempt.ts';
+import type { Provider } from './catalog/snapshot.ts';
 import type { Clock, EpochMs } from './clock.ts';
-import { type ChatCall, parseChatRequest } from './dialects/openai/chat-request.ts';
-import { countImages } from './dialects/openai/content.ts';
+import type { Call } from './dialects/call.ts';
+import { chatCall } from './dialects/openai/chat-call.ts';
+import { openAiVoice } from './dialects/openai/voice.ts';
+import type { Voice } from './dialects/voice.ts';
+import { firstAnswer } from './dispatch.ts';
 import { asGatewayError, ERRORS, GatewayError } from './errors.ts';
 import type { Accounts, Refusal, Reservation, Unreserved } from './limits/accounts.ts';
 import { boundOf, type CallSize } from './limits/bound.ts';
 import { clampedOutput } from './limits/clamp.ts';
 import { calendarDay } from './limits/periods.ts';
-import { rateHeaders } from './limits/rate-headers.ts';
 import { explainRefusal } from './limits/refusal.ts';
 import { ZERO_USD } from './money.ts';
 import { MAX_BODY_BYTES } from './names.ts';
-import { isWorthAnotherRoute, UpstreamFault, type UpstreamPort } from './providers/upstream.ts';
+import type { UpstreamPort } from './providers/upstream.ts';
 import type { Report } from './report.ts';
 import { errorResponse, type GatewayResponse, jsonResponse } from './response.ts';
 import { type Selection, selectRoutes } from './routing/select-routes.ts';
@@ -25,7 +28,7 @@ import { serveUsage } from './serve-usage.ts';
 import { authenticate, type Caller, type Directory, type Headers } from './tenancy/authenticate.ts';
 import { scopesOf } from './tenancy/scopes-of.ts';
 import { resolveTags, TAGS_HEADER } from './tenancy/tags.ts';
-import { type CallBooks, openBooks } from './usage/books.ts';
+import { openBooks } from './usage/books.ts';
 import { buildUsageEvent, type CallFacts } from './usage/build-event.ts';
 import type { UsageEvent } from './usage/event.ts';
 
@@ -67,6 +70,11 @@ export interface Ports {
   readonly report: Report;
 }
 
+/** The endpoints that call a model, and who reads their bodies. */
+const CALLS: Readonly<Record<string, (body: Uint8Array) => Call>> = {
+  '/v1/chat/completions': chatCall,
+};
+
 /** How long a hold outlives its call before the reaper may close it: the longest stream the platform allows. */
 const HOLD_SECONDS = 900;
 
@@ -79,8 +87,13 @@ export async function serve(ports: Ports, request: GatewayRequest): Promise<Gate
   } catch (thrown) {
     const error = asGatewayError(thrown);
     reportFault(ports, error);
-    return errorResponse(error, request.requestId);
+    return errorResponse(error, { voice: voiceOf(request), requestId: request.requestId });
   }
+}
+
+/** The caller's dialect, for errors that come before its call is understood. */
+function voiceOf(_request: GatewayRequest): Voice {
+  return openAiVoice;
 }
 
 /** What is the caller's own mistake is the caller's to read, not the operators'. */
@@ -91,8 +104,9 @@ function reportFault(ports: Ports, error: GatewayError): void {
 async function route(ports: Ports, request: GatewayRequest): Promise<GatewayResponse> {
   const { method, path } = request;
   if (path === '/health') return jsonResponse(200, { status: 'ok' }, request.requestId);
-  if (path === '/v1/chat/completions')
-    return method === 'POST' ? serveChat(ports, request) : methodNotAllowed(method);
+  const parse = Object.hasOwn(CALLS, path) ? CALLS[path] : undefined;
+  if (parse !== undefined)
+    return method === 'POST' ? serveCall(ports, request, parse) : methodNotAllowed(method);
   const model = /^\/v1\/models\/(.{1,256})$/.exec(path)?.[1];
   const isRead = path === '/v1/models' || path === '/v1/usage' || model !== undefined;
   if (!isRead) throw new GatewayError('not_found', `Unknown path '${path.slice(0, 200)}'.`);
@@ -131,12 +145,16 @@ function methodNotAllowed(method: string): never {
   );
 }
 
-/** One chat completion, step by step as in the design: who, what, where, bound, reserve, call, relay, books. */
-async function serveChat(ports: Ports, request: GatewayRequest): Promise<GatewayResponse> {
+/** One call, step by step as in the design: who, what, where, bound, reserve, call, relay, books. */
+async function serveCall(
+  ports: Ports,
+  request: GatewayRequest,
+  parse: (body: Uint8Array) => Call,
+): Promise<GatewayResponse> {
   const caller = await identify(ports, request);
   if (request.body.byteLength > MAX_BODY_BYTES)
     throw new GatewayError('request_too_large', `The body is larger than ${MAX_BODY_BYTES} bytes.`);
-  const call = parseChatRequest(request.body);
+  const call = parse(request.body);
   const selection = selectRoutes(caller.policy, caller.team, call.alias);
   const facts = factsOf(request, { caller, call, selection });
 
@@ -145,9 +163,9 @@ async function serveChat(ports: Ports, request: GatewayRequest): Promise<Gateway
     call,
     selection,
   });
-  if (reservation.kind === 'faulted') return unlimited(ports, request.requestId, reservation);
+  if (reservation.kind === 'faulted') return unlimited(ports, { request, call }, reservation);
   if (reservation.kind !== 'reserved')
-    return refuse(ports, { facts, refusal: reservation, undone: reservation.undone });
+    return refuse(ports, { facts, call, refusal: reservation, undone: reservation.undone });
 
   const books = openBooks(ports, { facts, reservation, call });
   try {
@@ -156,17 +174,27 @@ async function serveChat(ports: Ports, request: GatewayRequest): Promise<Gateway
       call,
       selection,
       maxOutputTokens: size.maxOutputTokens,
+      deadlineMs: deadlineOf(request),
       books,
     });
     const clamped = isClamped ? { 'x-tollgate-max-tokens': String(size.maxOutputTokens) } : {};
     return attempt.answer({
-      headers: { ...callHeaders(reservation, request, attempt), ...clamped },
+      headers: {
+        ...call.voice.rateHeaders(reservation),
+        ...callHeaders(request, attempt),
+        ...clamped,
+      },
       deadlineMs: request.deadlineMs - CLOSING_MS,
     });
   } catch (thrown) {
     const error = asGatewayError(thrown);
     reportFault(ports, error);
-    return errorResponse(error, request.requestId, books.failed(error), rateHeaders(reservation));
+    return errorResponse(error, {
+      voice: call.voice,
+      requestId: request.requestId,
+      closed: books.failed(error),
+      headers: call.voice.rateHeaders(reservation),
+    });
   }
 }
 
@@ -181,12 +209,12 @@ interface Room {
 async function takeRoom(
   ports: Ports,
   request: GatewayRequest,
-  { facts, call, selection }: { facts: CallFacts; call: ChatCall; selection: Selection },
+  { facts, call, selection }: { facts: CallFacts; call: Call; selection: Selection },
 ): Promise<Room> {
   const { caller, tags } = facts;
   const size: CallSize = {
     bodyBytes: request.body.byteLength,
-    images: countImages(call.body.messages),
+    tokensBesideText: call.tokensBesideText,
     maxOutputTokens: outputLimit(call, selection),
     choices: call.choices,
   };
@@ -213,7 +241,7 @@ async function takeRoom(
 
 function factsOf(
   request: GatewayRequest,
-  { caller, call, selection }: { caller: Caller; call: ChatCall; selection: Selection },
+  { caller, call, selection }: { caller: Caller; call: Call; selection: Selection },
 ): CallFacts {
   const tags = resolveTags({
     metadata: call.tags,
@@ -228,7 +256,7 @@ function factsOf(
     receivedAtMs,
     caller,
     tags,
-    dialect: 'openai',
+    dialect: call.dialect,
     alias: selection.model.alias,
     tier: selection.model.tier,
     stream: call.stream,
@@ -236,7 +264,7 @@ function factsOf(
 }
 
 /** The caller's maximum, or the policy's default; above what the model can do is the caller's mistake. */
-function outputLimit(call: ChatCall, { model }: Selection): number {
+function outputLimit(call: Call, { model }: Selection): number {
   const asked = call.maxOutputTokens;
   if (asked === undefined) return model.defaultMaxOutputTokens;
   if (asked <= model.maxOutputTokens) return asked;
@@ -250,31 +278,35 @@ function outputLimit(call: ChatCall, { model }: Selection): number {
 /** Fail closed: nobody can say what the call may spend. Holds that may have been made are given back behind the answer. */
 function unlimited(
   ports: Ports,
-  requestId: string,
+  { request: { requestId }, call: { voice } }: { request: GatewayRequest; call: Call },
   { fault, undone }: { fault: unknown; undone: Promise<void> },
 ): GatewayResponse {
   const error = asGatewayError(fault);
   ports.report('request failed', error);
   const closed = undone.catch((left: unknown) => ports.report('holds not given back', left));
-  return errorResponse(error, requestId, closed);
+  return errorResponse(error, { voice, requestId, closed });
 }
 
 /** The answer is given at once; holds at other scopes and the event of the denial are closed behind it. */
 function refuse(
   ports: Ports,
-  { facts, refusal, undone }: { facts: CallFacts; refusal: Refusal; undone: Promise<void> },
+  {
+    facts,
+    call,
+    refusal,
+    undone,
+  }: { facts: CallFacts; call: Call; refusal: Refusal; undone: Promise<void> },
 ): GatewayResponse {
   const nowMs = ports.clock.nowMs();
   const { code, message, retryAfterMs, mayRetry, detail, denied } = explainRefusal(refusal, nowMs);
   const error = new GatewayError(code, message, { retryAfterMs });
   const { month } = calendarDay(nowMs, facts.caller.policy.timeZone);
-  const response = errorResponse(
-    error,
-    facts.requestId,
-    undefined,
-    mayRetry ? {} : { 'x-should-retry': 'false' },
+  const response = errorResponse(error, {
+    voice: call.voice,
+    requestId: facts.requestId,
+    headers: mayRetry ? {} : { 'x-should-retry': 'false' },
     detail,
-  );
+  });
   const event = buildUsageEvent(facts, {
     outcome: 'denied',
     status: response.status,
@@ -293,73 +325,17 @@ function refuse(
   return { ...response, closed };
 }
 
-interface Dispatch {
-  readonly caller: Caller;
-  readonly call: ChatCall;
-  readonly selection: Selection;
-  readonly maxOutputTokens: number;
-  readonly books: CallBooks;
-}
-
-/** Tries the routes in order until one answers; falls back only while nothing can have been billed. */
-async function firstAnswer(
-  ports: Ports,
-  request: GatewayRequest,
-  dispatch: Dispatch,
-): Promise<ChatAttempt> {
-  let last: GatewayError | undefined;
-  for (const candidate of dispatch.selection.routes) {
-    try {
-      return await tryRoute(ports, request, { ...dispatch, route: candidate });
-    } catch (thrown) {
-      last = asGatewayError(thrown);
-      const mayBeBilled = last instanceof UpstreamFault && last.phase !== 'unsent';
-      if (mayBeBilled || !isWorthAnotherRoute(last)) break;
-      ports.report('route failed', last);
-    }
-  }
-  throw last ?? new GatewayError('upstream_error', 'The model has no route.');
-}
-
-async function tryRoute(
-  ports: Ports,
-  request: GatewayRequest,
-  dispatch: Dispatch & { readonly route: Route },
-): Promise<ChatAttempt> {
-  const { caller, call, route: candidate, maxOutputTokens, books } = dispatch;
-  const provider = caller.policy.providers[candidate.provider];
-  if (provider === undefined)
-    throw new GatewayError('upstream_misconfigured', 'The route of this model has no provider.', {
-      cause: candidate.provider,
-    });
-  const apiKey = await ports.providerKeys.get(provider);
-  const attempt = (key: string | undefined) => {
-    books.dispatched(candidate);
-    const deadlineMs = deadlineOf(request);
-    return chatAttempt(ports, {
-      provider,
-      call,
-      upstream: { model: candidate.model, maxOutputTokens },
-      apiKey: key,
-      tenantId: caller.key.tenantId,
-      requestId: request.requestId,
-      deadlineMs,
-      books,
-    });
+function callHeaders(request: GatewayRequest, attempt: Attempt): Record<string, string> {
+  const { route: used, attempts, overheadMs } = attempt.facts();
+  return {
+    'x-request-id': request.requestId,
+    'request-id': request.requestId,
+    'x-tollgate-model': used.model,
+    'x-tollgate-provider': used.provider,
+    'x-tollgate-attempts': String(attempts),
+    'x-tollgate-overhead-ms': String(overheadMs),
+    ...(attempt.dropped.length === 0 ? {} : { 'x-tollgate-dropped': attempt.dropped.join(',') }),
   };
-  try {
-    return await attempt(apiKey);
-  } catch (thrown) {
-    if (!isKeyRejected(thrown)) throw thrown;
-    // A key rotated at the provider: read the secret once more, and try again only if it changed.
-    const fresh = await ports.providerKeys.get(provider, { afterRejection: true });
-    if (fresh === apiKey) throw thrown;
-    return attempt(fresh);
-  }
-}
-
-function isKeyRejected(thrown: unknown): boolean {
-  return thrown instanceof GatewayError && thrown.code === 'upstream_misconfigured';
 }
 
 /** The earlier of the platform's deadline and the one that the SDK announces (seconds). */
@@ -367,21 +343,4 @@ function deadlineOf({ headers, receivedAtMs, deadlineMs }: GatewayRequest): Epoc
   const announced = Number(headers['x-stainless-timeout']);
   const platform = deadlineMs - CLOSING_MS;
   return announced > 0 ? Math.min(platform, receivedAtMs + announced * 1000) : platform;
-}
-
-function callHeaders(
-  reservation: Reservation,
-  request: GatewayRequest,
-  attempt: ChatAttempt,
-): Record<string, string> {
-  const { route: used, attempts, overheadMs } = attempt.facts();
-  return {
-    ...rateHeaders(reservation),
-    'x-request-id': request.requestId,
-    'request-id': request.requestId,
-    'x-tollgate-model': used.model,
-    'x-tollgate-provider': used.provider,
-    'x-tollgate-attempts': String(attempts),
-    'x-tollgate-overhead-ms': String(overheadMs),
-  };
 }

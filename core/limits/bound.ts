@@ -8,12 +8,6 @@ import { GatewayError } from '../errors.ts';
 import { costOf, type NanoUsd, ZERO_USD } from '../money.ts';
 import type { Demand } from './reserve.ts';
 
-/**
- * Above the largest image that providers of the OpenAI dialect bill: 10,000 patches in original detail
- * (OpenAI, "Images and vision", patch budgets of 2026).
- */
-const TOKENS_PER_IMAGE = 12_000;
-
 /** Body overhead beyond its bytes: the tokens that prime the answer. */
 const PRIMING_TOKENS = 16;
 
@@ -23,14 +17,15 @@ const RUNAWAY_SLACK_TOKENS = 1_000;
 
 export interface CallSize {
   readonly bodyBytes: number;
-  readonly images: number;
+  /** What its bytes do not bound: images, and what providers add for tools. */
+  readonly tokensBesideText: number;
   readonly maxOutputTokens: number;
   readonly choices: number;
 }
 
 /** Tokens and money that the call can take at most on the dearest of its routes. */
 export function boundOf(size: CallSize, routes: readonly Route[]): Demand {
-  const inputTokens = size.bodyBytes + size.images * TOKENS_PER_IMAGE + PRIMING_TOKENS;
+  const inputTokens = size.bodyBytes + size.tokensBesideText + PRIMING_TOKENS;
   const outputTokens = size.maxOutputTokens * size.choices;
   const costs = routes.map((route) => routeCost(route, inputTokens, outputTokens));
   return { nanoUsd: Math.max(...costs), inputTokens, outputTokens };

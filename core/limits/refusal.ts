@@ -1,6 +1,6 @@
 /** A refusal in words and headers that help: which scope and dimension, how much, until when. */
 import type { EpochMs } from '../clock.ts';
-import type { GatewayDetail } from '../dialects/openai/errors.ts';
+import type { GatewayDetail } from '../dialects/error-facts.ts';
 import type { ErrorCode } from '../errors.ts';
 import { formatUsd, nanoUsd } from '../money.ts';
 import { scopeLabel } from '../tenancy/scopes.ts';

@@ -5,8 +5,7 @@
  */
 import type { Route } from '../catalog/snapshot.ts';
 import type { Clock } from '../clock.ts';
-import type { ChatCall } from '../dialects/openai/chat-request.ts';
-import { estimateTextTokens } from '../dialects/openai/text.ts';
+import type { Call } from '../dialects/call.ts';
 import { ERRORS, type ErrorCode, type GatewayError } from '../errors.ts';
 import type { Accounts, Reservation } from '../limits/accounts.ts';
 import { estimateWithin } from '../limits/bound.ts';
@@ -16,9 +15,6 @@ import type { Report } from '../report.ts';
 import { buildUsageEvent, type CallFacts, type CallOutcome } from './build-event.ts';
 import type { UsageEvent } from './event.ts';
 import { costOfUsage, type TokenUsage } from './tokens.ts';
-
-/** Role and delimiters that models of the OpenAI dialect add to each message. */
-const TOKENS_AROUND_A_MESSAGE = 4;
 
 export interface CallBooks {
   /** Called before each attempt. */
@@ -53,7 +49,7 @@ export interface BooksPorts {
 interface OpenCall {
   readonly facts: CallFacts;
   readonly reservation: Reservation;
-  readonly call: ChatCall;
+  readonly call: Call;
 }
 
 export function openBooks(ports: BooksPorts, { facts, reservation, call }: OpenCall): CallBooks {
@@ -67,9 +63,7 @@ export function openBooks(ports: BooksPorts, { facts, reservation, call }: OpenC
   const sinceReceived = (atMs: number | undefined) =>
     atMs === undefined ? undefined : Math.max(0, atMs - facts.receivedAtMs);
   const estimate = (outputTokens: number): TokenUsage => ({
-    inputTokens:
-      estimateTextTokens([call.body.messages, call.body.tools]) +
-      call.body.messages.length * TOKENS_AROUND_A_MESSAGE,
+    inputTokens: call.estimatedInputTokens(),
     cachedInputTokens: 0,
     outputTokens,
     reasoningTokens: undefined,

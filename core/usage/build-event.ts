@@ -1,6 +1,7 @@
 /** The usage event of one call, from what the request path knows when its books close. */
 import type { Route } from '../catalog/snapshot.ts';
 import type { EpochMs } from '../clock.ts';
+import type { Dialect } from '../dialects/dialect.ts';
 import { monthName } from '../limits/periods.ts';
 import type { Demand } from '../limits/reserve.ts';
 import type { NanoUsd } from '../money.ts';
@@ -15,7 +16,7 @@ export interface CallFacts {
   readonly receivedAtMs: EpochMs;
   readonly caller: Caller;
   readonly tags: Tags;
-  readonly dialect: 'openai';
+  readonly dialect: Dialect;
   readonly alias: string;
   readonly tier: string;
   readonly stream: boolean;

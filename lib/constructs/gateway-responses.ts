@@ -1,6 +1,6 @@
 /** What API Gateway answers by itself, in the words of core's error table: callers parse one dialect, whoever says no. */
 import { ResponseType, type RestApi } from 'aws-cdk-lib/aws-apigateway';
-import { openAiErrorBody } from '../../core/dialects/openai/errors.ts';
+import { openAiVoice } from '../../core/dialects/openai/voice.ts';
 import { ERRORS, type ErrorCode } from '../../core/errors.ts';
 
 export function addGatewayResponses(api: RestApi): void {
@@ -79,5 +79,5 @@ const refusals: readonly Refusal[] = [
 
 /** API Gateway fills `$context.requestId` in. */
 function body({ code, message }: Refusal): string {
-  return openAiErrorBody({ code, message, gateway: { request_id: '$context.requestId' } });
+  return openAiVoice.error({ code, message, gateway: { request_id: '$context.requestId' } });
 }

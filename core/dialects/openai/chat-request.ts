@@ -4,14 +4,13 @@
  * Source: OpenAI API reference, "Create chat completion".
  */
 import * as z from 'zod/mini';
-import { GatewayError } from '../../errors.ts';
+import type { Target } from '../call.ts';
+import { invalidField, parseJsonBody } from '../request-body.ts';
 
 const MAX_MESSAGES = 10_000;
 const MAX_CHOICES = 128;
 const MAX_TOKENS = 10_000_000;
 const MAX_METADATA = 16;
-/** Schemas of tools are the deepest that callers send; providers stop at far fewer. */
-const MAX_DEPTH = 100;
 
 const tokens = z.int().check(z.minimum(1), z.maximum(MAX_TOKENS));
 const loose = z.optional(z.unknown());
@@ -89,45 +88,17 @@ const NOT_FORWARDED: readonly (keyof ChatRequestBody)[] = [
   'service_tier',
 ];
 
-export interface ChatCall {
-  readonly alias: string;
-  readonly stream: boolean;
-  /** The caller wants the usage chunk; upstream is always asked for it. */
-  readonly wantsUsage: boolean;
-  readonly maxOutputTokens: number | undefined;
-  readonly choices: number;
-  readonly tags: Readonly<Record<string, string>>;
-  readonly endUser: string | undefined;
-  readonly body: ChatRequestBody;
-}
-
 /** Throws GatewayError `invalid_request` that names the field. */
-export function parseChatRequest(body: Uint8Array): ChatCall {
-  const parsed = chatRequestSchema.safeParse(parseJson(body));
+export function parseChatRequest(body: Uint8Array): ChatRequestBody {
+  const parsed = chatRequestSchema.safeParse(parseJsonBody(body));
   if (!parsed.success) throw invalidField(parsed.error.issues[0]);
-  const request = parsed.data;
-  return {
-    alias: request.model,
-    stream: request.stream === true,
-    wantsUsage: request.stream_options?.include_usage === true,
-    maxOutputTokens: request.max_completion_tokens ?? request.max_tokens ?? undefined,
-    choices: request.n ?? 1,
-    tags: request.metadata ?? {},
-    endUser: request.user ?? undefined,
-    body: request,
-  };
+  return parsed.data;
 }
 
-export interface Upstream {
-  readonly model: string;
-  readonly maxOutputTokens: number;
-}
-
-/** The body for an OpenAI-compatible provider: model and maximum replaced, usage always asked for. */
+/** The body for a provider of the same dialect: model and maximum replaced, usage always asked for. */
 export function upstreamChatBody(
-  { body, stream }: ChatCall,
-  { model, maxOutputTokens }: Upstream,
-  extra: Readonly<Record<string, string>>,
+  body: ChatRequestBody,
+  { model, maxOutputTokens, extra }: Target,
 ): string {
   const forwarded: Record<string, unknown> = { ...body, model, ...extra };
   for (const field of NOT_FORWARDED) delete forwarded[field];
@@ -138,51 +109,8 @@ export function upstreamChatBody(
       ? 'max_tokens'
       : 'max_completion_tokens'
   ] = maxOutputTokens;
-  if (stream) forwarded['stream_options'] = { ...body.stream_options, include_usage: true };
+  if (body.stream === true)
+    forwarded['stream_options'] = { ...body.stream_options, include_usage: true };
   else delete forwarded['stream_options'];
   return JSON.stringify(forwarded);
-}
-
-const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-
-function parseJson(body: Uint8Array): unknown {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(decoder.decode(body));
-  } catch {
-    // The parser's own message quotes the body, and prompts stay out of logs.
-    throw new GatewayError('invalid_request', 'The body is not valid JSON in UTF-8.');
-  }
-  if (isDeeperThan(parsed, MAX_DEPTH)) {
-    throw new GatewayError(
-      'invalid_request',
-      `The body is nested deeper than ${MAX_DEPTH} levels.`,
-    );
-  }
-  return parsed;
-}
-
-/** Looks no deeper than the bound itself: what is deeper would overflow whoever walks or writes it. */
-function isDeeperThan(value: unknown, levels: number): boolean {
-  if (typeof value !== 'object' || value === null) return false;
-  if (levels === 0) return true;
-  return Object.values(value).some((each) => isDeeperThan(each, levels - 1));
-}
-
-function invalidField(issue: z.core.$ZodIssue | undefined): GatewayError {
-  const param =
-    issue === undefined
-      ? undefined
-      : issue.path
-          .concat(issue.code === 'unrecognized_keys' ? issue.keys.slice(0, 1) : [])
-          .join('.')
-          .slice(0, 200);
-  const name = param === undefined || param === '' ? 'body' : param;
-  const what =
-    issue?.code === 'unrecognized_keys'
-      ? 'is not a field that this gateway forwards'
-      : (issue?.message ?? 'is not valid').slice(0, 200);
-  return new GatewayError('invalid_request', `Invalid value for '${name}': ${what}.`, {
-    param: name,
-  });
 }

@@ -2,8 +2,14 @@
 import { GatewayError } from '../../errors.ts';
 import type { ChatRequestBody } from './chat-request.ts';
 
-/** Number of images in the messages. Throws GatewayError for content whose tokens nothing bounds. */
-export function countImages(messages: ChatRequestBody['messages']): number {
+/**
+ * Above the largest image that providers of the OpenAI dialect bill: 10,000 patches in original detail
+ * (OpenAI, "Images and vision", patch budgets of 2026).
+ */
+const TOKENS_PER_IMAGE = 12_000;
+
+/** Upper bound of the tokens of all images. Throws GatewayError for content whose tokens nothing bounds. */
+export function imageTokens(messages: ChatRequestBody['messages']): number {
   let images = 0;
   for (const message of messages) {
     const content = message['content'];
@@ -15,7 +21,7 @@ export function countImages(messages: ChatRequestBody['messages']): number {
       if (type === 'file' || type === 'input_audio') throw unbounded(type);
     }
   }
-  return images;
+  return images * TOKENS_PER_IMAGE;
 }
 
 /** A document can hold any number of pages, and audio has prices of its own, which no model here has yet. */

@@ -1,9 +1,9 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Provider } from '../../../../core/catalog/snapshot.ts';
-import { parseChatRequest } from '../../../../core/dialects/openai/chat-request.ts';
+import { chatCall } from '../../../../core/dialects/openai/chat-call.ts';
 import { GatewayError } from '../../../../core/errors.ts';
-import { chatHttpRequest } from '../../../../core/providers/openai-compatible.ts';
+import { PROVIDERS } from '../../../../core/providers/registry.ts';
 
 const MESSAGES = [{ role: 'user', content: 'Hi' }];
 const OPENAI: Provider = {
@@ -16,20 +16,20 @@ const OPENAI: Provider = {
 };
 
 function parse(body: unknown) {
-  return parseChatRequest(Buffer.from(typeof body === 'string' ? body : JSON.stringify(body)));
+  return chatCall(Buffer.from(typeof body === 'string' ? body : JSON.stringify(body)));
 }
 
 function sent(body: Record<string, unknown>, provider: Provider = OPENAI, tenantId = 'acme') {
   const call = parse({ model: 'alias', messages: MESSAGES, ...body });
-  const request = chatHttpRequest({
-    provider,
-    call,
-    upstream: { model: 'real-model', maxOutputTokens: 99 },
-    apiKey: 'provider-secret',
-    tenantId,
-    requestId: 'req_1',
-  });
-  return { ...request, json: JSON.parse(request.body) };
+  const facts = { provider, dialect: call.dialect, apiKey: 'provider-secret', tenantId };
+  const { extra, request } = PROVIDERS[provider.kind];
+  const target = { dialect: call.dialect, model: 'real-model', maxOutputTokens: 99 };
+  const exchange = call.pass({ ...target, extra: extra?.(facts) ?? {} });
+  return {
+    ...request({ ...facts, ...target, stream: call.stream, requestId: 'req_1' }),
+    body: exchange.body,
+    json: JSON.parse(exchange.body),
+  };
 }
 
 describe('what a provider is sent', () => {
@@ -126,7 +126,7 @@ describe('any body', () => {
     ['100,000 levels that never end', Buffer.from('['.repeat(100_000))],
     ['100,000 levels', deepContent(100_000)],
   ])('of %s is refused', (_name, bytes) => {
-    expect(() => parseChatRequest(bytes)).toThrow(GatewayError);
+    expect(() => chatCall(bytes)).toThrow(GatewayError);
   });
 
   it('with a duplicate key means its last value, here and upstream', () => {

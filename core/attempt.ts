@@ -3,28 +3,36 @@
  * that event a failure is thrown and another route may be tried; after it an error can only be an event
  * of the stream. The books are closed behind the last byte, whether the caller is still there or not.
  */
+
+import type { Provider } from './catalog/snapshot.ts';
 import type { EpochMs } from './clock.ts';
-import { readChatAnswer } from './dialects/openai/chat-answer.ts';
-import { type ChatStream, createChatStream } from './dialects/openai/chat-stream.ts';
-import { openAiErrorEvent } from './dialects/openai/errors.ts';
+import type { AnswerStream, Call, Exchange } from './dialects/call.ts';
 import { asGatewayError, type ErrorCode, GatewayError } from './errors.ts';
 import { isRunaway } from './limits/bound.ts';
 import { formatUsd } from './money.ts';
-import { type ChatDispatch, chatHttpRequest } from './providers/openai-compatible.ts';
+import type { UpstreamCall } from './providers/provider.ts';
 import { type UpstreamResponse, upstreamRefusal } from './providers/upstream.ts';
 import type { GatewayResponse } from './response.ts';
 import type { Ports } from './serve.ts';
 import type { CallBooks } from './usage/books.ts';
 
-export interface ChatAttempt {
+export interface Attempt {
   facts: CallBooks['facts'];
+  /** Fields of the caller's body that the provider does not get. */
+  readonly dropped: readonly string[];
   answer(context: {
     readonly headers: Readonly<Record<string, string>>;
     readonly deadlineMs: EpochMs;
   }): GatewayResponse;
 }
 
-export interface AttemptRequest extends ChatDispatch {
+export interface AttemptRequest {
+  readonly provider: Provider;
+  readonly call: Call;
+  readonly exchange: Exchange;
+  readonly upstream: UpstreamCall;
+  readonly maxOutputTokens: number;
+  readonly requestId: string;
   readonly deadlineMs: EpochMs;
   readonly books: CallBooks;
 }
@@ -37,11 +45,12 @@ const MAX_ERROR_BYTES = 64_000;
 const DRAIN_MS = 20_000;
 
 /** Throws GatewayError while another route may still be tried. */
-export async function chatAttempt(ports: Ports, request: AttemptRequest): Promise<ChatAttempt> {
+export async function openAttempt(ports: Ports, request: AttemptRequest): Promise<Attempt> {
   const { connectTimeoutMs, firstByteTimeoutMs, idleTimeoutMs } = request.provider;
-  const { deadlineMs, books } = request;
+  const { deadlineMs, books, exchange, upstream } = request;
   const response = await ports.upstream.send({
-    ...chatHttpRequest(request),
+    ...upstream,
+    body: exchange.body,
     connectTimeoutMs,
     firstByteTimeoutMs,
     idleTimeoutMs,
@@ -53,26 +62,36 @@ export async function chatAttempt(ports: Ports, request: AttemptRequest): Promis
   }
   return request.call.stream
     ? streamedAttempt(ports, request, response)
-    : wholeAttempt(books, response);
+    : wholeAttempt({ books, exchange, response });
 }
 
 function statusError(response: UpstreamResponse, body: Buffer, nowMs: EpochMs): GatewayError {
   if (response.status >= 200 && response.status < 400) {
     return new GatewayError(
       'upstream_error',
-      'The provider answered with something that is not a chat completion.',
+      'The provider answered with something that is no answer to this request.',
       { cause: `provider status ${response.status}` },
     );
   }
   return upstreamRefusal({ status: response.status, headers: response.headers, body }, nowMs);
 }
 
-async function wholeAttempt(books: CallBooks, response: UpstreamResponse): Promise<ChatAttempt> {
-  const body = await readAll(response, MAX_ANSWER_BYTES);
-  const { usage, estimatedOutputTokens } = readChatAnswer(body);
+async function wholeAttempt({
+  books,
+  exchange,
+  response,
+}: {
+  books: CallBooks;
+  exchange: Exchange;
+  response: UpstreamResponse;
+}): Promise<Attempt> {
+  const { body, usage, estimatedOutputTokens } = exchange.whole(
+    await readAll(response, MAX_ANSWER_BYTES),
+  );
   books.answered();
   return {
     facts: books.facts,
+    dropped: exchange.dropped,
     answer: ({ headers }) => ({
       status: 200,
       headers: {
@@ -110,7 +129,7 @@ interface Relay {
   readonly request: AttemptRequest;
   readonly response: UpstreamResponse;
   readonly chunks: Chunks;
-  readonly stream: ChatStream;
+  readonly stream: AnswerStream;
   /** What the first event was made of; sent as soon as the status is committed. */
   readonly first: Buffer;
 }
@@ -120,9 +139,9 @@ async function streamedAttempt(
   ports: Ports,
   request: AttemptRequest,
   response: UpstreamResponse,
-): Promise<ChatAttempt> {
+): Promise<Attempt> {
   const chunks = response.body[Symbol.asyncIterator]();
-  const stream = createChatStream({ wantsUsage: request.call.wantsUsage });
+  const stream = request.exchange.stream();
   const parts: Buffer[] = [];
   while (!stream.hasBegun()) {
     const next = await chunks.next();
@@ -133,13 +152,14 @@ async function streamedAttempt(
     if (next.done === true || stream.hasFailed() || stream.isComplete()) {
       response.abort();
       throw new GatewayError('upstream_error', 'The provider failed before it said anything.', {
-        cause: 'no chat completion chunk in the stream',
+        cause: 'no event of an answer in the stream',
       });
     }
   }
   request.books.answered();
   return {
     facts: request.books.facts,
+    dropped: request.exchange.dropped,
     answer: ({ headers, deadlineMs }) => {
       const closed = Promise.withResolvers<void>();
       const body = started(
@@ -186,8 +206,9 @@ interface RelayEnd {
 async function* relay(ports: Ports, call: Relay, end: RelayEnd): AsyncGenerator<Uint8Array> {
   let errorCode: ErrorCode | undefined;
   let left = true;
+  const { keepAlive } = call.request.call.voice;
   try {
-    yield call.first.length > 0 ? call.first : KEEP_ALIVE;
+    yield call.first.length > 0 ? call.first : keepAlive;
     try {
       for await (const out of transformed(call)) yield out;
       errorCode = call.stream.isComplete() ? undefined : 'upstream_error';
@@ -196,13 +217,11 @@ async function* relay(ports: Ports, call: Relay, end: RelayEnd): AsyncGenerator<
       ports.report('stream broke', fault);
     }
     left = false;
-    if (errorCode !== undefined) yield errorEvent(errorCode, call.request.requestId);
+    if (errorCode !== undefined) yield errorEvent(errorCode, call.request);
   } finally {
     end.close(finish(ports, call, { left, errorCode, deadlineMs: end.deadlineMs }));
   }
 }
-
-const KEEP_ALIVE = Buffer.from(': ping\n\n');
 
 async function* transformed({
   request,
@@ -210,11 +229,11 @@ async function* transformed({
   chunks,
   stream,
 }: Relay): AsyncGenerator<Uint8Array> {
-  const allowed = request.upstream.maxOutputTokens * request.call.choices;
+  const allowed = request.maxOutputTokens * request.call.choices;
   while (!stream.hasFailed() && !stream.isComplete()) {
     const next = await chunks.next();
     if (next.done === true) return;
-    const out = next.value === 'quiet' ? KEEP_ALIVE : stream.push(next.value);
+    const out = next.value === 'quiet' ? request.call.voice.keepAlive : stream.push(next.value);
     if (out.length > 0) yield out;
     if (isRunaway(stream.estimatedOutputTokens(), allowed)) {
       response.abort();
@@ -227,12 +246,12 @@ async function* transformed({
   }
 }
 
-function errorEvent(code: ErrorCode, requestId: string): Buffer {
+function errorEvent(code: ErrorCode, { call, requestId }: AttemptRequest): Buffer {
   const message =
     code === 'upstream_timeout'
       ? 'The provider fell silent in the middle of the answer.'
       : 'The provider failed in the middle of the answer.';
-  return Buffer.from(openAiErrorEvent({ code, message, gateway: { request_id: requestId } }));
+  return Buffer.from(call.voice.errorEvent({ code, message, gateway: { request_id: requestId } }));
 }
 
 async function finish(

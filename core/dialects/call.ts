@@ -1,0 +1,112 @@
+/**
+ * One call as the request path sees it, whatever dialect it came in. A dialect's parser builds it from the
+ * body; the request path bounds, reserves and relays without knowing a field of any dialect. It never
+ * decides where a call goes or what it may cost.
+ */
+import type { TokenUsage } from '../usage/tokens.ts';
+import type { AnswerEvent } from './answer.ts';
+import type { Conversation } from './conversation.ts';
+import type { Dialect } from './dialect.ts';
+import type { Voice } from './voice.ts';
+
+export interface Call {
+  readonly dialect: Dialect;
+  /** How this caller is told of errors, limits and silence. */
+  readonly voice: Voice;
+  readonly alias: string;
+  readonly stream: boolean;
+  /** The caller's own maximum; undefined where the policy's default applies. Zero where there is no output to bound. */
+  readonly maxOutputTokens: number | undefined;
+  /** Answers asked for at once; each may be as long as the maximum. */
+  readonly choices: number;
+  /** Upper bound of the input tokens that the bytes of the body do not bound: images, and what providers add for tools. */
+  readonly tokensBesideText: number;
+  readonly tags: Readonly<Record<string, string>>;
+  readonly endUser: string | undefined;
+  /** Tokens of the input as counted here, for providers that report none. Walks the whole body. */
+  estimatedInputTokens(): number;
+  /** The exchange with a provider of the same dialect: bytes pass but for what must change. */
+  pass(target: Target): Exchange;
+  /** What another dialect needs to say the same; absent where only the same dialect can serve the call. */
+  readonly translation?: Translation;
+}
+
+/** What of the call the provider gets to see in the gateway's own words. */
+export interface Target {
+  readonly dialect: Dialect;
+  /** The model's name at the provider. */
+  readonly model: string;
+  readonly maxOutputTokens: number;
+  /** Fields that the provider's kind adds to the body, such as a cache salt. */
+  readonly extra: Readonly<Record<string, unknown>>;
+}
+
+/** One call to one provider: the body to send, and how to read what comes back. */
+export interface Exchange {
+  readonly body: string;
+  /** Fields of the caller's body that the provider cannot express and that were left out, by a table in the docs. */
+  readonly dropped: readonly string[];
+  stream(): AnswerStream;
+  /** Throws GatewayError `upstream_error` when the bytes are no answer in the provider's dialect. */
+  whole(body: Buffer): WholeAnswer;
+}
+
+export interface WholeAnswer {
+  /** What the caller gets. */
+  readonly body: Buffer;
+  readonly usage: TokenUsage | undefined;
+  readonly estimatedOutputTokens: number;
+}
+
+/** A streamed answer on its way: the provider's bytes in, the caller's bytes out. */
+export interface AnswerStream {
+  /** The bytes to send on for these bytes from the provider; whole events only. */
+  push(chunk: Uint8Array): Buffer;
+  /** True from the first event that carries content: now the status may be committed. */
+  hasBegun(): boolean;
+  hasFailed(): boolean;
+  /** True when the provider closed the stream as its dialect demands. */
+  isComplete(): boolean;
+  usage(): TokenUsage | undefined;
+  /** Tokens of the answer as counted from its text. */
+  estimatedOutputTokens(): number;
+}
+
+/** The caller's side of a translation. */
+export interface Translation {
+  /** Throws GatewayError `invalid_request` naming the field that no other dialect can express. */
+  conversation(): Conversation;
+  /** A stream in the caller's dialect, event by event. `model` is the alias that the caller named. */
+  encoder(context: AnswerContext): AnswerEncoder;
+  /** A whole answer in the caller's dialect. */
+  render(events: readonly AnswerEvent[], context: AnswerContext): string;
+}
+
+export interface AnswerContext {
+  readonly requestId: string;
+  readonly model: string;
+  /** Epoch seconds. */
+  readonly createdAtSeconds: number;
+}
+
+export interface AnswerEncoder {
+  /** The text to send for this event; empty where it says nothing yet. */
+  encode(event: AnswerEvent): string;
+}
+
+/** The provider's side of a translation. */
+export interface Outbound {
+  /** Throws GatewayError `invalid_request` naming the field that this dialect cannot express. */
+  encode(
+    conversation: Conversation,
+    target: Target & { readonly stream: boolean },
+  ): Pick<Exchange, 'body' | 'dropped'>;
+  decoder(): AnswerDecoder;
+  /** Throws GatewayError `upstream_error` when the bytes are no answer in this dialect. */
+  decodeWhole(body: Buffer): readonly AnswerEvent[];
+}
+
+export interface AnswerDecoder {
+  /** The events that these bytes complete. Junk is an event of kind `error`. */
+  push(chunk: Uint8Array): readonly AnswerEvent[];
+}

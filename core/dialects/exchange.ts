@@ -1,0 +1,115 @@
+/**
+ * How one call is put to one provider: untouched where both speak the same dialect, translated both ways
+ * where they do not. A translation is a decoder of the provider's bytes and an encoder of the caller's.
+ */
+
+import { GatewayError } from '../errors.ts';
+import { createTokenEstimate, type TokenUsage } from '../usage/tokens.ts';
+import type { AnswerEvent } from './answer.ts';
+import type {
+  AnswerContext,
+  AnswerDecoder,
+  AnswerEncoder,
+  AnswerStream,
+  Call,
+  Exchange,
+  Target,
+  WholeAnswer,
+} from './call.ts';
+import type { Dialect } from './dialect.ts';
+import { OUTBOUND } from './outbound.ts';
+
+/** The dialect in which a provider is asked: the caller's own where it speaks it; undefined when it cannot serve the call. */
+export function dialectFor(call: Call, speaks: readonly Dialect[]): Dialect | undefined {
+  if (speaks.includes(call.dialect)) return call.dialect;
+  if (call.translation === undefined) return undefined;
+  return speaks.find((dialect) => OUTBOUND[dialect] !== undefined);
+}
+
+/** Throws GatewayError `invalid_request` naming the field that the provider's dialect cannot express. */
+export function openExchange(call: Call, target: Target, context: AnswerContext): Exchange {
+  if (target.dialect === call.dialect) return call.pass(target);
+  const outbound = OUTBOUND[target.dialect];
+  const { translation } = call;
+  if (outbound === undefined || translation === undefined) {
+    throw new GatewayError('invalid_request', 'This model cannot be called in this dialect.', {
+      param: 'model',
+    });
+  }
+  const { body, dropped } = outbound.encode(translation.conversation(), {
+    ...target,
+    stream: call.stream,
+  });
+  return {
+    body,
+    dropped,
+    stream: () => translatedStream(outbound.decoder(), translation.encoder(context)),
+    whole: (answer) => {
+      const events = outbound.decodeWhole(answer);
+      return { ...heard(events), body: Buffer.from(translation.render(events, context)) };
+    },
+  };
+}
+
+function heard(events: readonly AnswerEvent[]): Omit<WholeAnswer, 'body'> {
+  const said = createTokenEstimate();
+  let usage: TokenUsage | undefined;
+  for (const event of events) {
+    if (event.kind === 'usage') usage = event.usage;
+    said.add(textOf(event));
+  }
+  return { usage, estimatedOutputTokens: said.tokens() };
+}
+
+function translatedStream(decoder: AnswerDecoder, encoder: AnswerEncoder): AnswerStream {
+  const said = createTokenEstimate();
+  let begun = false;
+  let failed = false;
+  let complete = false;
+  let usage: TokenUsage | undefined;
+
+  function take(event: AnswerEvent): string {
+    if (failed || complete) return '';
+    switch (event.kind) {
+      case 'error':
+        failed = true;
+        return '';
+      case 'end':
+        complete = true;
+        break;
+      case 'usage':
+        usage = event.usage;
+        break;
+      case 'begin':
+        break;
+      default:
+        begun = true;
+        said.add(textOf(event));
+    }
+    return encoder.encode(event);
+  }
+
+  return {
+    push: (chunk) => Buffer.from(decoder.push(chunk).map(take).join('')),
+    hasBegun: () => begun,
+    hasFailed: () => failed,
+    isComplete: () => complete,
+    usage: () => usage,
+    estimatedOutputTokens: said.tokens,
+  };
+}
+
+function textOf(event: AnswerEvent): string {
+  switch (event.kind) {
+    case 'text':
+    case 'refusal':
+    case 'thinking':
+      return event.text;
+    case 'tool-call':
+      return event.name;
+    case 'tool-arguments':
+      return event.json;
+    default:
+      return '';
+  }
+}

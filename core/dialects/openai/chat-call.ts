@@ -1,0 +1,41 @@
+/** A chat completion call: its facts for the request path, and its exchange with providers that speak chat too. */
+import type { Call, Target } from '../call.ts';
+import { readChatAnswer } from './chat-answer.ts';
+import { type ChatRequestBody, parseChatRequest, upstreamChatBody } from './chat-request.ts';
+import { createChatStream } from './chat-stream.ts';
+import { imageTokens } from './content.ts';
+import { estimateTextTokens } from './text.ts';
+import { openAiVoice } from './voice.ts';
+
+/** Role and delimiters that models of the OpenAI dialect add to each message. */
+const TOKENS_AROUND_A_MESSAGE = 4;
+
+/** Throws GatewayError `invalid_request` that names the field. */
+export function chatCall(bytes: Uint8Array): Call {
+  const body = parseChatRequest(bytes);
+  return {
+    dialect: 'openai-chat',
+    voice: openAiVoice,
+    alias: body.model,
+    stream: body.stream === true,
+    maxOutputTokens: body.max_completion_tokens ?? body.max_tokens ?? undefined,
+    choices: body.n ?? 1,
+    tokensBesideText: imageTokens(body.messages),
+    tags: body.metadata ?? {},
+    endUser: body.user ?? undefined,
+    estimatedInputTokens: () =>
+      estimateTextTokens([body.messages, body.tools]) +
+      body.messages.length * TOKENS_AROUND_A_MESSAGE,
+    pass: (target: Target) => ({
+      body: upstreamChatBody(body, target),
+      dropped: [],
+      stream: () => createChatStream({ wantsUsage: wantsUsage(body) }),
+      whole: (answer) => ({ ...readChatAnswer(answer), body: answer }),
+    }),
+  };
+}
+
+/** The caller wants the usage chunk; upstream is always asked for it. */
+function wantsUsage({ stream_options }: ChatRequestBody): boolean {
+  return stream_options?.include_usage === true;
+}

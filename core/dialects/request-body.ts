@@ -1,0 +1,52 @@
+/** What all dialects do to a caller's body: bytes to JSON within bounds, and a clear word about what is wrong. */
+import type * as z from 'zod/mini';
+import { GatewayError } from '../errors.ts';
+
+/** Schemas of tools are the deepest that callers send; providers stop at far fewer. */
+const MAX_DEPTH = 100;
+
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/** Throws GatewayError `invalid_request` for what is not JSON in UTF-8, or too deep to walk. */
+export function parseJsonBody(body: Uint8Array): unknown {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(decoder.decode(body));
+  } catch {
+    // The parser's own message quotes the body, and prompts stay out of logs.
+    throw new GatewayError('invalid_request', 'The body is not valid JSON in UTF-8.');
+  }
+  if (isDeeperThan(parsed, MAX_DEPTH)) {
+    throw new GatewayError(
+      'invalid_request',
+      `The body is nested deeper than ${MAX_DEPTH} levels.`,
+    );
+  }
+  return parsed;
+}
+
+/** Looks no deeper than the bound itself: what is deeper would overflow whoever walks or writes it. */
+function isDeeperThan(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  if (levels === 0) return true;
+  return Object.values(value).some((each) => isDeeperThan(each, levels - 1));
+}
+
+/** The first thing that is wrong with the body, by the field's name. */
+export function invalidField(issue: z.core.$ZodIssue | undefined): GatewayError {
+  const param =
+    issue === undefined
+      ? undefined
+      : issue.path
+          .concat(issue.code === 'unrecognized_keys' ? issue.keys.slice(0, 1) : [])
+          .join('.')
+          .slice(0, 200);
+  const name = param === undefined || param === '' ? 'body' : param;
+  const what =
+    issue?.code === 'unrecognized_keys'
+      ? 'is not a field that this gateway forwards'
+      : (issue?.message ?? 'is not valid').slice(0, 200);
+  return new GatewayError('invalid_request', `Invalid value for '${name}': ${what}.`, {
+    param: name,
+  });
+}

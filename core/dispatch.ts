@@ -1,0 +1,121 @@
+/**
+ * The call on its way to a provider: routes in their order, the key of each, the call in the provider's
+ * words. Falls back only while nothing can have been billed; after that the one attempt is the answer.
+ */
+import { type Attempt, type AttemptRequest, openAttempt } from './attempt.ts';
+import type { Provider, Route } from './catalog/snapshot.ts';
+import type { EpochMs } from './clock.ts';
+import type { Call } from './dialects/call.ts';
+import { dialectFor, openExchange } from './dialects/exchange.ts';
+import { asGatewayError, GatewayError } from './errors.ts';
+import { PROVIDERS } from './providers/registry.ts';
+import { isWorthAnotherRoute, UpstreamFault } from './providers/upstream.ts';
+import type { Selection } from './routing/select-routes.ts';
+import type { GatewayRequest, Ports } from './serve.ts';
+import type { Caller } from './tenancy/authenticate.ts';
+import type { CallBooks } from './usage/books.ts';
+
+export interface Dispatch {
+  readonly caller: Caller;
+  readonly call: Call;
+  readonly selection: Selection;
+  readonly maxOutputTokens: number;
+  readonly deadlineMs: EpochMs;
+  readonly books: CallBooks;
+}
+
+/** Tries the routes in order until one answers; falls back only while nothing can have been billed. */
+export async function firstAnswer(
+  ports: Ports,
+  request: GatewayRequest,
+  dispatch: Dispatch,
+): Promise<Attempt> {
+  let last: GatewayError | undefined;
+  for (const candidate of dispatch.selection.routes) {
+    try {
+      return await tryRoute(ports, request, { ...dispatch, route: candidate });
+    } catch (thrown) {
+      last = asGatewayError(thrown);
+      const mayBeBilled = last instanceof UpstreamFault && last.phase !== 'unsent';
+      if (mayBeBilled || !isWorthAnotherRoute(last)) break;
+      ports.report('route failed', last);
+    }
+  }
+  throw last ?? new GatewayError('upstream_error', 'The model has no route.');
+}
+
+async function tryRoute(
+  ports: Ports,
+  request: GatewayRequest,
+  dispatch: Dispatch & { readonly route: Route },
+): Promise<Attempt> {
+  const { caller, route: candidate } = dispatch;
+  const provider = caller.policy.providers[candidate.provider];
+  if (provider === undefined)
+    throw new GatewayError('upstream_misconfigured', 'The route of this model has no provider.', {
+      cause: candidate.provider,
+    });
+  const apiKey = await ports.providerKeys.get(provider);
+  const attempt = (key: string | undefined) =>
+    openAttempt(ports, attemptRequest(ports, request, { ...dispatch, provider, apiKey: key }));
+  try {
+    return await attempt(apiKey);
+  } catch (thrown) {
+    if (!isKeyRejected(thrown)) throw thrown;
+    // A key rotated at the provider: read the secret once more, and try again only if it changed.
+    const fresh = await ports.providerKeys.get(provider, { afterRejection: true });
+    if (fresh === apiKey) throw thrown;
+    return attempt(fresh);
+  }
+}
+
+/** The call in the provider's words. Throws GatewayError, before anything is sent, where there are none for it. */
+function attemptRequest(
+  { clock }: Ports,
+  request: GatewayRequest,
+  dispatch: Dispatch & {
+    readonly route: Route;
+    readonly provider: Provider;
+    readonly apiKey: string | undefined;
+  },
+): AttemptRequest {
+  const { caller, call, route: candidate, provider, apiKey } = dispatch;
+  const { maxOutputTokens, deadlineMs, books } = dispatch;
+  const { requestId } = request;
+  const adapter = PROVIDERS[provider.kind];
+  const dialect = dialectFor(call, adapter.speaks);
+  if (dialect === undefined)
+    throw new GatewayError('invalid_request', 'This model cannot serve this kind of request.', {
+      param: 'model',
+    });
+  const { model } = candidate;
+  const { tenantId } = caller.key;
+  const extra = adapter.extra?.({ provider, dialect, apiKey, tenantId }) ?? {};
+  const exchange = openExchange(
+    call,
+    { dialect, model, maxOutputTokens, extra },
+    { requestId, model: call.alias, createdAtSeconds: Math.floor(clock.nowMs() / 1000) },
+  );
+  books.dispatched(candidate);
+  return {
+    provider,
+    call,
+    exchange,
+    upstream: adapter.request({
+      provider,
+      dialect,
+      model,
+      stream: call.stream,
+      apiKey,
+      requestId,
+    }),
+    maxOutputTokens,
+    requestId,
+    deadlineMs,
+    books,
+  };
+}
+
+function isKeyRejected(thrown: unknown): boolean {
+  return thrown instanceof GatewayError && thrown.code === 'upstream_misconfigured';
+}
