@@ -34,22 +34,20 @@ export interface UpstreamPort {
  */
 export type BrokenPhase = 'unsent' | 'sent' | 'answering';
 
-/** A provider that could not be reached, or fell silent. */
+const FAULTS = {
+  upstream_unreachable: 'The provider could not be reached.',
+  upstream_timeout: 'The provider did not answer in time.',
+  upstream_error: 'The provider broke off its answer.',
+} as const;
+
+export type UpstreamFaultCode = keyof typeof FAULTS;
+
+/** A provider that could not be reached, fell silent, or broke its answer off. */
 export class UpstreamFault extends GatewayError {
   readonly phase: BrokenPhase;
 
-  constructor(
-    code: 'upstream_unreachable' | 'upstream_timeout' | 'upstream_error',
-    phase: BrokenPhase,
-    cause?: unknown,
-  ) {
-    super(
-      code,
-      code === 'upstream_timeout'
-        ? 'The provider did not answer in time.'
-        : 'The provider could not be reached.',
-      { cause },
-    );
+  constructor(code: UpstreamFaultCode, phase: BrokenPhase, cause?: unknown) {
+    super(code, FAULTS[code], { cause });
     this.phase = phase;
   }
 }

@@ -1,0 +1,101 @@
+/** The first half of a call to a provider: from nothing to the head of its answer. */
+import type http from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { Clock } from '../../core/clock.ts';
+import {
+  type BrokenPhase,
+  UpstreamFault,
+  type UpstreamFaultCode,
+  type UpstreamRequest,
+} from '../../core/providers/upstream.ts';
+import type { UpstreamPool } from './upstream-pool.ts';
+
+/** Under the 60 s after which load balancers close an idle connection, and the wall clock counts on while a function is frozen. */
+const MAX_IDLE_MS = 30_000;
+
+/** `'stale'` when the pooled connection had died before the call was written to it. Throws UpstreamFault. */
+export async function awaitHead(
+  { pool, clock }: { readonly pool: UpstreamPool; readonly clock: Clock },
+  request: UpstreamRequest,
+): Promise<http.IncomingMessage | 'stale'> {
+  const remainingMs = request.deadlineMs - clock.nowMs();
+  if (remainingMs <= 0) throw new UpstreamFault('upstream_timeout', 'unsent', 'no time is left');
+  const body = Buffer.from(request.body);
+  const call = pool.open(new URL(request.url), {
+    ...request.headers,
+    'content-length': String(body.length),
+    'accept-encoding': 'identity',
+  });
+
+  const head = Promise.withResolvers<http.IncomingMessage | 'stale'>();
+  let phase: BrokenPhase = 'unsent';
+  const fail = (code: UpstreamFaultCode, cause: unknown) =>
+    head.reject(new UpstreamFault(code, phase, cause));
+  const giveUp = (code: UpstreamFaultCode, cause: string) => {
+    fail(code, cause);
+    call.destroy();
+  };
+  const connectTimer = setTimeout(
+    () => giveUp('upstream_unreachable', 'connect time-out'),
+    request.connectTimeoutMs,
+  );
+  const firstByteTimer = setTimeout(
+    () => giveUp('upstream_timeout', 'no response head'),
+    Math.min(request.firstByteTimeoutMs, remainingMs),
+  );
+  const connected = () => {
+    phase = 'sent';
+    clearTimeout(connectTimer);
+  };
+  const write = () => {
+    connected();
+    call.end(body);
+  };
+  call.once('socket', (socket) => {
+    if (call.reusedSocket) {
+      writeIfAlive(pool, socket, { write, discard: () => head.resolve('stale') });
+    } else {
+      // Node writes this only once the connection is there.
+      call.end(body);
+      socket.once('encrypted' in socket ? 'secureConnect' : 'connect', connected);
+    }
+  });
+  call.once('response', head.resolve);
+  call.on('error', (cause) => {
+    if (phase === 'unsent' && call.reusedSocket) head.resolve('stale');
+    else if (isMalformed(cause))
+      head.reject(new UpstreamFault('upstream_error', 'answering', cause));
+    else fail('upstream_unreachable', cause);
+  });
+  // A server that switches protocols is hung up on without an error.
+  call.once('close', () => fail('upstream_error', 'closed without an answer'));
+  try {
+    return await head.promise;
+  } finally {
+    clearTimeout(connectTimer);
+    clearTimeout(firstByteTimer);
+  }
+}
+
+/**
+ * A server that hung up while nobody looked (a function is frozen between calls), or sent what nobody asked
+ * for, has told the kernel, and the event loop asks the kernel between one immediate and the next. What is
+ * written after that can still cross a hang-up on its way, but not one of the past. The look costs 0.08 ms
+ * alone and nothing measurable among 16 calls.
+ */
+function writeIfAlive(
+  pool: UpstreamPool,
+  socket: Duplex,
+  then: { readonly write: () => void; readonly discard: () => void },
+): void {
+  const discard = () => {
+    then.discard();
+    pool.discard(socket);
+  };
+  if (pool.idleMs(socket) > MAX_IDLE_MS) discard();
+  else setImmediate(setImmediate, () => (socket.writable ? then.write() : discard()));
+}
+
+function isMalformed(cause: Error): boolean {
+  return 'code' in cause && String(cause.code).startsWith('HPE_');
+}
