@@ -60,15 +60,19 @@ export async function awaitHead(
       socket.once('encrypted' in socket ? 'secureConnect' : 'connect', connected);
     }
   });
-  call.once('response', head.resolve);
+  // A server that switches protocols is hung up on without an error.
+  const closed = () => fail('upstream_error', 'closed without an answer');
+  call.once('close', closed);
+  call.once('response', (response) => {
+    call.off('close', closed);
+    head.resolve(response);
+  });
   call.on('error', (cause) => {
     if (phase === 'unsent' && call.reusedSocket) head.resolve('stale');
     else if (isMalformed(cause))
       head.reject(new UpstreamFault('upstream_error', 'answering', cause));
     else fail('upstream_unreachable', cause);
   });
-  // A server that switches protocols is hung up on without an error.
-  call.once('close', () => fail('upstream_error', 'closed without an answer'));
   try {
     return await head.promise;
   } finally {
