@@ -13,7 +13,7 @@ export interface AwsCredentials {
   readonly sessionToken: string | undefined;
 }
 
-export interface UnsignedRequest {
+interface UnsignedRequest {
   readonly method: string;
   /** As it goes over the wire: percent-encoded once. */
   readonly url: URL;
