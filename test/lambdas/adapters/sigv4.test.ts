@@ -35,11 +35,13 @@ describe('a signature', () => {
     text.map(encodeURIComponent),
     fc.constantFrom('', 'a b', "!'()*", '%2F', '%252F', 'v1:0', 'ü', '.x', 'arn%3Aaws%3Abedrock'),
   );
-  const query = fc.dictionary(
-    fc.oneof(text, fc.constantFrom('a', 'A', 'a-b', 'x y', '+', "'*'")),
-    fc.oneof(text, fc.array(text, { minLength: 1, maxLength: 3 })),
-    { maxKeys: 5 },
-  );
+  const name = fc.oneof(text, fc.constantFrom('a', 'A', 'a-b', 'x y', '+', "'*'"));
+  const query = fc
+    .dictionary(name, fc.oneof(text, fc.array(text, { minLength: 1, maxLength: 3 })), {
+      maxKeys: 5,
+    })
+    // AWS's signer loses a parameter of this name.
+    .filter((parameters) => !Object.hasOwn(parameters, '__proto__'));
   const request = fc.record({
     method: fc.constantFrom('GET', 'POST', 'PUT', 'DELETE'),
     path: fc.array(segment, { maxLength: 5 }).map((segments) => `/${segments.join('/')}`),
