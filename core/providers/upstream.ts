@@ -109,8 +109,11 @@ function rejected(body: Buffer): GatewayError {
 /** Milliseconds of a Retry-After header (seconds or a date), within 0 and a minute; junk is no advice. */
 function retryAfter(header: string | undefined, nowMs: EpochMs): number | undefined {
   if (header === undefined) return undefined;
-  const ms = /^\d+(\.\d+)?$/.test(header) ? Number(header) * 1000 : Date.parse(header) - nowMs;
-  return Number.isFinite(ms) ? Math.min(MAX_ADVICE_MS, Math.max(0, ms)) : undefined;
+  const seconds = /^\d+(\.\d+)?$/.test(header) ? Number(header) : undefined;
+  // Without the zone that HTTP demands, Date.parse takes `-5` for a month.
+  const date = header.endsWith('GMT') ? Date.parse(header) - nowMs : Number.NaN;
+  const ms = seconds === undefined ? date : seconds * 1000;
+  return Number.isNaN(ms) ? undefined : Math.min(MAX_ADVICE_MS, Math.max(0, ms));
 }
 
 function parseJson(body: Buffer): unknown {

@@ -1,6 +1,7 @@
 /**
  * A provider that misbehaves on the wire, over bare sockets, so that it can say what no HTTP library would.
- * The last segment of a request's path names what it does; the query gives details (`/status?code=429`).
+ * The first segment of a request's path names what it does, so `origin/reset-mid` can be the base URL of a
+ * provider; the query gives details (`/status?code=429`).
  */
 
 import { once } from 'node:events';
@@ -150,7 +151,7 @@ export async function startFaultProvider(): Promise<FaultProvider> {
     readRequests(socket, (target) => {
       seen.requests += 1;
       const { pathname, searchParams: details } = new URL(target, 'http://provider');
-      const name = pathname.slice(1);
+      const name = pathname.split('/')[1] ?? '';
       if (!isFault(name)) throw new Error(`no such fault: ${name}`);
       const count = (bytes: number) => {
         seen.bytesSent += bytes;
