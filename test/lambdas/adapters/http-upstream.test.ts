@@ -3,6 +3,7 @@ import net from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../core/clock.ts';
+import { createSseParser, MAX_EVENT_BYTES } from '../../../core/dialects/sse.ts';
 import type { BrokenPhase, UpstreamFaultCode } from '../../../core/providers/upstream.ts';
 import { createHttpUpstream } from '../../../lambdas/adapters/http-upstream.ts';
 import {
@@ -103,6 +104,21 @@ describe('a broken call', () => {
     const outcome = await outcomeOf(upstream, provider.url(fault));
     expect(outcome.fault).toEqual({ code, phase });
     expect(outcome.ms).toBeLessThan(TOTAL_MS + SLACK_MS);
+  });
+
+  it('by an event that is too large ends at the bound of events', async () => {
+    const { body } = await upstream.send(requestTo(provider.url('huge-event')));
+    const parser = createSseParser();
+    let read = 0;
+    const reading = (async () => {
+      for await (const part of body) {
+        if (part === 'quiet') continue;
+        read += part.length;
+        parser.push(part);
+      }
+    })();
+    await expect(reading).rejects.toMatchObject({ code: 'upstream_error' });
+    expect(read).toBeLessThan(MAX_EVENT_BYTES + 200_000);
   });
 
   it('by a closed port is unsent', async () => {
