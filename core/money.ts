@@ -14,6 +14,7 @@ type MicroUsdPerMillion = number;
 /** The largest amount that stays exact in every language that reads it: about nine million dollars. */
 export const MAX_NANO_USD = 9_000_000_000_000_000;
 
+const NANO_DIGITS = 9;
 const NANO_PER_USD = 1_000_000_000;
 const PICO_PER_NANO = 1000n;
 
@@ -32,11 +33,40 @@ export interface PricedTokens {
   readonly price: MicroUsdPerMillion;
 }
 
+interface Terms {
+  /** Whole percents of the prices of the tokens, such as 50 for half of them. */
+  readonly percent?: number;
+  /** What is billed besides tokens. */
+  readonly nanoUsd?: NanoUsd;
+}
+
 /** Cost of several classes of tokens, summed in pico-dollars and rounded up once to nano-dollars. */
-export function costOf(classes: readonly PricedTokens[]): NanoUsd {
+export function costOf(
+  classes: readonly PricedTokens[],
+  { percent = 100, nanoUsd: besides = ZERO_USD }: Terms = {},
+): NanoUsd {
   let pico = 0n;
   for (const { tokens, price } of classes) pico += BigInt(tokens) * BigInt(price);
-  return nanoUsd(Number((pico + PICO_PER_NANO - 1n) / PICO_PER_NANO));
+  const scaled = pico * BigInt(percent);
+  const unit = PICO_PER_NANO * 100n;
+  return nanoUsd(Number((scaled + unit - 1n) / unit + BigInt(besides)));
+}
+
+/**
+ * Decimal dollars as a provider writes them, such as 0.00014 or "1.5e-7", in nano-dollars, rounded up.
+ * Undefined when it is no sane amount. A number is taken by its shortest decimal, which is what was sent.
+ */
+export function parseProviderUsd(amount: unknown): NanoUsd | undefined {
+  const text = typeof amount === 'number' ? String(amount) : amount;
+  if (typeof text !== 'string') return undefined;
+  const match = /^(\d{1,12})(?:\.(\d{1,40}))?(?:[eE]([+-]?\d{1,2}))?$/.exec(text);
+  const [, whole = '', fraction = '', exponent = '0'] = match ?? [];
+  if (whole === '') return undefined;
+  const shift = NANO_DIGITS - fraction.length + Number(exponent);
+  const digits = BigInt(whole + fraction);
+  const unit = 10n ** BigInt(Math.abs(shift));
+  const nano = shift >= 0 ? digits * unit : (digits + unit - 1n) / unit;
+  return nano <= BigInt(MAX_NANO_USD) ? nanoUsd(Number(nano)) : undefined;
 }
 
 /** Decimal dollars, exact, without trailing zeros: 1_500_000_000 -> "1.5". */

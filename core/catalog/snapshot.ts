@@ -36,12 +36,40 @@ const limitPlanSchema = z.extend(limitsSchema, {
   schedules: z.optional(z.readonly(z.array(scheduleSchema))),
 });
 
-/** Whole micro-dollars per million tokens, by class. Cached input falls back to the input price. */
-const priceSchema = z.object({
-  version: z.string(),
+/** Tools that a provider runs and bills by the call. */
+const billedToolSchema = z.enum(['web_search']);
+export type BilledTool = z.infer<typeof billedToolSchema>;
+
+/** Whole micro-dollars per million tokens, by class. What a class without a price falls back to is in core/usage/cost.ts. */
+const priceCard = {
   input: count,
   cachedInput: z.optional(count),
+  cacheWrite5m: z.optional(count),
+  cacheWrite1h: z.optional(count),
+  audioInput: z.optional(count),
   output: count,
+  reasoning: z.optional(count),
+  audioOutput: z.optional(count),
+};
+const priceCardSchema = z.object(priceCard);
+export type PriceCard = z.infer<typeof priceCardSchema>;
+
+export const priceTermsSchema = z.object({
+  ...priceCard,
+  /** Ascending. A call with more input tokens is billed at these prices instead, the whole of it. */
+  contextTiers: z.optional(z.array(z.object({ aboveInputTokens: count, ...priceCard }))),
+  /** Whole percents of the prices above, by the tier's name at the provider. `batch` is one of them. */
+  serviceTiers: z.optional(z.record(z.string(), count)),
+  /** Nano-dollars per call. */
+  toolCalls: z.optional(z.partialRecord(billedToolSchema, count)),
+});
+export type PriceTerms = z.infer<typeof priceTermsSchema>;
+
+const priceSchema = z.extend(priceTermsSchema, {
+  /** Names the document and the entry that the price came from. */
+  version: z.string(),
+  /** The provider's own figure for a call wins over these prices. */
+  trustsProviderCost: z.optional(z.boolean()),
 });
 export type Price = z.infer<typeof priceSchema>;
 

@@ -5,7 +5,8 @@
  */
 import type { Route } from '../catalog/snapshot.ts';
 import { GatewayError } from '../errors.ts';
-import { costOf, type NanoUsd, ZERO_USD } from '../money.ts';
+import { type NanoUsd, ZERO_USD } from '../money.ts';
+import { type CacheWrites, type CallBound, dearestCost } from '../usage/cost.ts';
 import type { Demand } from './reserve.ts';
 
 /** Body overhead beyond its bytes: the tokens that prime the answer. */
@@ -21,14 +22,25 @@ export interface CallSize {
   readonly tokensBesideText: number;
   readonly maxOutputTokens: number;
   readonly choices: number;
+  /** As in {@link CallBound}; each absent one is unknown or cannot happen, as told there. */
+  readonly webSearches?: number;
+  readonly cacheWrites?: CacheWrites;
 }
 
 /** Tokens and money that the call can take at most on the dearest of its routes. */
 export function boundOf(size: CallSize, routes: readonly Route[]): Demand {
   const inputTokens = size.bodyBytes + size.tokensBesideText + PRIMING_TOKENS;
   const outputTokens = size.maxOutputTokens * size.choices;
-  const costs = routes.map((route) => routeCost(route, inputTokens, outputTokens));
+  const bound = { ...extrasOf(size), inputTokens, outputTokens };
+  const costs = routes.map((route) => routeCost(route, bound));
   return { nanoUsd: Math.max(...costs), inputTokens, outputTokens };
+}
+
+function extrasOf({ webSearches, cacheWrites }: CallSize): Partial<CallBound> {
+  return {
+    ...(webSearches === undefined ? {} : { webSearches }),
+    ...(cacheWrites === undefined ? {} : { cacheWrites }),
+  };
 }
 
 export function isRunaway(estimatedTokens: number, allowedTokens: number): boolean {
@@ -41,18 +53,11 @@ export function estimateWithin(estimatedTokens: number, allowedTokens: number): 
   return Math.min(estimatedTokens, allowedTokens);
 }
 
-function routeCost(route: Route, inputTokens: number, outputTokens: number): NanoUsd {
-  const { price } = route;
-  if (price === undefined) {
-    if (route.free) return ZERO_USD;
-    throw new GatewayError(
-      'model_unpriced',
-      'This model has no price, so its cost cannot be bounded.',
-    );
-  }
-  const input = Math.max(price.input, price.cachedInput ?? 0);
-  return costOf([
-    { tokens: inputTokens, price: input },
-    { tokens: outputTokens, price: price.output },
-  ]);
+function routeCost({ price, free }: Route, bound: CallBound): NanoUsd {
+  if (price !== undefined) return dearestCost(bound, price);
+  if (free) return ZERO_USD;
+  throw new GatewayError(
+    'model_unpriced',
+    'This model has no price, so its cost cannot be bounded.',
+  );
 }

@@ -13,8 +13,9 @@ import { type NanoUsd, ZERO_USD } from '../money.ts';
 import { UpstreamFault } from '../providers/upstream.ts';
 import type { Report } from '../report.ts';
 import { buildUsageEvent, type CallFacts, type CallOutcome } from './build-event.ts';
-import type { UsageEvent } from './event.ts';
-import { costOfUsage, type TokenUsage } from './tokens.ts';
+import { costOfUsage } from './cost.ts';
+import { tokensOfEvent, type UsageEvent } from './event.ts';
+import type { TokenUsage } from './tokens.ts';
 
 export interface CallBooks {
   /** Called before each attempt. */
@@ -146,13 +147,8 @@ async function close(
     report('usage not delivered', fault);
     return;
   }
-  const inputTokens = (event.input_tokens ?? 0) + (event.cached_input_tokens ?? 0);
   const isBillable = event.input_tokens !== null;
-  const actual = {
-    nanoUsd: event.cost_nano_usd,
-    inputTokens,
-    outputTokens: event.output_tokens ?? 0,
-  };
+  const actual = { nanoUsd: event.cost_nano_usd, ...tokensOfEvent(event) };
   const settle = async () => {
     const { used, passedOver } = splitByProvider(reservation, event.provider);
     await accounts.settle(passedOver, NOTHING);

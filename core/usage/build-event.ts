@@ -7,7 +7,8 @@ import type { Demand } from '../limits/reserve.ts';
 import type { NanoUsd } from '../money.ts';
 import type { Caller } from '../tenancy/authenticate.ts';
 import type { Tags } from '../tenancy/tags.ts';
-import { USAGE_SCHEMA_VERSION, type UsageEvent } from './event.ts';
+import { reportedCostOf } from './cost.ts';
+import { MAX_RAW_USAGE, NO_USAGE_DETAIL, USAGE_SCHEMA_VERSION, type UsageEvent } from './event.ts';
 import type { TokenUsage } from './tokens.ts';
 
 /** What is known before the call is made. */
@@ -40,11 +41,6 @@ export interface CallOutcome {
   readonly closedAtMs: EpochMs;
 }
 
-/** Null only where a price should have been and was not: such rows are looked for. */
-function priceVersion(route: Route | undefined): string | null {
-  return route?.price?.version ?? (route?.free === true ? 'free' : null);
-}
-
 export function buildUsageEvent(facts: CallFacts, outcome: CallOutcome): UsageEvent {
   const { key, policy } = facts.caller;
   const { usage, route, held } = outcome;
@@ -73,7 +69,7 @@ export function buildUsageEvent(facts: CallFacts, outcome: CallOutcome): UsageEv
     output_tokens: usage?.outputTokens ?? null,
     reasoning_tokens: usage?.reasoningTokens ?? null,
     cost_nano_usd: outcome.cost,
-    price_version: priceVersion(route),
+    price_version: priceVersion(route, usage),
     held_nano_usd: held?.nanoUsd ?? 0,
     held_tokens: (held?.inputTokens ?? 0) + (held?.outputTokens ?? 0),
     estimated: outcome.estimated,
@@ -83,5 +79,51 @@ export function buildUsageEvent(facts: CallFacts, outcome: CallOutcome): UsageEv
     overhead_ms: outcome.overheadMs ?? null,
     policy_version: policy.version,
     period: monthName(outcome.month),
+    ...(usage === undefined ? NO_USAGE_DETAIL : detailOf(usage)),
+  };
+}
+
+/** Null only where a price should have been and was not: such rows are looked for. */
+function priceVersion(route: Route | undefined, usage: TokenUsage | undefined): string | null {
+  const version = route?.price?.version ?? (route?.free === true ? 'free' : undefined);
+  if (version === undefined) return null;
+  const isReported = usage !== undefined && reportedCostOf(usage, route?.price) !== undefined;
+  return isReported ? `${version}${REPORTED}` : version;
+}
+
+/** Marks the version of a price that gave way to the provider's own figure. */
+const REPORTED = '+provider-cost';
+
+function detailOf(usage: TokenUsage): Pick<UsageEvent, keyof typeof NO_USAGE_DETAIL> {
+  return {
+    cache_write_5m_tokens: usage.cacheWrite5mTokens ?? null,
+    cache_write_1h_tokens: usage.cacheWrite1hTokens ?? null,
+    audio_input_tokens: usage.audioInputTokens ?? null,
+    audio_output_tokens: usage.audioOutputTokens ?? null,
+    web_searches: usage.toolCalls === undefined ? null : (usage.toolCalls.web_search ?? 0),
+    service_tier: usage.serviceTier ?? null,
+    batch: usage.batch ?? null,
+    usage_raw: rawText(usage.raw),
+  };
+}
+
+const RAW_DEPTH = 5;
+const RAW_CUT = 900;
+
+/** Whatever a provider sends as usage fits a column and is JSON: what is deeper is left out, what is longer is quoted in part. */
+function rawText(raw: unknown): string | null {
+  if (raw === undefined) return null;
+  const text = JSON.stringify(raw, withinDepth(RAW_DEPTH));
+  return text.length <= MAX_RAW_USAGE ? text : JSON.stringify({ cut: text.slice(0, RAW_CUT) });
+}
+
+/** A replacer that ends below so many levels, since the serialiser itself has no bound but the stack. */
+function withinDepth(depth: number) {
+  const depths = new WeakMap<object, number>();
+  return function (this: object, _key: string, value: unknown): unknown {
+    if (typeof value !== 'object' || value === null) return value;
+    const own = (depths.get(this) ?? 0) + 1;
+    depths.set(value, own);
+    return own > depth ? undefined : value;
   };
 }

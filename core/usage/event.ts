@@ -7,6 +7,8 @@ import * as z from 'zod/mini';
 
 const count = z.int().check(z.nonnegative());
 const text = z.string();
+/** A column that came later: rows that are still under way without it read as not knowing. */
+const later = <T extends z.ZodMiniType>(column: T) => z._default(z.nullable(column), null);
 
 export const USAGE_SCHEMA_VERSION = 1;
 
@@ -42,7 +44,10 @@ export const usageEventSchema = z.object({
   /** Set when denied: the dimension, and the scope that denied. */
   denied_dimension: z.nullable(text),
   denied_scope: z.nullable(text),
-  /** Tokens by class, without overlap: `input_tokens` excludes cached, `output_tokens` includes reasoning. Null is unknown. */
+  /**
+   * Tokens by class, without overlap (core/usage/tokens.ts): `input_tokens` excludes cached, written and
+   * audio, `output_tokens` includes reasoning and excludes audio. Null is unknown.
+   */
   input_tokens: z.nullable(count),
   cached_input_tokens: z.nullable(count),
   output_tokens: z.nullable(count),
@@ -63,9 +68,44 @@ export const usageEventSchema = z.object({
   policy_version: count,
   /** Calendar month charged, `YYYY-MM` in the policy's time zone. */
   period: text,
+  cache_write_5m_tokens: later(count),
+  cache_write_1h_tokens: later(count),
+  audio_input_tokens: later(count),
+  audio_output_tokens: later(count),
+  /** Web searches that the provider made and bills by the call. */
+  web_searches: later(count),
+  /** As the provider names the tier that served the call. */
+  service_tier: later(text),
+  batch: later(z.boolean()),
+  /** The provider's usage object as JSON, at most {@link MAX_RAW_USAGE} characters. */
+  usage_raw: later(text),
 });
 
 export type UsageEvent = z.infer<typeof usageEventSchema>;
+
+export const MAX_RAW_USAGE = 2_000;
+
+/** What an event says of the finer classes when nothing is known of them. */
+export const NO_USAGE_DETAIL = {
+  cache_write_5m_tokens: null,
+  cache_write_1h_tokens: null,
+  audio_input_tokens: null,
+  audio_output_tokens: null,
+  web_searches: null,
+  service_tier: null,
+  batch: null,
+  usage_raw: null,
+} as const satisfies Partial<UsageEvent>;
+
+/** All tokens of an event, over its classes; unknown ones count as none. */
+export function tokensOfEvent(event: UsageEvent): { inputTokens: number; outputTokens: number } {
+  const written = (event.cache_write_5m_tokens ?? 0) + (event.cache_write_1h_tokens ?? 0);
+  const read = (event.input_tokens ?? 0) + (event.cached_input_tokens ?? 0);
+  return {
+    inputTokens: read + written + (event.audio_input_tokens ?? 0),
+    outputTokens: (event.output_tokens ?? 0) + (event.audio_output_tokens ?? 0),
+  };
+}
 
 export type ColumnType = 'string' | 'bigint' | 'boolean';
 
@@ -82,8 +122,9 @@ export const usageEventColumns: readonly Column[] = Object.entries(usageEventSch
 function columnType(schema: z.core.$ZodType): ColumnType {
   const definition = schema._zod.def as z.core.$ZodTypeDef & { innerType?: z.core.$ZodType };
   switch (definition.type) {
+    case 'default':
     case 'nullable':
-      if (definition.innerType === undefined) throw new TypeError('nullable without an inner type');
+      if (definition.innerType === undefined) throw new TypeError('no inner type');
       return columnType(definition.innerType);
     case 'string':
     case 'enum':

@@ -1,24 +1,45 @@
-/** Tokens of one call by class, normalised once. Undefined means that the provider did not say; never 0 for it. */
-import type { Price } from '../catalog/snapshot.ts';
-import { costOf, type NanoUsd } from '../money.ts';
+/**
+ * Tokens of one call by class, normalised once and without overlap: their sum is the whole call.
+ * Undefined means that the provider did not say; never 0 for it. A parser writes 0 only where its
+ * provider has no such class or says so.
+ */
+import type { BilledTool } from '../catalog/snapshot.ts';
+import type { NanoUsd } from '../money.ts';
 
 export interface TokenUsage {
-  /** Input tokens that were not served from the provider's cache. */
+  /** Text and image input that was neither read from the provider's cache nor written to it. */
   readonly inputTokens: number;
   readonly cachedInputTokens: number;
-  /** All output tokens, reasoning included. */
+  /** Written to the cache for five minutes, or for the one duration that the provider has. */
+  readonly cacheWrite5mTokens?: number | undefined;
+  readonly cacheWrite1hTokens?: number | undefined;
+  readonly audioInputTokens?: number | undefined;
+  /** Text and reasoning; audio has its own class. */
   readonly outputTokens: number;
   /** Part of the output tokens; undefined where the provider does not tell. */
   readonly reasoningTokens: number | undefined;
+  readonly audioOutputTokens?: number | undefined;
+  /** Calls of the provider's own tools that are billed by the call. */
+  readonly toolCalls?: Readonly<Partial<Record<BilledTool, number>>> | undefined;
+  /** As the provider names the tier that served the call. */
+  readonly serviceTier?: string | undefined;
+  readonly batch?: boolean | undefined;
+  /** What the provider says the call cost. Counts only where the route's price trusts it. */
+  readonly reportedCost?: NanoUsd | undefined;
+  /** The provider's own usage object. */
+  readonly raw?: unknown;
 }
 
-export function costOfUsage(usage: TokenUsage, price: Price | undefined): NanoUsd {
-  if (price === undefined) return costOf([]);
-  return costOf([
-    { tokens: usage.inputTokens, price: price.input },
-    { tokens: usage.cachedInputTokens, price: price.cachedInput ?? price.input },
-    { tokens: usage.outputTokens, price: price.output },
-  ]);
+/** Everything that the provider read. */
+export function totalInputTokens(usage: TokenUsage): number {
+  const { cacheWrite5mTokens = 0, cacheWrite1hTokens = 0, audioInputTokens = 0 } = usage;
+  const written = cacheWrite5mTokens + cacheWrite1hTokens;
+  return usage.inputTokens + usage.cachedInputTokens + written + audioInputTokens;
+}
+
+/** Everything that the provider made. */
+export function totalOutputTokens({ outputTokens, audioOutputTokens = 0 }: TokenUsage): number {
+  return outputTokens + audioOutputTokens;
 }
 
 /** Counts tokens of a text that arrives in pieces, wherever it is cut. */

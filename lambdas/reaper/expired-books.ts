@@ -5,7 +5,7 @@ import type { OpenHold } from '../../core/limits/reap.ts';
 import { scopeKeyOf } from '../../core/limits/shards.ts';
 import type { UsageSink } from '../../core/serve.ts';
 import type { KeyDirectory } from '../../core/tenancy/authenticate.ts';
-import { USAGE_SCHEMA_VERSION, type UsageEvent } from '../../core/usage/event.ts';
+import { NO_USAGE_DETAIL, USAGE_SCHEMA_VERSION, type UsageEvent } from '../../core/usage/event.ts';
 
 export interface ExpiredBooksPorts {
   readonly directory: KeyDirectory;
@@ -71,4 +71,5 @@ const UNKNOWN = {
   duration_ms: 0,
   overhead_ms: null,
   policy_version: 0,
+  ...NO_USAGE_DETAIL,
 } as const;

@@ -7,7 +7,7 @@ import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { LAKE } from '../../core/names.ts';
-import { type UsageEvent, usageEventColumns } from '../../core/usage/event.ts';
+import { NO_USAGE_DETAIL, type UsageEvent, usageEventColumns } from '../../core/usage/event.ts';
 import { readNamedQueries } from '../../lib/constructs/usage-queries.ts';
 import { projectRoot } from '../../lib/project-root.ts';
 
@@ -224,6 +224,7 @@ const call: UsageEvent = {
   overhead_ms: 2,
   policy_version: 1,
   period: '2026-11',
+  ...NO_USAGE_DETAIL,
 };
 
 const today = new Date().toISOString().slice(0, 10);

@@ -1,0 +1,41 @@
+/**
+ * Reading what providers report, leniently: one field of junk is lost and the rest is kept, because half
+ * a bill is better known than none. A count that is negative, fractional, text or absurd is unknown.
+ */
+import * as z from 'zod/mini';
+import type { TokenUsage } from './tokens.ts';
+
+/** No call is of more tokens than the largest context that a policy may name. */
+export const MAX_REPORTED = 100_000_000;
+
+/** What `schema` reads, or undefined. */
+export function lenient<T extends z.ZodMiniType>(schema: T) {
+  return z.catch(z.optional(schema), undefined);
+}
+
+export const reportedCount = lenient(z.int().check(z.minimum(0), z.maximum(MAX_REPORTED)));
+export const reportedText = lenient(z.string().check(z.minLength(1), z.maxLength(64)));
+
+interface CacheWriteReport {
+  readonly total: number | undefined;
+  readonly fiveMinutes: number | undefined;
+  readonly oneHour: number | undefined;
+  /** The longest that the request asked for; unknown counts as an hour, which is the dearer. */
+  readonly longest?: '5m' | '1h' | undefined;
+}
+
+type CacheWriteTokens = Pick<TokenUsage, 'cacheWrite5mTokens' | 'cacheWrite1hTokens'>;
+
+/** Cache writes by duration. What the provider's split leaves open goes to the longest that was asked for. */
+export function splitCacheWrites({
+  total,
+  fiveMinutes = 0,
+  oneHour = 0,
+  longest = '1h',
+}: CacheWriteReport): CacheWriteTokens {
+  const open = Math.max(0, (total ?? 0) - fiveMinutes - oneHour);
+  return {
+    cacheWrite5mTokens: fiveMinutes + (longest === '5m' ? open : 0),
+    cacheWrite1hTokens: oneHour + (longest === '1h' ? open : 0),
+  };
+}
