@@ -59,7 +59,7 @@ interface Company {
 function companyOf({ providerUrl, key }: GatewayServerOptions): Company {
   const parsed = parsePolicy(benchPolicy(providerUrl), 'bench');
   if (parsed.kind === 'invalid') throw new Error(JSON.stringify(parsed.errors));
-  const { snapshot, accounts } = compilePolicy(parsed.policy, VERSION);
+  const { snapshot, accounts } = compilePolicy(parsed.policy, VERSION, Date.now());
   const [project] = snapshot.projects;
   if (project === undefined) throw new Error('the policy has no project');
   const { id: projectId, teamId, tenantId } = project;

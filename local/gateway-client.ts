@@ -47,7 +47,7 @@ export async function demoKey(gateway: Gateway, policy: string, dataDir: string)
 async function createDemoKey(gateway: Gateway, policy: string): Promise<DemoKey> {
   const parsed = parsePolicy(policy, 'policy');
   if (parsed.kind === 'invalid') throw new Error('no demo key can be made without a valid policy');
-  const { snapshot } = compilePolicy(parsed.policy, 0);
+  const { snapshot } = compilePolicy(parsed.policy, 0, Date.now());
   const [project] = snapshot.projects;
   if (project === undefined)
     throw new Error('the policy has no project, so there is nothing to make a demo key for');

@@ -1,17 +1,18 @@
 import type {
   ModelAlias,
   PolicySnapshot,
-  Price,
   Provider,
   Route,
   Team,
   Tenant,
 } from '../catalog/snapshot.ts';
+import type { EpochMs } from '../clock.ts';
 import { hasLimits, type LimitPlan, mapLimits } from '../limits/schedule.ts';
 import { type Scope, teamKey } from '../tenancy/scopes.ts';
 import { keyIdOf } from '../tenancy/virtual-key.ts';
 import { planOf } from './limits-schema.ts';
 import { type Policy, shareOf } from './policy-schema.ts';
+import { priceOfRoute } from './route-price.ts';
 
 /** The hard limits that one scope's account must hold once the policy is in force. */
 interface AccountLimits {
@@ -52,8 +53,11 @@ type FileLimits = Parameters<typeof planOf>[0];
 /** Limits of the file with the policy's time zone in their schedules. */
 type ToPlan = (file: FileLimits) => LimitPlan;
 
-/** Turns a checked policy into what the request path, the accounts and the key store need. Pure. */
-export function compilePolicy(policy: Policy, version: number): CompiledPolicy {
+/**
+ * Turns a checked policy into what the request path, the accounts and the key store need. Pure. List
+ * prices are those in force at the given moment.
+ */
+export function compilePolicy(policy: Policy, version: number, atMs: EpochMs): CompiledPolicy {
   const toPlan: ToPlan = (file) => planOf(file, policy.time_zone);
   const tenants = Object.entries(policy.tenants);
   const teams = tenants.flatMap(([tenantId, tenant]) => teamsOf(tenantId, tenant, toPlan));
@@ -62,7 +66,10 @@ export function compilePolicy(policy: Policy, version: number): CompiledPolicy {
     version,
     timeZone: policy.time_zone,
     providers: mapEntries(policy.providers, (id, provider) => toProvider(id, provider, toPlan)),
-    models: mapEntries(policy.models, (alias, model) => toModel(alias, model, version)),
+    models: mapEntries(policy.models, (alias, file) => ({
+      ...toModel(alias, file),
+      routes: file.routes.map((route) => toRoute(route, policy, { version, atMs })),
+    })),
     tenants: mapEntries(policy.tenants, (_, tenant) => toTenant(tenant, toPlan)),
     teams: Object.fromEntries(teams.map((team) => [teamKey(team.tenantId, team.id), team])),
     projects: tenants.flatMap(([tenantId, tenant]) =>
@@ -86,30 +93,26 @@ function toProvider(id: string, file: Policy['providers'][string], toPlan: ToPla
   };
 }
 
-function toModel(alias: string, file: FileModel, version: number): ModelAlias {
+function toModel(alias: string, file: FileModel): Omit<ModelAlias, 'routes'> {
   return {
     alias,
     tier: file.tier,
-    routes: file.routes.map((route) => toRoute(route, version)),
     contextTokens: file.context_tokens,
     maxOutputTokens: file.max_output_tokens,
     defaultMaxOutputTokens: file.default_max_output_tokens,
   };
 }
 
-function toRoute(file: FileModel['routes'][number], version: number): Route {
-  const route = { provider: file.provider, model: file.model, free: file.free };
-  return file.price === undefined ? route : { ...route, price: toPrice(file.price, version) };
-}
-
-/** A price is known by the policy that set it: that document says what it was, forever. */
-function toPrice(file: NonNullable<FileModel['routes'][number]['price']>, version: number): Price {
-  return {
-    version: `policy-${version}`,
-    input: file.input,
-    ...(file.cached_input === undefined ? {} : { cachedInput: file.cached_input }),
-    output: file.output,
-  };
+function toRoute(
+  { provider: id, model, free, price: own }: FileModel['routes'][number],
+  { providers }: Policy,
+  edition: { version: number; atMs: EpochMs },
+): Route {
+  const route = { provider: id, model, free };
+  const provider = providers[id];
+  if (provider === undefined) throw new TypeError(`unchecked policy: no provider ${id}`);
+  const price = free ? undefined : priceOfRoute({ model, price: own, provider }, edition);
+  return price === undefined ? route : { ...route, price };
 }
 
 function toTenant(file: FileTenant, toPlan: ToPlan): Tenant {

@@ -4,6 +4,7 @@
  * was found are added by parse-policy.ts.
  */
 import * as z from 'zod';
+import { PRICE_BOOKS } from '../catalog/price-book.ts';
 import type { Tier } from '../catalog/snapshot.ts';
 import { mapLimits } from '../limits/schedule.ts';
 import { limits, plainLimits, planOf } from './limits-schema.ts';
@@ -19,7 +20,7 @@ import {
   timeZone,
   within,
 } from './schema-parts.ts';
-import { parseDurationMs, parsePrice } from './units.ts';
+import { parseCount, parseDurationMs, parsePrice } from './units.ts';
 
 export const TIERS = {
   shared: 'shared',
@@ -48,7 +49,18 @@ const tagName = leaf('a tag name of 1 to 63 lower-case letters, digits and under
   /^[a-z][a-z0-9_]{0,62}$/.test(text) ? text : undefined,
 );
 const flag = choice({ true: true, false: false });
-const price = leaf('dollars per million tokens, such as $0.25 (at most 6 decimals)', parsePrice);
+/** No list names more; it also keeps every cost within exact numbers. */
+const MAX_PRICE = 1_000_000_000;
+const price = leaf(
+  'dollars per million tokens, such as $0.25 (at most 6 decimals, at most $1,000)',
+  (text) => within(parsePrice(text), 0, MAX_PRICE),
+);
+const pricePerThousandSearches = leaf('dollars per 1,000 searches, such as $10', (text) =>
+  within(parsePrice(text), 0, MAX_PRICE),
+);
+const tierPercent = leaf('a whole percent of the price from 1 to 1000, such as 50%', (text) =>
+  within(parseCount(text.replace(/ ?%$/, '')), 1, 1000),
+);
 const timeout = leaf('a duration from 1ms to 15m, such as 500ms, 15s or 2m', (text) =>
   within(parseDurationMs(text), 1, MAX_TIMEOUT_MS),
 );
@@ -65,6 +77,12 @@ const provider = mapping({
     first_byte: timeout.default(60_000),
     idle: timeout.default(60_000),
   }).prefault({}),
+  /** Whose list prices hold for routes without a price, where the address does not tell. */
+  price_book: choice(Object.fromEntries(PRICE_BOOKS.map((name) => [name, name]))).optional(),
+  /** The account may be served at tiers that cost more than the list, so every hold allows for them. */
+  premium_tiers: flag.default(false),
+  /** The cost that the provider reports for a call is the call's cost. */
+  trust_provider_cost: flag.default(false),
   /** The provider's own limits for this account, of which the gateway uses a part. */
   limits: limits.optional(),
   use_at_most: percent.default(DEFAULT_USE_AT_MOST),
@@ -76,10 +94,29 @@ const provider = mapping({
   });
 });
 
+/** By class of tokens; docs/prices.md tells what a missing one falls back to. */
+const priceCard = {
+  input: price,
+  cached_input: price.optional(),
+  cache_write_5m: price.optional(),
+  cache_write_1h: price.optional(),
+  audio_input: price.optional(),
+  output: price,
+  reasoning: price.optional(),
+  audio_output: price.optional(),
+};
+
+const routePrice = mapping({
+  ...priceCard,
+  context_tiers: list(mapping({ above: contextTokens, ...priceCard })).optional(),
+  service_tiers: collection(line, tierPercent).optional(),
+  web_search: pricePerThousandSearches.optional(),
+});
+
 const route = mapping({
   provider: id,
   model: line,
-  price: mapping({ input: price, cached_input: price.optional(), output: price }).optional(),
+  price: routePrice.optional(),
   free: flag.default(false),
 });
 

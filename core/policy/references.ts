@@ -5,6 +5,7 @@
  */
 import * as z from 'zod';
 import { TIERS } from './policy-schema.ts';
+import { isListed } from './route-price.ts';
 import type { Path } from './yaml-tree.ts';
 
 /** Something that the policy file gets wrong at a path; `candidates` are the names that would have fitted. */
@@ -27,13 +28,13 @@ function named<T extends z.ZodType>(value: T) {
 }
 
 const outlineSchema = lenient({
-  providers: named(z.unknown()),
+  providers: named(lenient({ base_url: text, price_book: text })),
   alert_channels: named(z.unknown()),
   models: named(
     lenient({
       tier: z.enum(TIERS).optional().catch(undefined),
       routes: z
-        .array(lenient({ provider: text, price: z.unknown().optional(), free: text }))
+        .array(lenient({ provider: text, model: text, price: z.unknown().optional(), free: text }))
         .optional()
         .catch(undefined),
     }),
@@ -79,17 +80,26 @@ function modelFindings(outline: Outline): Finding[] {
         what: 'a provider of this policy',
         names: outline.providers,
       });
-      return [...provider, ...priceFindings(route, path)];
+      return [...provider, ...priceFindings(outline, route, path)];
     }),
   );
 }
 
+type FileRoute = NonNullable<
+  NonNullable<NonNullable<NonNullable<Outline['models']>[string]>['routes']>[number]
+>;
+
 /** No price, no call: a route without one would be free by accident, and every budget blind to it. */
-function priceFindings(route: { price?: unknown; free?: string | undefined }, path: Path) {
-  const free = route.free === 'true';
-  if (free === (route.price === undefined)) return [];
-  const expected = free ? 'no price where free is true' : 'a price, or free: true on the route';
-  return [{ path: [...path, 'price'], part: 'value', expected } as const];
+function priceFindings({ providers }: Outline, route: FileRoute, path: Path): Finding[] {
+  const { provider: id, model = '', price, free } = route;
+  const provider = id === undefined ? undefined : providers?.[id];
+  const finding = (expected: string): Finding[] => [
+    { path: [...path, 'price'], part: 'value', expected },
+  ];
+  if (free === 'true') return price === undefined ? [] : finding('no price where free is true');
+  // A provider that is missing or broken is reported on its own, and nobody knows its prices.
+  if (price !== undefined || (provider !== undefined && isListed(model, provider))) return [];
+  return finding('a price (the price book has none for this model here), or free: true');
 }
 
 function tenantFindings(outline: Outline, tenant: Tenant, path: Path): Finding[] {

@@ -34,11 +34,11 @@ export async function applyPolicy(
     return { kind: 'invalid', errors: parsed.errors.map(formatPolicyError) };
   const current = await writer.currentPolicy();
   let version = (current?.version ?? 0) + 1;
-  let compiled = compilePolicy(parsed.policy, version);
+  let compiled = compilePolicy(parsed.policy, version, clock.nowMs());
   // A number is taken when an earlier apply died before its switch; the next one is free.
   while (!(await writer.storePolicy(compiled.snapshot, source))) {
     version += 1;
-    compiled = compilePolicy(parsed.policy, version);
+    compiled = compilePolicy(parsed.policy, version, clock.nowMs());
   }
   if (!(await writer.switchPolicy(current?.version, version))) return { kind: 'conflict' };
   await writer.copyLatest(compiled.snapshot);

@@ -59,7 +59,7 @@ tenants:
 `;
   const parsed = parsePolicy(text, 'policy.yaml');
   if (parsed.kind === 'invalid') throw new Error(parsed.errors.map(formatPolicyError).join('\n'));
-  return compilePolicy(parsed.policy, version);
+  return compilePolicy(parsed.policy, version, Date.now());
 }
 
 function gateway(places: Places, key = {}): TestGateway {

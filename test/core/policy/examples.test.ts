@@ -11,7 +11,7 @@ import { SMALL_POLICY } from './policy-texts.ts';
 function compiled(text: string, version = 1) {
   const parsed = parsePolicy(text, 'policy.yaml');
   if (parsed.kind === 'invalid') throw new Error(parsed.errors.map(formatPolicyError).join('\n'));
-  return compilePolicy(parsed.policy, version);
+  return compilePolicy(parsed.policy, version, Date.now());
 }
 
 function example(name: string) {

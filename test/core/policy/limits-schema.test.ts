@@ -27,7 +27,7 @@ function errorsOf(text: string) {
 function snapshotOf(text: string) {
   const parsed = parsePolicy(text, 'policy.yaml');
   if (parsed.kind === 'invalid') throw new Error(parsed.errors.map(formatPolicyError).join('\n'));
-  return compilePolicy(parsed.policy, 1).snapshot;
+  return compilePolicy(parsed.policy, 1, Date.now()).snapshot;
 }
 
 function teamOf(text: string) {
