@@ -40,7 +40,10 @@ interface Terms {
   readonly nanoUsd?: NanoUsd;
 }
 
-/** Cost of several classes of tokens, summed in pico-dollars and rounded up once to nano-dollars. */
+/**
+ * Cost of several classes of tokens, summed in pico-dollars and rounded up once to nano-dollars. What is
+ * beyond the exact range is its largest amount, which no budget has: only a report of nonsense costs so much.
+ */
 export function costOf(
   classes: readonly PricedTokens[],
   { percent = 100, nanoUsd: besides = ZERO_USD }: Terms = {},
@@ -49,7 +52,8 @@ export function costOf(
   for (const { tokens, price } of classes) pico += BigInt(tokens) * BigInt(price);
   const scaled = pico * BigInt(percent);
   const unit = PICO_PER_NANO * 100n;
-  return nanoUsd(Number((scaled + unit - 1n) / unit + BigInt(besides)));
+  const nano = (scaled + unit - 1n) / unit + BigInt(besides);
+  return nanoUsd(nano > MAX_NANO_USD ? MAX_NANO_USD : Number(nano));
 }
 
 /**

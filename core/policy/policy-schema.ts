@@ -49,10 +49,9 @@ const tagName = leaf('a tag name of 1 to 63 lower-case letters, digits and under
   /^[a-z][a-z0-9_]{0,62}$/.test(text) ? text : undefined,
 );
 const flag = choice({ true: true, false: false });
-/** No list names more; it also keeps every cost within exact numbers. */
-const MAX_PRICE = 1_000_000_000;
+const MAX_PRICE = 1_000_000_000_000;
 const price = leaf(
-  'dollars per million tokens, such as $0.25 (at most 6 decimals, at most $1,000)',
+  'dollars per million tokens, such as $0.25 (at most 6 decimals, at most $1,000,000)',
   (text) => within(parsePrice(text), 0, MAX_PRICE),
 );
 const pricePerThousandSearches = leaf('dollars per 1,000 searches, such as $10', (text) =>

@@ -11,7 +11,14 @@
  * - an unknown service tier: the dearest of the price's tiers, never under the standard.
  */
 import type { BilledTool, Price, PriceCard } from '../catalog/snapshot.ts';
-import { costOf, type NanoUsd, nanoUsd, type PricedTokens, ZERO_USD } from '../money.ts';
+import {
+  costOf,
+  MAX_NANO_USD,
+  type NanoUsd,
+  nanoUsd,
+  type PricedTokens,
+  ZERO_USD,
+} from '../money.ts';
 import { type TokenUsage, totalInputTokens } from './tokens.ts';
 
 export function costOfUsage(usage: TokenUsage, price: Price | undefined): NanoUsd {
@@ -137,5 +144,6 @@ function dearestTierPercent({ serviceTiers = {} }: Price): number {
 const DEAREST_TOOL_CALL = 35_000_000;
 
 function toolCost(calls: Partial<Record<BilledTool, number>>, { toolCalls = {} }: Price): NanoUsd {
-  return nanoUsd((calls.web_search ?? 0) * (toolCalls.web_search ?? DEAREST_TOOL_CALL));
+  const searches = (calls.web_search ?? 0) * (toolCalls.web_search ?? DEAREST_TOOL_CALL);
+  return nanoUsd(Math.min(searches, MAX_NANO_USD));
 }

@@ -161,7 +161,7 @@ describe("a route's own price", () => {
   });
 
   it.each([
-    ['{ input: $1001, output: $1 }', 'price.input'],
+    ['{ input: $1000001, output: $1 }', 'price.input'],
     ['{ input: $1, output: $1, cache_write_5m: free }', 'price.cache_write_5m'],
     ['{ input: $1, output: $1, service_tiers: { flex: 0% } }', 'price.service_tiers.flex'],
     ['{ input: $1, output: $1, service_tiers: { flex: 0.5 } }', 'price.service_tiers.flex'],
