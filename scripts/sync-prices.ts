@@ -9,7 +9,7 @@ import { parseArgs } from 'node:util';
 import { findProvider } from '@pydantic/genai-prices';
 import * as z from 'zod/mini';
 import type { BookModel } from '../core/catalog/price-book.ts';
-import { crossCheck } from './prices/cross-check.ts';
+import { complaintsAbout, crossCheck } from './prices/cross-check.ts';
 import { bookOf } from './prices/from-genai-prices.ts';
 import { pricesPage } from './prices/page.ts';
 import { BOOK_PROVIDERS, REVIEWED_DIFFERENCES } from './prices/reviewed.ts';
@@ -35,24 +35,12 @@ export function syncedPrices(): SyncedPrices {
   });
   const providers = Object.fromEntries(sold.map(({ id, models }) => [id, models]));
   const check = crossCheck(providers);
-  const found = check.differences.map(({ provider, model }) => `${provider}/${model}`);
-  const reviewed = Object.keys(REVIEWED_DIFFERENCES);
   return {
     files: {
       'core/catalog/price-book.json': serialize(source.replace('@pydantic/', ''), providers),
       'docs/prices.md': pricesPage({ source, second, sold, check }),
     },
-    complaints: [
-      ...check.differences
-        .filter(
-          ({ provider, model, ours, theirs }) =>
-            ours < theirs || !reviewed.includes(`${provider}/${model}`),
-        )
-        .map((each) => `not reviewed: ${JSON.stringify(each)}`),
-      ...reviewed
-        .filter((name) => !found.includes(name))
-        .map((name) => `reviewed, but gone: ${name}`),
-    ],
+    complaints: complaintsAbout(check.differences, REVIEWED_DIFFERENCES),
   };
 }
 

@@ -88,3 +88,23 @@ function differencesOf(ours: PriceCard, theirs: Theirs): Omit<Difference, 'provi
     return isAlike ? [] : [{ priceClass, ours: own, theirs: other }];
   });
 }
+
+/**
+ * Differences that nobody has reviewed, or that no review excuses because ours is the cheaper price, and
+ * reviews of differences that are gone. Reviews are by `provider/model`.
+ */
+export function complaintsAbout(
+  differences: readonly Difference[],
+  reviews: Readonly<Record<string, string>>,
+): string[] {
+  const nameOf = ({ provider, model }: Difference) => `${provider}/${model}`;
+  const found = new Set(differences.map(nameOf));
+  const gone = Object.keys(reviews).filter((name) => !found.has(name));
+  const open = differences.filter(
+    (each) => each.ours < each.theirs || !Object.hasOwn(reviews, nameOf(each)),
+  );
+  return [
+    ...open.map((each) => `not reviewed: ${JSON.stringify(each)}`),
+    ...gone.map((name) => `reviewed, but gone: ${name}`),
+  ];
+}

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { findProvider, type Provider } from '@pydantic/genai-prices';
 import { describe, expect, it } from 'vitest';
 import type { PriceTerms } from '../../core/catalog/snapshot.ts';
-import { crossCheck } from '../../scripts/prices/cross-check.ts';
+import { complaintsAbout, crossCheck } from '../../scripts/prices/cross-check.ts';
 import { bookOf } from '../../scripts/prices/from-genai-prices.ts';
 import { BOOK_PROVIDERS } from '../../scripts/prices/reviewed.ts';
 import { syncedPrices } from '../../scripts/sync-prices.ts';
@@ -163,5 +163,20 @@ describe('the cross-check', () => {
     expect(check(1_250_000)).toMatchObject({ compared: 1, unknownThere: 0, differences: [] });
     const unheard = { model: 'unheard-of', names: [], prices: [{ input: 1, output: 1 }] };
     expect(crossCheck({ openai: [unheard] })).toMatchObject({ compared: 0, unknownThere: 1 });
+  });
+});
+
+describe('the complaints', () => {
+  const dearer = { provider: 'openai', model: 'a', priceClass: 'input', ours: 2, theirs: 1 };
+  const cheaper = { ...dearer, ours: 1, theirs: 2 };
+  const reviews = { 'openai/a': 'read on a page' };
+
+  it.each([
+    ['a difference that nobody has reviewed', [dearer], {}, 1],
+    ['a reviewed price under the second one, which no review excuses', [cheaper], reviews, 1],
+    ['a review of a difference that is gone', [], reviews, 1],
+    ['nothing when the dearer price is reviewed', [dearer], reviews, 0],
+  ])('are of %s', (_what, differences, reviewed, count) => {
+    expect(complaintsAbout(differences, reviewed)).toHaveLength(count);
   });
 });
