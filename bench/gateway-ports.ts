@@ -12,11 +12,10 @@ import { parsePolicy } from '../core/policy/parse-policy.ts';
 import type { Report } from '../core/report.ts';
 import type { Ports } from '../core/serve.ts';
 import { hashKey, keyIdOf } from '../core/tenancy/virtual-key.ts';
-import { createDynamoAccounts } from '../lambdas/adapters/dynamo-accounts.ts';
-import { createDynamoClient } from '../lambdas/adapters/dynamo-client.ts';
+import { createDynamoAccounts, pauseRandomly } from '../lambdas/adapters/dynamo-accounts.ts';
+import { createDynamoClients } from '../lambdas/adapters/dynamo-client.ts';
 import { createDynamoDirectory } from '../lambdas/adapters/dynamo-directory.ts';
 import { createHttpUpstream } from '../lambdas/adapters/http-upstream.ts';
-import { createPatientStore } from '../lambdas/adapters/patient-store.ts';
 import { createProviderKeys } from '../lambdas/adapters/provider-keys.ts';
 import { createCatalogWriter } from '../lambdas/admin/catalog-writer.ts';
 import { startDynamo } from '../local/dynamo.ts';
@@ -95,13 +94,21 @@ async function inDynamo(company: Company, dataDir: string): Promise<State> {
     AWS_ACCESS_KEY_ID: 'bench',
     AWS_SECRET_ACCESS_KEY: 'bench',
   });
-  const client = createDynamoClient();
-  await fillTables(client, company);
+  const clients = createDynamoClients();
+  await fillTables(clients.catalog, company);
   const clock = systemClock;
-  const store = createDynamoAccounts({ client, tableName: TABLES.accountsTable });
+  const store = createDynamoAccounts({
+    client: clients.accounts,
+    tableName: TABLES.accountsTable,
+  });
   return {
-    directory: createDynamoDirectory({ client, tableName: TABLES.catalogTable, clock, report }),
-    accounts: createAccounts({ store, closingStore: createPatientStore(store), clock }),
+    directory: createDynamoDirectory({
+      client: clients.catalog,
+      tableName: TABLES.catalogTable,
+      clock,
+      report,
+    }),
+    accounts: createAccounts({ store, clock, pause: pauseRandomly }),
   };
 }
 

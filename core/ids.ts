@@ -21,8 +21,14 @@ export function newRequestId(random: RandomText = randomText): string {
  * kilobyte. Two open holds of one account share a name about once in 1e14 pairs, and then the second
  * request is refused, because a hold counts as one's own only when all of it is.
  */
-export function holdIdOf(requestId: string): string {
-  return requestId.slice(REQUEST_ID_PREFIX.length, REQUEST_ID_PREFIX.length + HOLD_ID_LENGTH);
+export function holdIdOf(requestId: string, reserves: 0 | 1 = 0): string {
+  const start = REQUEST_ID_PREFIX.length + reserves * HOLD_ID_LENGTH;
+  return requestId.slice(start, start + HOLD_ID_LENGTH);
+}
+
+/** A call that is refused and reserves once more holds under another name, so that no late copy of the first is met. */
+export function holdIdsOf(requestId: string): readonly [string, string] {
+  return [holdIdOf(requestId), holdIdOf(requestId, 1)];
 }
 
 /**

@@ -218,8 +218,9 @@ async function takeRoom(
     maxOutputTokens: outputLimit(call, selection),
     choices: call.choices,
   };
-  const reserve = (of: CallSize) =>
+  const reserve = (of: CallSize, isSecond: boolean) =>
     ports.accounts.reserve({
+      isSecond,
       requestId: request.requestId,
       alias: selection.model.alias,
       demand: boundOf(of, selection.routes),
@@ -227,16 +228,16 @@ async function takeRoom(
       timeZone: caller.policy.timeZone,
       holdSeconds: HOLD_SECONDS,
     });
-  const first = await reserve(size);
+  const first = await reserve(size, false);
   const mayClamp = first.kind === 'refused' && caller.team.clampOutput === true;
   const smaller = mayClamp ? clampedOutput(first.denial, size, selection.routes) : undefined;
   if (first.kind !== 'refused' || smaller === undefined) {
     return { reservation: first, size, isClamped: false };
   }
-  // The same request holds once: what the first try took elsewhere is given back before the second.
+  // What the first try took elsewhere is given back before the second: its room is needed.
   await first.undone;
   const clamped = { ...size, maxOutputTokens: smaller };
-  return { reservation: await reserve(clamped), size: clamped, isClamped: true };
+  return { reservation: await reserve(clamped, true), size: clamped, isClamped: true };
 }
 
 function factsOf(

@@ -19,6 +19,7 @@ export function planCreate(setup: AccountSetup, status: KeyStatus = 'active'): A
       [[ATTR.policyVersion], setup.policyVersion],
       [[ATTR.holds], {}],
       [[ATTR.posted], {}],
+      [[ATTR.voided], {}],
     ],
     add: [],
     remove: [],

@@ -1,4 +1,5 @@
-/** The port to the accounts table. Throws GatewayError `limiter_unavailable` when the table is out of reach. */
+/** The port to the accounts table: one attempt a call. Throws StoreFault when the table is out of reach. */
+import { GatewayError } from '../errors.ts';
 import { type Account, type AccountItem, parseAccount } from './account.ts';
 import type { AccountWrite } from './account-write.ts';
 import { type Shard, shardKey, sumAccounts } from './shards.ts';
@@ -21,6 +22,17 @@ export type WriteResult =
 export interface KeyedWrite {
   readonly key: string;
   readonly write: AccountWrite;
+}
+
+/** Nobody can say what a call may spend. */
+export class StoreFault extends GatewayError {
+  /** The write may have been applied, or may still be on its way. False: it never was and never will be. */
+  readonly isDoubtful: boolean;
+
+  constructor(cause: unknown, { isDoubtful }: { readonly isDoubtful: boolean }) {
+    super('limiter_unavailable', 'The limits of this key cannot be checked right now.', { cause });
+    this.isDoubtful = isDoubtful;
+  }
 }
 
 export type Reader = Pick<AccountStore, 'read'>;

@@ -24,6 +24,8 @@ export const ATTR = {
   holds: 'h',
   /** Expired holds that were posted at their full amount, kept so that a late settlement can correct them. */
   posted: 'x',
+  /** Names that no hold may be made under until they expire: a copy of a reserve may still be on its way. */
+  voided: 'v',
   /** In the account of a scope that has several: how many (core/limits/shards.ts). */
   shards: 'n',
 } as const;
@@ -94,6 +96,15 @@ export function encodeHold(hold: Hold): string {
   return `${numbers.join('.')}${hold.countsDay ? '+' : ''}.${encodeOwner(hold.owner)}`;
 }
 
+/** The mark of a name that no hold may be made under until then. */
+export function encodeMark(expiresAtSeconds: number): string {
+  return (expiresAtSeconds - EXPIRY_EPOCH_SECONDS).toString(36);
+}
+
+function secondsOf(expiry: string): number {
+  return Number.parseInt(expiry, 36) + EXPIRY_EPOCH_SECONDS;
+}
+
 const HOLD_SHAPE =
   /^([0-9a-z]+)\.([0-9a-z]+)\.([0-9a-z]+)\.(-?[0-9a-z]+)\.([0-9a-z]+)(\+?)\.([@=~])(.*)$/s;
 
@@ -106,7 +117,7 @@ function decodeHold(text: string): Hold {
     nanoUsd: Number.parseInt(usd, 36),
     inputTokens: Number.parseInt(input, 36),
     outputTokens: Number.parseInt(output, 36),
-    expiresAtSeconds: Number.parseInt(expiry, 36) + EXPIRY_EPOCH_SECONDS,
+    expiresAtSeconds: secondsOf(expiry),
     day: Number.parseInt(day, 36),
     countsDay: plus === '+',
     owner: decodeOwner(mark, owner),
@@ -142,6 +153,7 @@ const itemSchema = z.looseObject({
   [ATTR.latestMinute]: z.optional(z.number()),
   [ATTR.holds]: z.record(z.string(), z.string()),
   [ATTR.posted]: z.record(z.string(), z.string()),
+  [ATTR.voided]: z.record(z.string(), z.string()),
   [ATTR.shards]: z.optional(z.number()),
 });
 
@@ -155,6 +167,8 @@ export interface Account {
   readonly latestMinute: number;
   readonly holds: ReadonlyMap<string, Hold>;
   readonly posted: ReadonlyMap<string, Hold>;
+  /** By the hold's name, when the mark may go: epoch seconds. */
+  readonly voided: ReadonlyMap<string, number>;
   readonly counters: ReadonlyMap<string, number>;
   /** How many accounts the scope has; 1 in all of them but the first. */
   readonly shards: number;
@@ -179,6 +193,7 @@ export function parseAccount(item: AccountItem): Account {
     latestMinute: raw[ATTR.latestMinute] ?? 0,
     holds: decodeHolds(raw[ATTR.holds]),
     posted: decodeHolds(raw[ATTR.posted]),
+    voided: new Map(Object.entries(raw[ATTR.voided]).map(([id, mark]) => [id, secondsOf(mark)])),
     counters,
     shards: raw[ATTR.shards] ?? 1,
   };

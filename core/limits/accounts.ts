@@ -3,15 +3,22 @@
  * store is an argument; what a write means is decided in reserve.ts and settle.ts.
  */
 import type { Clock } from '../clock.ts';
-import { holdIdOf } from '../ids.ts';
+import { holdIdsOf } from '../ids.ts';
 import { accountKey, type Scope } from '../tenancy/scopes.ts';
 import { type Account, type HoldOwner, parseAccount } from './account.ts';
 import { type AccountStore, readScope, readShards } from './account-store.ts';
 import type { Denial, Moment } from './denial.ts';
 import { createDeniedMemory, type DeniedMemory } from './denied-memory.ts';
+import {
+  CALLERS_PATIENCE,
+  CLOSERS_PATIENCE,
+  callersTime,
+  createPatientStore,
+  type Pause,
+} from './patient-store.ts';
 import { calendarDay } from './periods.ts';
-import { planCorrection, planVoid } from './reap.ts';
-import { type Demand, holdOf, momentOf, type ReserveRequest } from './reserve.ts';
+import { planCorrection, planUndo, planVoid } from './reap.ts';
+import { type Demand, isOurs, momentOf, type ReserveRequest } from './reserve.ts';
 import { reserveScope, type ScopeEngine } from './reserve-scope.ts';
 import type { LimitPlan } from './schedule.ts';
 import { type Actual, type Grant, planRelease, planSettle } from './settle.ts';
@@ -46,8 +53,8 @@ interface ScopedGrant {
   /** The account that holds: one of the scope's shards, and the grant is under its slice. */
   readonly key: string;
   readonly grant: Grant;
-  /** Nobody knows whether the hold is there, or still on its way. */
-  readonly isUncertain?: boolean;
+  /** The scope's other accounts where copies of the reserve may hold now or later. */
+  readonly strays: readonly string[];
 }
 
 export type Refusal =
@@ -71,6 +78,8 @@ interface ReserveCall {
   readonly scopes: readonly ScopeLimits[];
   readonly timeZone: string;
   readonly holdSeconds: number;
+  /** The call was refused before and asks for less. */
+  readonly isSecond?: boolean;
 }
 
 /** Not reserved. `undone` resolves when what siblings granted, or may have granted, is given back. */
@@ -85,28 +94,35 @@ export interface Accounts {
   read(scope: Scope): Promise<Account | undefined>;
 }
 
-/** `closingStore` settles and releases; it may be more patient than the one that callers wait for. */
+/** `closingStore` is for settling and giving back, where tests lead that elsewhere. */
 export function createAccounts({
   store,
   closingStore = store,
   clock,
+  pause = async () => {},
 }: {
   store: AccountStore;
   closingStore?: AccountStore;
   clock: Clock;
+  pause?: Pause;
 }): Accounts {
   const engine = {
     store,
-    closingStore,
+    closingStore: createPatientStore({ store: closingStore, patience: CLOSERS_PATIENCE, pause }),
     clock,
+    pause,
     memory: createDeniedMemory(),
     slices: createSliceMemory(),
   };
   return {
     reserve: (call) => reserveAll(engine, call),
     settle: (reservation, actual) => settleAll(engine, reservation, actual),
-    release: ({ grants }) => releaseAll(engine, grants),
-    read: (scope) => readScope(store, accountKey(scope)),
+    release: ({ grants }) => undoAll(engine, grants.map(undoOf)),
+    read: (scope) => {
+      const hasTime = callersTime(clock);
+      const patience = CALLERS_PATIENCE;
+      return readScope(createPatientStore({ store, patience, pause, hasTime }), accountKey(scope));
+    },
   };
 }
 
@@ -115,10 +131,19 @@ interface Engine extends ScopeEngine {
   readonly memory: DeniedMemory;
 }
 
-type Outcome =
-  | ({ readonly kind: 'granted' } & ScopedGrant)
-  | { readonly kind: 'denied'; readonly refusal: Refusal }
-  | ({ readonly kind: 'faulted'; readonly fault: unknown } & ScopedGrant);
+type Outcome = Undo &
+  (
+    | { readonly kind: 'granted'; readonly granted: ScopedGrant }
+    | { readonly kind: 'denied'; readonly refusal: Refusal }
+    | { readonly kind: 'faulted'; readonly fault: unknown }
+  );
+
+/** What one scope's part of a call leaves behind that was given up. */
+interface Undo {
+  readonly request: ReserveRequest;
+  readonly granted?: ScopedGrant;
+  readonly strays: readonly string[];
+}
 
 async function reserveAll(engine: Engine, call: ReserveCall): Promise<Reservation | Unreserved> {
   const nowMs = engine.clock.nowMs();
@@ -127,7 +152,7 @@ async function reserveAll(engine: Engine, call: ReserveCall): Promise<Reservatio
   if (remembered !== undefined) return { ...remembered, undone: Promise.resolve() };
   const [lead] = call.scopes;
   if (lead === undefined) throw new TypeError('a call has at least the scope of its key');
-  const holdId = holdIdOf(call.requestId);
+  const holdId = holdIdsOf(call.requestId)[call.isSecond === true ? 1 : 0];
   const expiresAtSeconds = Math.ceil(nowMs / 1000) + call.holdSeconds;
   const outcomes = await Promise.all(
     call.scopes.map((each) => {
@@ -137,18 +162,14 @@ async function reserveAll(engine: Engine, call: ReserveCall): Promise<Reservatio
     }),
   );
 
-  const granted = outcomes.flatMap((outcome) => (outcome.kind === 'granted' ? [outcome] : []));
+  const grants = outcomes.flatMap((each) => (each.kind === 'granted' ? [each.granted] : []));
   const denied = outcomes.find((outcome) => outcome.kind === 'denied');
   const faulted = outcomes.find((outcome) => outcome.kind === 'faulted');
   if (denied === undefined && faulted === undefined) {
     const { demand } = call;
-    return { kind: 'reserved', holdId, demand, month: at.month, grants: granted };
+    return { kind: 'reserved', holdId, demand, month: at.month, grants };
   }
-  // A write that got no answer may have been applied: giving back a hold that is not there does nothing.
-  const open = outcomes.flatMap((outcome) =>
-    outcome.kind === 'denied' ? [] : [{ ...outcome, isUncertain: outcome.kind === 'faulted' }],
-  );
-  const undone = releaseAll(engine, open);
+  const undone = undoAll(engine, outcomes);
   if (denied !== undefined) return { ...denied.refusal, undone };
   return { kind: 'faulted', fault: faulted?.fault, undone };
 }
@@ -177,15 +198,21 @@ async function reserveOne(
 ): Promise<Outcome> {
   const key = accountKey(scope);
   const outcome = await reserveScope(engine, { key, plan: limits, policyVersion, request });
+  const { strays } = outcome;
   switch (outcome.kind) {
     case 'granted':
+      return { kind: 'granted', request, strays, granted: { ...outcome, scope, plan: limits } };
     case 'faulted':
-      return { ...outcome, scope, plan: limits };
-    case 'inactive':
-      return { kind: 'denied', refusal: { ...outcome, scope } };
-    case 'denied':
+      return { ...outcome, request };
+    case 'inactive': {
+      const refusal = { kind: outcome.kind, status: outcome.status, scope };
+      return { kind: 'denied', request, strays, refusal };
+    }
+    case 'denied': {
       engine.memory.remember(key, outcome, request.at);
-      return { kind: 'denied', refusal: { kind: 'refused', scope, denial: outcome, timeZone } };
+      const refusal = { kind: 'refused', scope, denial: outcome, timeZone } as const;
+      return { kind: 'denied', request, strays, refusal };
+    }
   }
 }
 
@@ -196,7 +223,10 @@ async function settleAll(
   actual: Actual,
 ): Promise<void> {
   const [lead, ...siblings] = grants;
-  const settle = (scoped: ScopedGrant) => settleOne(engine, { ...scoped, holdId }, actual);
+  const settle = async (scoped: ScopedGrant) => {
+    await settleOne(engine, { ...scoped, holdId }, actual);
+    await undoStrays(engine, undoOf(scoped));
+  };
   await allOrThrow(siblings.map(settle));
   if (lead !== undefined) await settle(lead);
 }
@@ -234,26 +264,38 @@ async function repay({ closingStore }: Engine, key: string, at: Moment): Promise
 }
 
 const MAX_REPAYS = 4;
-const MAX_VOIDS = 3;
 
 /** The lead first: a sibling whose lead is gone was not sent, and the reaper gives it back. */
-async function releaseAll(
-  { closingStore, clock }: Engine,
-  grants: readonly ScopedGrant[],
-): Promise<void> {
-  const release = async ({ key, grant, isUncertain }: ScopedGrant) => {
-    for (let tries = 0; tries < MAX_VOIDS; tries += 1) {
-      const write = planRelease(grant, closingMoment(grant, clock));
-      const { kind } = await closingStore.write(key, write);
-      if (kind === 'applied' || isUncertain !== true) return;
-      // Not there: either it never will be, or it arrived in between and is given back by another try.
-      const open = { id: grant.request.holdId, hold: holdOf(grant.request, grant.plan) };
-      if ((await closingStore.write(key, planVoid(open))).kind === 'applied') return;
+async function undoAll(engine: Engine, undos: readonly Undo[]): Promise<void> {
+  const undo = async (each: Undo) => {
+    const { granted } = each;
+    if (granted !== undefined) {
+      const write = planRelease(granted.grant, closingMoment(granted.grant, engine.clock));
+      await engine.closingStore.write(granted.key, write);
     }
+    await undoStrays(engine, each);
   };
-  const isLead = ({ grant }: ScopedGrant) => grant.request.owner.kind === 'lead';
-  await allOrThrow(grants.filter(isLead).map(release));
-  await allOrThrow(grants.filter((grant) => !isLead(grant)).map(release));
+  const isLead = ({ request }: Undo) => request.owner.kind === 'lead';
+  await allOrThrow(undos.filter(isLead).map(undo));
+  await allOrThrow(undos.filter((each) => !isLead(each)).map(undo));
+}
+
+function undoOf(granted: ScopedGrant): Undo {
+  return { request: granted.grant.request, granted, strays: granted.strays };
+}
+
+/** A copy that has arrived is given back, one that may yet arrive is refused. */
+async function undoStrays({ closingStore }: Engine, { request, strays }: Undo): Promise<void> {
+  const { holdId, expiresAtSeconds } = request;
+  await allOrThrow(
+    strays.map(async (key) => {
+      const { kind, item } = await closingStore.write(key, planVoid(holdId, expiresAtSeconds));
+      if (kind === 'applied' || item === undefined) return;
+      const hold = parseAccount(item).holds.get(holdId);
+      if (hold === undefined || !isOurs(hold, request)) return;
+      await closingStore.write(key, planUndo({ id: holdId, hold }));
+    }),
+  );
 }
 
 /** The period is the reserve's, whatever month it is now. */

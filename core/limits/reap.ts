@@ -6,8 +6,6 @@
  * - a sibling whose lead is there, or was posted, likewise;
  * - a sibling whose lead is gone was never sent, or its lead's process died while giving back: released.
  *
- * A lead that was voided is gone too: its process gave up without knowing whether its reserve had arrived.
- *
  * Posting is the safe side. What was posted stays in `x` for a while, so that a settlement that comes late
  * can replace it by the truth. Decides from items alone; reads and writes nothing.
  */
@@ -18,13 +16,12 @@ import {
   type Counter,
   counterName,
   encodeHold,
+  encodeMark,
   type Hold,
 } from './account.ts';
 import type { AccountWrite } from './account-write.ts';
+import { GRACE_SECONDS, staleMarks } from './reserve.ts';
 import type { Actual } from './settle.ts';
-
-/** Clocks of environments disagree by less; nobody's call is closed while it may still run. */
-const GRACE_SECONDS = 5;
 
 /** How long a posted hold waits for a late settlement. */
 const POSTED_SECONDS = 7 * 86_400;
@@ -34,6 +31,7 @@ export interface OpenHold {
   readonly hold: Hold;
 }
 
+/** Nobody's call is closed while it may still run. */
 export function expiredHolds(account: Account, nowSeconds: number): OpenHold[] {
   return listed(account.holds).filter(
     ({ hold }) => hold.expiresAtSeconds + GRACE_SECONDS <= nowSeconds,
@@ -45,31 +43,30 @@ export type Fate = 'post' | 'release';
 /** `lead` is the lead's account as read after the hold had expired; absent where there is none. */
 export function fateOf({ id, hold }: OpenHold, lead: Account | undefined): Fate {
   if (hold.owner.kind === 'lead') return 'post';
-  const posted = lead?.posted.get(id);
-  return lead?.holds.has(id) || (posted !== undefined && !isVoid(posted)) ? 'post' : 'release';
+  return lead?.holds.has(id) || lead?.posted.has(id) ? 'post' : 'release';
 }
 
 /**
- * Keeps a hold from being made any more: its process gave up without an answer, and the write may still be
- * on its way. The mark stands where posted holds do, with nothing in it, until the hold would have expired.
+ * Keeps a hold from being made any more: its reserve got no answer, and may still be on its way. The mark
+ * stands until the hold would have expired.
  */
-export function planVoid({ id, hold }: OpenHold): AccountWrite {
-  const expiresAtSeconds = hold.expiresAtSeconds - POSTED_SECONDS;
-  const mark = { ...hold, nanoUsd: 0, inputTokens: 0, outputTokens: 0, expiresAtSeconds };
+export function planVoid(id: string, expiresAtSeconds: number): AccountWrite {
   return {
     conditions: [
       { kind: 'present', path: [ATTR.status] },
       { kind: 'absent', path: [ATTR.holds, id] },
-      { kind: 'absent', path: [ATTR.posted, id] },
+      { kind: 'absent', path: [ATTR.voided, id] },
     ],
-    set: [[[ATTR.posted, id], encodeHold(mark)]],
+    set: [[[ATTR.voided, id], encodeMark(expiresAtSeconds)]],
     add: [],
     remove: [],
   };
 }
 
-function isVoid({ nanoUsd, inputTokens, outputTokens }: Hold): boolean {
-  return nanoUsd === 0 && inputTokens === 0 && outputTokens === 0;
+/** Gives a hold back that a copy of a reserve made, and keeps the other copies from making it again. */
+export function planUndo(open: OpenHold): AccountWrite {
+  const mark = encodeMark(open.hold.expiresAtSeconds);
+  return { ...planRelease(open), set: [[[ATTR.voided, open.id], mark]] };
 }
 
 /** Counts the whole hold as spent, in the month of its reserve. */
@@ -84,7 +81,7 @@ export function planPost({ id, hold }: OpenHold): AccountWrite {
   };
 }
 
-/** Gives the whole hold back. Its rate windows are long past. */
+/** Gives the whole hold back; what rate windows still count of it passes with them. */
 export function planRelease({ id, hold }: OpenHold): AccountWrite {
   return {
     conditions: [{ kind: 'present', path: [ATTR.holds, id] }],
@@ -110,13 +107,13 @@ export function planCorrection({ id, hold }: OpenHold, actual: Actual): AccountW
   };
 }
 
-/** Forgets posted holds that no settlement will correct any more; undefined when there are none. */
+/** Forgets posted holds that no settlement will correct any more, and marks; undefined when there are none. */
 export function planForget(account: Account, nowSeconds: number): AccountWrite | undefined {
-  const old = listed(account.posted).filter(
-    ({ hold }) => hold.expiresAtSeconds + POSTED_SECONDS < nowSeconds,
-  );
-  if (old.length === 0) return undefined;
-  const remove = old.slice(0, 50).map(({ id }) => [ATTR.posted, id] as const);
+  const old = listed(account.posted)
+    .filter(({ hold }) => hold.expiresAtSeconds + POSTED_SECONDS < nowSeconds)
+    .map(({ id }) => [ATTR.posted, id] as const);
+  const remove = [...old, ...staleMarks(account, nowSeconds)].slice(0, 50);
+  if (remove.length === 0) return undefined;
   return { conditions: [{ kind: 'present', path: [ATTR.status] }], set: [], add: [], remove };
 }
 

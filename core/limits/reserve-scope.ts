@@ -4,9 +4,10 @@
  */
 import type { Clock } from '../clock.ts';
 import { GatewayError } from '../errors.ts';
-import { type Account, parseAccount } from './account.ts';
-import { type AccountStore, readScope, readShards } from './account-store.ts';
+import { type Account, ATTR, parseAccount } from './account.ts';
+import { type AccountStore, type KeyedWrite, readScope, readShards } from './account-store.ts';
 import type { Denial } from './denial.ts';
+import { CALLERS_PATIENCE, callersTime, createPatientStore, type Pause } from './patient-store.ts';
 import { expiredHolds, fateOf, planRelease } from './reap.ts';
 import { planReserve, type ReserveRequest } from './reserve.ts';
 import type { LimitPlan } from './schedule.ts';
@@ -19,6 +20,7 @@ import { nextStep, planStep, type ShardReserve, type ShardStep } from './slices.
 export interface ScopeEngine {
   readonly store: AccountStore;
   readonly clock: Clock;
+  readonly pause: Pause;
   readonly slices: SliceMemory;
 }
 
@@ -30,17 +32,16 @@ export interface ScopeCall {
   readonly request: ReserveRequest;
 }
 
-export type ScopeOutcome =
+type Outcome =
   | { readonly kind: 'granted'; readonly key: string; readonly grant: Grant }
   | Denial
   | { readonly kind: 'inactive'; readonly status: 'revoked' | 'suspended' }
-  /** The outcome of the attempt is unknown. */
-  | {
-      readonly kind: 'faulted';
-      readonly key: string;
-      readonly grant: Grant;
-      readonly fault: unknown;
-    };
+  | { readonly kind: 'faulted'; readonly fault: unknown };
+
+export type ScopeOutcome = Outcome & {
+  /** Accounts, but the one that granted, where copies of the reserve may hold now or later. */
+  readonly strays: readonly string[];
+};
 
 /** One write to an account; `step` where other shards give up slices to it. */
 interface Attempt {
@@ -53,6 +54,28 @@ interface Attempt {
 const MAX_ATTEMPTS = 16;
 
 export async function reserveScope(engine: ScopeEngine, call: ScopeCall): Promise<ScopeOutcome> {
+  const doubtful = new Set<string>();
+  const store = createPatientStore({
+    store: engine.store,
+    patience: CALLERS_PATIENCE,
+    pause: engine.pause,
+    hasTime: callersTime(engine.clock),
+    onDoubt: (writes) => {
+      for (const { key } of writes.filter(makesHold)) doubtful.add(key);
+    },
+  });
+  const outcome = await reservePatiently({ ...engine, store }, call);
+  if (outcome.kind !== 'granted') return { ...outcome, strays: [...doubtful] };
+  const isDoubtful = doubtful.delete(outcome.key);
+  const grant = isDoubtful ? { ...outcome.grant, isDoubtful } : outcome.grant;
+  return { ...outcome, grant, strays: [...doubtful] };
+}
+
+function makesHold({ write }: KeyedWrite): boolean {
+  return write.set.some(([[name]]) => name === ATTR.holds);
+}
+
+async function reservePatiently(engine: ScopeEngine, call: ScopeCall): Promise<Outcome> {
   let attempt = firstAttempt(engine, call);
   const home = attempt.key;
   let hasSetUp = false;
@@ -86,7 +109,7 @@ export async function reserveScope(engine: ScopeEngine, call: ScopeCall): Promis
     }
     throw contended();
   } catch (fault) {
-    return { kind: 'faulted', key: attempt.key, grant: attempt.grant, fault };
+    return { kind: 'faulted', fault };
   }
 }
 
@@ -100,7 +123,7 @@ function attemptOf(step: ShardReserve): Attempt {
   return { key, grant: { request: step.request, plan, account: { ...account, plan } }, step };
 }
 
-function granted({ key, grant }: Attempt, account: Account): ScopeOutcome {
+function granted({ key, grant }: Attempt, account: Account): Outcome {
   return { kind: 'granted', key, grant: { ...grant, account } };
 }
 

@@ -67,8 +67,8 @@ export function planReserve(
     { kind: 'equals', path: [ATTR.limitsVersion], value: planVersionOf(plan) },
     // Closes the race with our own timed-out attempt: a request holds once.
     { kind: 'absent', path: [ATTR.holds, request.holdId] },
-    // Closes the race with a copy of a reserve that was given up and arrives after: it holds no more.
-    { kind: 'absent', path: [ATTR.posted, request.holdId] },
+    // Closes the race with a copy of a reserve that arrives when its call is over: it holds no more.
+    { kind: 'absent', path: [ATTR.voided, request.holdId] },
   ];
   const set: [Path, string | number][] = [
     [[ATTR.holds, request.holdId], encodeHold(holdOf(request, plan))],
@@ -91,7 +91,7 @@ export function planReserve(
     conditions,
     set,
     add: nonZero(add),
-    remove: seen === undefined ? [] : staleCounters(seen, request.at),
+    remove: seen === undefined ? [] : staleEntries(seen, request.at),
   };
 }
 
@@ -99,7 +99,7 @@ export function planReserve(
 export function judgeReserve(account: Account, request: ReserveRequest): Verdict {
   const ours = account.holds.get(request.holdId);
   if (ours !== undefined) return isOurs(ours, request) ? { kind: 'held' } : { kind: 'collision' };
-  if (account.posted.has(request.holdId)) return { kind: 'collision' };
+  if (account.voided.has(request.holdId)) return { kind: 'collision' };
   if (account.status !== 'active') return { kind: 'inactive', status: account.status };
   const at = adoptWindows(account, request.at);
   const limits = limitsAt(account.plan, at.nowMs);
@@ -149,12 +149,30 @@ export function keepsCounter(dimension: Dimension, plan: LimitPlan): boolean {
   return window === 'day' ? countsDay(plan) : everLimits(plan, dimension);
 }
 
+/** What the item keeps for nobody any more; at most so many entries a write, the rest wait. */
+export function staleEntries(account: Account, at: Moment): Path[] {
+  const nowSeconds = Math.floor(at.nowMs / 1000);
+  return [...staleCounters(account, at), ...staleMarks(account, nowSeconds)].slice(0, MAX_SWEPT);
+}
+
+const MAX_SWEPT = 24;
+
+/** A hold that has expired is made by nobody. */
+export function staleMarks({ voided }: Account, nowSeconds: number): Path[] {
+  return [...voided]
+    .filter(([, expiresAtSeconds]) => expiresAtSeconds + GRACE_SECONDS <= nowSeconds)
+    .map(([id]) => [ATTR.voided, id]);
+}
+
+/** Clocks of environments disagree by less. */
+export const GRACE_SECONDS = 5;
+
 /**
- * Counters that nobody will read or move any more; at most 24 a write, the rest wait. Windows are judged by
+ * Counters that nobody will read or move any more. Windows are judged by
  * the item's clock, which no writer can undercut, and the day before the moment's is kept: a counter that a
  * fast clock swept would start from zero under a slow one.
  */
-export function staleCounters(account: Account, at: Moment): Path[] {
+function staleCounters(account: Account, at: Moment): Path[] {
   const days = new Set([at.day, latestDayBefore(at.day, account)]);
   const months = new Set([at.month, at.month % 100 === 1 ? at.month - 89 : at.month - 1]);
   for (const hold of account.holds.values()) {
@@ -176,10 +194,7 @@ export function staleCounters(account: Account, at: Moment): Path[] {
         return false;
     }
   };
-  return [...account.counters.keys()]
-    .filter(isStale)
-    .slice(0, 24)
-    .map((name) => [name]);
+  return [...account.counters.keys()].filter(isStale).map((name) => [name]);
 }
 
 function latestDayBefore(day: number, { counters }: Account): number {
@@ -259,7 +274,7 @@ function usesWindow(plan: LimitPlan, kind: 'second' | 'minute'): boolean {
 }
 
 /** The hold as the account will keep it. */
-export function holdOf(
+function holdOf(
   { demand, expiresAtSeconds, at, owner }: ReserveRequest,
   plan: LimitPlan,
 ): Hold {
@@ -273,7 +288,7 @@ function countsDay(plan: LimitPlan): boolean {
 }
 
 /** True when the hold was made by an earlier attempt of this very request, under whichever limits. */
-function isOurs(hold: Hold, request: ReserveRequest): boolean {
+export function isOurs(hold: Hold, request: ReserveRequest): boolean {
   return encodeHold(hold) === encodeHold({ ...holdOf(request, {}), countsDay: hold.countsDay });
 }
 

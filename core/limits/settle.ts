@@ -2,7 +2,7 @@
  * Settle and release: give back what a hold took beyond the truth. Both are one conditional write that
  * needs the hold to be there, so doing either twice changes nothing.
  */
-import { type Account, ATTR, type Counter, counterName } from './account.ts';
+import { type Account, ATTR, type Counter, counterName, encodeMark } from './account.ts';
 import type { AccountWrite } from './account-write.ts';
 import type { Moment } from './denial.ts';
 import { DIMENSION_NAMES, DIMENSIONS, type Dimension } from './dimensions.ts';
@@ -12,7 +12,7 @@ import {
   type Demand,
   keepsCounter,
   type ReserveRequest,
-  staleCounters,
+  staleEntries,
 } from './reserve.ts';
 import type { LimitPlan } from './schedule.ts';
 
@@ -21,6 +21,8 @@ export interface Grant {
   readonly request: ReserveRequest;
   readonly plan: LimitPlan;
   readonly account?: Account;
+  /** The reserve has copies that may still arrive, and the one that was applied may have been any of them. */
+  readonly isDoubtful?: boolean;
 }
 
 /** What a call really used. */
@@ -52,13 +54,15 @@ export function planRelease(grant: Grant, now: Moment): AccountWrite {
 }
 
 function closeHold(grant: Grant, add: [string, number][], now: Moment): AccountWrite {
-  const hold = [ATTR.holds, grant.request.holdId] as const;
-  const stale = grant.account === undefined ? [] : staleCounters(grant.account, now);
+  const { holdId, expiresAtSeconds } = grant.request;
+  const hold = [ATTR.holds, holdId] as const;
+  const stale = grant.account === undefined ? [] : staleEntries(grant.account, now);
   const touched = new Set(add.map(([name]) => name));
   return {
     // Closes the race with the reaper and with our own timed-out attempt: a hold is closed once.
     conditions: [{ kind: 'present', path: hold }],
-    set: [],
+    // Closes the race with a copy of the reserve that arrives after: it is refused by the mark.
+    set: grant.isDoubtful === true ? [[[ATTR.voided, holdId], encodeMark(expiresAtSeconds)]] : [],
     add: add.filter(([, amount]) => amount !== 0),
     remove: [hold, ...stale.filter(([name]) => !touched.has(name))],
   };
@@ -70,14 +74,17 @@ function corrections(
   used: (dimension: Dimension) => number,
   now: Moment,
 ): [string, number][] {
-  const { request, plan } = grant;
+  const { request, plan, isDoubtful } = grant;
   return DIMENSION_NAMES.flatMap((dimension): [string, number][] => {
     const counter = counterFor(dimension, request.at);
     if (counter === undefined || !keepsCounter(dimension, plan)) return [];
     // A window that no later decision reads is left alone, so that a swept counter does not come back.
     const { window } = DIMENSIONS[dimension];
-    if ((window === 'second' || window === 'minute') && request.at[window] < now[window] - 1)
-      return [];
-    return [[counter, used(dimension) - amountOf(dimension, request.demand)]];
+    const isWindow = window === 'second' || window === 'minute';
+    if (isWindow && request.at[window] < now[window] - 1) return [];
+    const difference = used(dimension) - amountOf(dimension, request.demand);
+    // An earlier copy may have counted in an earlier window: what is given back there would be given away here.
+    if (isWindow && isDoubtful === true && difference < 0) return [];
+    return [[counter, difference]];
   });
 }

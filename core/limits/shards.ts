@@ -6,7 +6,6 @@
  */
 import { createHash } from 'node:crypto';
 import type { Account } from './account.ts';
-
 import { DIMENSION_NAMES, DIMENSIONS, type Limits } from './dimensions.ts';
 import { type LimitPlan, mapLimits } from './schedule.ts';
 
@@ -83,6 +82,7 @@ export function sumAccounts([first, ...others]: readonly [Account, ...Account[]]
     latestMinute: Math.max(...all.map(({ latestMinute }) => latestMinute)),
     holds: new Map(all.flatMap(({ holds }) => [...holds])),
     posted: new Map(all.flatMap(({ posted }) => [...posted])),
+    voided: new Map(all.flatMap(({ voided }) => [...voided])),
     counters: addCounters(all.map(({ counters }) => counters)),
   };
 }

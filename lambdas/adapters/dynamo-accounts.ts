@@ -1,24 +1,26 @@
 /**
  * The accounts table: renders a conditional write of core/limits as one UpdateItem. Both outcomes carry
- * the item, so a refusal costs no second read. Retries of the SDK are safe: a reserve whose hold is
- * there already and a settle whose hold is gone are refused by their own conditions.
+ * the item, so a refusal costs no second read. The client must make one attempt a send: who repeats a write
+ * has to know of its copies (core/limits/patient-store.ts).
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   ConditionalCheckFailedException,
   type DynamoDBClient,
+  DynamoDBServiceException,
   GetItemCommand,
   TransactionCanceledException,
   TransactionConflictException,
+  TransactionInProgressException,
   TransactWriteItemsCommand,
   type Update,
   UpdateItemCommand,
   type UpdateItemCommandInput,
 } from '@aws-sdk/client-dynamodb';
-import { GatewayError } from '../../core/errors.ts';
 import type { AccountItem } from '../../core/limits/account.ts';
-import type { AccountStore } from '../../core/limits/account-store.ts';
+import { type AccountStore, StoreFault } from '../../core/limits/account-store.ts';
 import type { AccountWrite, Condition, Path } from '../../core/limits/account-write.ts';
+import type { Pause } from '../../core/limits/patient-store.ts';
 import { TABLE_KEY } from '../../core/names.ts';
 import { fromAttributes, type Plain, toAttribute } from './attribute-values.ts';
 
@@ -70,7 +72,7 @@ function isRefusal(error: unknown): boolean {
 const CONFLICT_ATTEMPTS = 8;
 const CONFLICT_PAUSE_MS = 20;
 
-/** An item that a transaction is at takes no other write; the SDK does not try again by itself. */
+/** An item that a transaction is at takes no other write. It was refused for certain, so no copy is on its way. */
 async function outsideTransactions<T>(write: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
     try {
@@ -103,14 +105,27 @@ async function readItem(
   }
 }
 
-/** Fail closed: without the accounts nobody can say what a call may spend. */
-function unavailable(cause: unknown): GatewayError {
-  return new GatewayError(
-    'limiter_unavailable',
-    'The limits of this key cannot be checked right now.',
-    { cause },
-  );
+function unavailable(cause: unknown): StoreFault {
+  return new StoreFault(cause, { isDoubtful: !wasNeverApplied(cause) });
 }
+
+/** True for answers of the table itself that say no, throttling among them, and for connections that were never made. */
+function wasNeverApplied(cause: unknown): boolean {
+  if (cause instanceof TransactionInProgressException) return false;
+  if (cause instanceof DynamoDBServiceException) return cause.$fault === 'client';
+  return cause instanceof Error && 'code' in cause && NEVER_CONNECTED.has(String(cause.code));
+}
+
+const NEVER_CONNECTED = new Set([
+  'ECONNREFUSED',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+]);
+
+/** The pauses of core/limits/patient-store.ts in real time. */
+export const pauseRandomly: Pause = (longestMs) => sleep(longestMs * (0.5 + Math.random() / 2));
 
 /** Both outcomes bring the item back. */
 function renderWrite(tableName: string, key: string, write: AccountWrite): UpdateItemCommandInput {

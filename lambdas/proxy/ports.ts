@@ -4,12 +4,11 @@ import { systemClock } from '../../core/clock.ts';
 import { createAccounts } from '../../core/limits/accounts.ts';
 import type { Report } from '../../core/report.ts';
 import type { Ports } from '../../core/serve.ts';
-import { createDynamoAccounts } from '../adapters/dynamo-accounts.ts';
-import { createDynamoClient } from '../adapters/dynamo-client.ts';
+import { createDynamoAccounts, pauseRandomly } from '../adapters/dynamo-accounts.ts';
+import { createDynamoClients } from '../adapters/dynamo-client.ts';
 import { createDynamoDirectory } from '../adapters/dynamo-directory.ts';
 import { readEnvironment } from '../adapters/environment.ts';
 import { createHttpUpstream } from '../adapters/http-upstream.ts';
-import { createPatientStore } from '../adapters/patient-store.ts';
 import { createProviderKeys } from '../adapters/provider-keys.ts';
 import { createUsageStream } from '../adapters/usage-stream.ts';
 
@@ -23,12 +22,17 @@ export function createPorts(report: Report): Ports {
   ]);
   const secrets = z.record(z.string(), z.string()).parse(JSON.parse(env.providerSecrets));
   const clock = systemClock;
-  const client = createDynamoClient();
-  const store = createDynamoAccounts({ client, tableName: env.accountsTable });
+  const clients = createDynamoClients();
+  const store = createDynamoAccounts({ client: clients.accounts, tableName: env.accountsTable });
   return {
     clock,
-    directory: createDynamoDirectory({ client, tableName: env.catalogTable, clock, report }),
-    accounts: createAccounts({ store, closingStore: createPatientStore(store), clock }),
+    directory: createDynamoDirectory({
+      client: clients.catalog,
+      tableName: env.catalogTable,
+      clock,
+      report,
+    }),
+    accounts: createAccounts({ store, clock, pause: pauseRandomly }),
     providerKeys: createProviderKeys({ secrets, clock, report }),
     upstream: createHttpUpstream({ clock }),
     usage: createUsageStream({

@@ -5,13 +5,13 @@
 import middy from '@middy/core';
 import type { Context } from 'aws-lambda';
 import { systemClock } from '../../core/clock.ts';
+import { CLOSERS_PATIENCE, createPatientStore } from '../../core/limits/patient-store.ts';
 import { type ReapCount, reapAccount } from '../../core/limits/reaper.ts';
 import { createAccountScan } from '../adapters/account-scan.ts';
-import { createDynamoAccounts } from '../adapters/dynamo-accounts.ts';
-import { createDynamoClient } from '../adapters/dynamo-client.ts';
+import { createDynamoAccounts, pauseRandomly } from '../adapters/dynamo-accounts.ts';
+import { createDynamoClients } from '../adapters/dynamo-client.ts';
 import { createDynamoDirectory } from '../adapters/dynamo-directory.ts';
 import { readEnvironment } from '../adapters/environment.ts';
-import { createPatientStore } from '../adapters/patient-store.ts';
 import { createTelemetry } from '../adapters/telemetry.ts';
 import { createUsageStream } from '../adapters/usage-stream.ts';
 import { createExpiredBooks } from './expired-books.ts';
@@ -24,9 +24,9 @@ const CLOSING_MS = 10_000;
 const telemetry = createTelemetry('reaper');
 const { report } = telemetry;
 const env = readEnvironment(['accountsTable', 'catalogTable', 'usageStream', 'spillQueueUrl']);
-const client = createDynamoClient();
+const clients = createDynamoClients();
 const directory = createDynamoDirectory({
-  client,
+  client: clients.catalog,
   tableName: env.catalogTable,
   clock: systemClock,
   report,
@@ -37,11 +37,15 @@ const usage = createUsageStream({
   report,
 });
 const ports = {
-  store: createPatientStore(createDynamoAccounts({ client, tableName: env.accountsTable })),
+  store: createPatientStore({
+    store: createDynamoAccounts({ client: clients.accounts, tableName: env.accountsTable }),
+    patience: CLOSERS_PATIENCE,
+    pause: pauseRandomly,
+  }),
   clock: systemClock,
   bookExpired: createExpiredBooks({ directory, usage, clock: systemClock }),
 };
-const scan = createAccountScan({ client, tableName: env.accountsTable });
+const scan = createAccountScan({ client: clients.catalog, tableName: env.accountsTable });
 
 export const handler = middy().handler(
   async (_event: unknown, context: Context): Promise<ReapCount> => {

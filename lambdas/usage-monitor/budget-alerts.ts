@@ -3,7 +3,7 @@ import { type EventBridgeClient, PutEventsCommand } from '@aws-sdk/client-eventb
 import { crossedThresholds, planClaim, planTold, wasTold } from '../../core/alerts/budget.ts';
 import type { Team } from '../../core/catalog/snapshot.ts';
 import type { Clock } from '../../core/clock.ts';
-import { holdIdOf } from '../../core/ids.ts';
+import { holdIdsOf } from '../../core/ids.ts';
 import { type AccountStore, readScope } from '../../core/limits/account-store.ts';
 import { formatUsd, nanoUsd } from '../../core/money.ts';
 import { ALERT_DETAIL_TYPE, ALERT_SOURCE } from '../../core/names.ts';
@@ -64,7 +64,7 @@ async function checkTeam(
   const month = Number(period.replace('-', ''));
   const unsettled = new Map(
     events
-      .filter((event) => account.holds.has(holdIdOf(event.request_id)))
+      .filter((event) => holdIdsOf(event.request_id).some((id) => account.holds.has(id)))
       .map((event) => [event.request_id, event.cost_nano_usd]),
   );
   const unsettledNanoUsd = [...unsettled.values()].reduce((sum, cost) => sum + cost, 0);

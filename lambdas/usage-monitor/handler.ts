@@ -6,9 +6,10 @@ import { EventBridgeClient } from '@aws-sdk/client-eventbridge';
 import middy from '@middy/core';
 import type { KinesisStreamBatchResponse, KinesisStreamEvent } from 'aws-lambda';
 import { systemClock } from '../../core/clock.ts';
+import { CALLERS_PATIENCE, createPatientStore } from '../../core/limits/patient-store.ts';
 import { type UsageEvent, usageEventSchema } from '../../core/usage/event.ts';
-import { createDynamoAccounts } from '../adapters/dynamo-accounts.ts';
-import { createDynamoClient } from '../adapters/dynamo-client.ts';
+import { createDynamoAccounts, pauseRandomly } from '../adapters/dynamo-accounts.ts';
+import { createDynamoClients } from '../adapters/dynamo-client.ts';
 import { createDynamoDirectory } from '../adapters/dynamo-directory.ts';
 import { readEnvironment } from '../adapters/environment.ts';
 import { createTelemetry } from '../adapters/telemetry.ts';
@@ -16,11 +17,15 @@ import { createBudgetAlerts } from './budget-alerts.ts';
 
 const telemetry = createTelemetry('usage-monitor');
 const env = readEnvironment(['accountsTable', 'catalogTable', 'alertBus']);
-const client = createDynamoClient();
+const clients = createDynamoClients();
 const alerts = createBudgetAlerts({
-  store: createDynamoAccounts({ client, tableName: env.accountsTable }),
+  store: createPatientStore({
+    store: createDynamoAccounts({ client: clients.accounts, tableName: env.accountsTable }),
+    patience: CALLERS_PATIENCE,
+    pause: pauseRandomly,
+  }),
   directory: createDynamoDirectory({
-    client,
+    client: clients.catalog,
     tableName: env.catalogTable,
     clock: systemClock,
     report: telemetry.report,

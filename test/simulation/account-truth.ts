@@ -3,12 +3,12 @@
  * account: the holds that are open, and what was settled, by month and day. The item must say the same,
  * and no reserve may be applied where the model has no room.
  */
-import type { StoredItem } from '../../core/limits/account-write.ts';
+import type { AccountWrite, StoredItem } from '../../core/limits/account-write.ts';
 import { DIMENSION_NAMES, DIMENSIONS, type Dimension } from '../../core/limits/dimensions.ts';
 import type { UsageEvent } from '../../core/usage/event.ts';
 import { isPassedOver, ownsAccount } from './account-names.ts';
 import { billedEntries, type CallRecord, hasFailedToClose, isRunaway } from './call-record.ts';
-import { type Change, changeOf } from './change.ts';
+import { type Change, changeOf, marksOf } from './change.ts';
 import type { Arrival } from './fake-dynamo.ts';
 import { type Amount, dayOf, minus, monthOf, NOTHING, plus, tokensOf } from './true-money.ts';
 
@@ -42,10 +42,7 @@ export interface AccountTruthOptions {
   readonly violation: (what: string) => void;
   /** The part of a demand that was admitted beyond a limit. */
   readonly onExcess: (dimension: Dimension, excess: number) => void;
-  /**
-   * A hold was charged that a late copy of a reserve had made when its call was over. On the safe side,
-   * but nobody owes it: the table cannot tell such a copy from a call whose process died.
-   */
+  /** A hold was charged that a late copy of a reserve had made when its call was over. Nobody owes it. */
   readonly onStrayCharged: () => void;
 }
 
@@ -56,22 +53,31 @@ export interface AccountTruths {
 
 export function createAccountTruths(options: AccountTruthOptions): AccountTruths {
   const all = new Map<string, AccountTruth>();
+  function truthOf(key: string): AccountTruth {
+    const truth = all.get(key) ?? newTruth(key);
+    all.set(key, truth);
+    return truth;
+  }
   return {
     all,
-    arrived({ key, write, before, after, isLate }) {
+    arrived({ key, write, before, after }) {
       const change = changeOf(write);
+      if (after !== undefined) keepMarks(truthOf(key), write);
       if (change === undefined || before === undefined) return;
       const call = options.callOf(change.holdId);
       if (call === undefined) throw new Error(`hold of nobody ${change.holdId} in ${key}`);
       if (change.kind === 'reserve') call.accounts.add(key);
       if (after === undefined) return;
-      const truth = all.get(key) ?? newTruth(key);
-      all.set(key, truth);
-      const seen = { truth, call, before, after, where: `${change.holdId} in ${key}` };
-      if (change.kind === 'reserve' && isLate) call.isStray = true;
-      apply(options, seen, change);
+      const where = `${change.holdId} in ${key}`;
+      apply(options, { truth: truthOf(key), call, before, after, where }, change);
     },
   };
+}
+
+function keepMarks({ voided }: AccountTruth, write: AccountWrite): void {
+  const { made, swept } = marksOf(write);
+  for (const id of made) voided.add(id);
+  for (const id of swept) voided.delete(id);
 }
 
 function newTruth(key: string): AccountTruth {
@@ -163,14 +169,14 @@ function posted(options: AccountTruthOptions, seen: Seen): void {
   checkItem(options, seen, hold.day);
 }
 
-/** Only a hold that a late copy of a reserve made may be charged without being owed. */
+/** The hold of a late copy of a reserve, most likely: what it is charged is kept apart to find out more. */
 function unowed(
   { violation, onStrayCharged }: AccountTruthOptions,
-  { truth, call, where }: Seen,
+  { truth, where }: Seen,
   { hold, charged }: { hold: HoldTruth; charged: Amount },
 ): void {
-  if (call.isStray) onStrayCharged();
-  else violation(`I2 charged although nothing is owed: ${where}`);
+  onStrayCharged();
+  violation(`I2 charged although nothing is owed: ${where}`);
   grow(truth, `U${monthOf(hold.day)}`, charged);
 }
 
@@ -195,14 +201,8 @@ function corrected(options: AccountTruthOptions, seen: Seen): void {
   checkItem(options, seen, hold.day);
 }
 
-function voided({ violation }: AccountTruthOptions, { truth, call, where }: Seen): void {
-  if (truth.holds.has(call.holdId)) violation(`voided while it holds: ${where}`);
-  truth.voided.add(call.holdId);
-}
-
-function forgotten(_options: AccountTruthOptions, { truth, after }: Seen): void {
-  const left = entriesOf(after, 'x');
-  for (const id of truth.voided) if (!(id in left)) truth.voided.delete(id);
+function forgotten(): void {
+  throw new Error('no history is as long as posted holds are kept');
 }
 
 const CLOSINGS = {
@@ -210,7 +210,6 @@ const CLOSINGS = {
   release: released,
   post: posted,
   correct: corrected,
-  void: voided,
   forget: forgotten,
 } as const;
 
@@ -300,11 +299,11 @@ function checkItem({ violation }: AccountTruthOptions, seen: Seen, day: number):
     if (numberAt(after, name) !== value)
       violation(`I1 ${name} is ${numberAt(after, name)}, not ${value}: ${where}`);
   if (!hasKeys(entriesOf(after, 'h'), truth.holds)) violation(`open holds differ: ${where}`);
-  const kept = new Map([...truth.posted.keys(), ...truth.voided].map((id) => [id, id]));
-  if (!hasKeys(entriesOf(after, 'x'), kept)) violation(`posted holds differ: ${where}`);
+  if (!hasKeys(entriesOf(after, 'x'), truth.posted)) violation(`posted holds differ: ${where}`);
+  if (!hasKeys(entriesOf(after, 'v'), truth.voided)) violation(`marks differ: ${where}`);
 }
 
-function hasKeys(entries: object, expected: ReadonlyMap<string, unknown>): boolean {
+function hasKeys(entries: object, expected: Pick<ReadonlySet<string>, 'has' | 'size'>): boolean {
   const names = Object.keys(entries);
   return names.length === expected.size && names.every((name) => expected.has(name));
 }

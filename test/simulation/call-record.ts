@@ -48,8 +48,6 @@ export interface CallRecord {
   /** What the gateway reported to its operators. */
   readonly reports: Incident[];
   isCrashed: boolean;
-  /** A copy of its reserve arrived when nobody waited for it any more; only the reaper can close that hold. */
-  isStray: boolean;
   /** The gateway says that its books are closed. */
   isClosed: boolean;
 }
@@ -67,7 +65,6 @@ export function newCallRecord(requestId: string, key: KeyRecord, asked: Asked): 
     expiredEvents: [],
     reports: [],
     isCrashed: false,
-    isStray: false,
     isClosed: false,
   };
 }

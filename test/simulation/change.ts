@@ -1,16 +1,13 @@
 /** What the engine means by a write to an account, read from the write alone. */
-import type { AccountWrite } from '../../core/limits/account-write.ts';
+import type { AccountWrite, Path } from '../../core/limits/account-write.ts';
 import type { Amount } from './true-money.ts';
 
 export type Change =
   | { readonly kind: 'reserve'; readonly holdId: string; readonly hold: StoredHold }
-  /**
-   * `post` counts an expired hold as spent, `correct` replaces that by the truth. `void` keeps a hold that
-   * may be on its way from being made, `forget` ends that.
-   */
+  /** `post` counts an expired hold as spent, `correct` replaces that by the truth. */
   | { readonly kind: Closing; readonly holdId: string };
 
-type Closing = 'settle' | 'release' | 'post' | 'correct' | 'void' | 'forget';
+type Closing = 'settle' | 'release' | 'post' | 'correct' | 'forget';
 
 interface StoredHold {
   readonly demand: Amount;
@@ -25,7 +22,7 @@ export function changeOf({ conditions, set, remove, add }: AccountWrite): Change
       return { kind: 'reserve', holdId: id, hold: storedHold(value) };
   const posted = set.find(([[map, id]]) => map === 'x' && id !== undefined)?.[0][1];
   const closed = remove.find(([map, id]) => map === 'h' && id !== undefined)?.[1];
-  if (posted !== undefined) return { kind: closed === undefined ? 'void' : 'post', holdId: posted };
+  if (posted !== undefined) return { kind: 'post', holdId: posted };
   const corrected = remove.find(([map, id]) => map === 'x' && id !== undefined)?.[1];
   if (corrected !== undefined) {
     const isForgotten = conditions.some((each) => 'path' in each && each.path[0] === 'st');
@@ -34,6 +31,15 @@ export function changeOf({ conditions, set, remove, add }: AccountWrite): Change
   if (closed === undefined) return undefined;
   const isSettled = add.some(([name]) => name.startsWith('sn'));
   return { kind: isSettled ? 'settle' : 'release', holdId: closed };
+}
+
+/** Names of holds that may not be made from now on, and those that may again. */
+export function marksOf({ set, remove }: AccountWrite): {
+  readonly made: readonly string[];
+  readonly swept: readonly string[];
+} {
+  const idOf = ([map, id]: Path) => (map === 'v' && id !== undefined ? [id] : []);
+  return { made: set.flatMap(([path]) => idOf(path)), swept: remove.flatMap(idOf) };
 }
 
 /** Seconds since 2026, as the account stores them. */

@@ -8,7 +8,7 @@ import { monthOf, priceAtReserve, trueCost } from './true-money.ts';
 /** I3: a call whose books are closed holds nothing, unless something on the way to closing them failed. */
 export function closedComplaints(call: CallRecord, accounts: readonly AccountTruth[]): string[] {
   const holding = accounts.filter(({ holds }) => holds.has(call.holdId));
-  return holding.length === 0 || hasFailedToClose(call) || call.isStray
+  return holding.length === 0 || hasFailedToClose(call)
     ? []
     : [`I3 still held after closing: ${call.holdId} in ${holding.map(({ key }) => key).join(' ')}`];
 }

@@ -3,6 +3,7 @@ import type { KeyRecord, PolicySnapshot } from '../../core/catalog/snapshot.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { AccountStore } from '../../core/limits/account-store.ts';
 import { type Accounts, createAccounts } from '../../core/limits/accounts.ts';
+import type { Pause } from '../../core/limits/patient-store.ts';
 import type { Ports, UsageSink } from '../../core/serve.ts';
 import type { CallRecord } from './call-record.ts';
 import type { Company } from './company.ts';
@@ -43,10 +44,6 @@ export interface Sabotage {
 
 /** Keys and policy may be so old. */
 const CATALOG_MS = 30_000;
-/** The same patience as the store that closes books in production. */
-const CLOSING_ATTEMPTS = 10;
-const FIRST_PAUSE_MS = 100;
-const LONGEST_PAUSE_MS = 5_000;
 
 export function newEnvironment(options: EnvironmentOptions, process: Process): Environment {
   const { scheduler, random, faults, dynamo, sabotage } = options;
@@ -58,8 +55,8 @@ export function newEnvironment(options: EnvironmentOptions, process: Process): E
     read: (key) => dynamo.storeFor(environment.process).read(key),
   };
   const store = (sabotage.store ?? same)(table);
-  const closingStore = patient(options, () => environment.process, store);
-  const accounts = (sabotage.accounts ?? same)(createAccounts({ store, closingStore, clock }));
+  const pause = pauseIn(options, () => environment.process);
+  const accounts = (sabotage.accounts ?? same)(createAccounts({ store, clock, pause }));
   const environment: Environment = { clock, accounts, process, catalog: undefined };
   return environment;
 }
@@ -118,28 +115,13 @@ async function catalogOf(
   return environment.catalog;
 }
 
-/** Tries again where the request path gives up, in virtual time. */
-export function patient(
+/** Pauses of a process in virtual time. */
+export function pauseIn(
   { scheduler, random }: Pick<EnvironmentOptions, 'scheduler' | 'random'>,
   process: () => Process,
-  store: AccountStore,
-): AccountStore {
-  const pause = (ms: number) =>
-    process().outside<void>((answer) => scheduler.after(ms, () => answer.resolve()));
-  async function patiently<T>(write: () => Promise<T>): Promise<T> {
-    for (let attempt = 1; ; attempt += 1) {
-      try {
-        return await write();
-      } catch (fault) {
-        if (attempt === CLOSING_ATTEMPTS) throw fault;
-        const pauseMs = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (attempt - 1));
-        await pause(pauseMs * (0.5 + random.fraction() / 2));
-      }
-    }
-  }
-  return {
-    read: store.read,
-    write: (key, write) => patiently(() => store.write(key, write)),
-    writeTogether: (writes) => patiently(() => store.writeTogether(writes)),
-  };
+): Pause {
+  return (longestMs) =>
+    process().outside<void>((answer) =>
+      scheduler.after(longestMs * (0.5 + random.fraction() / 2), () => answer.resolve()),
+    );
 }

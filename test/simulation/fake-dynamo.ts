@@ -1,12 +1,17 @@
 /**
- * The accounts table behind a bad network: writes arrive late, twice, or without an answer. What a write
+ * The accounts table behind a bad network: writes arrive late, or without an answer. What a write
  * means is `applyWrite`, which the contract suite holds to the real engines.
  */
-import { GatewayError } from '../../core/errors.ts';
 import { parseAccount } from '../../core/limits/account.ts';
-import type { AccountStore, KeyedWrite, WriteResult } from '../../core/limits/account-store.ts';
+import {
+  type AccountStore,
+  type KeyedWrite,
+  StoreFault,
+  type WriteResult,
+} from '../../core/limits/account-store.ts';
 import { type AccountWrite, applyWrite, type StoredItem } from '../../core/limits/account-write.ts';
 import type { Limits } from '../../core/limits/dimensions.ts';
+import { ATTEMPT_MS } from '../../core/limits/patient-store.ts';
 import { calendarDay } from '../../core/limits/periods.ts';
 import { momentOf } from '../../core/limits/reserve.ts';
 import { planSetup } from '../../core/limits/shard-setup.ts';
@@ -22,7 +27,7 @@ export interface Arrival {
   readonly before: StoredItem | undefined;
   /** Undefined when a condition did not hold. */
   readonly after: StoredItem | undefined;
-  /** The writer had its answer, or had given up, before this copy arrived. */
+  /** The writer had given up this attempt before it arrived. */
   readonly isLate: boolean;
 }
 
@@ -44,15 +49,15 @@ export interface FakeDynamoOptions {
   readonly apply?: typeof applyWrite;
 }
 
-/** The client gives up after two attempts of so long each. */
-const ATTEMPT_MS = 800;
-const GIVE_UP_MS = 2 * ATTEMPT_MS;
+/** An account stays out of reach for one process up to so long. */
+const LONGEST_TROUBLE_MS = 4_000;
 /** A write that was given up may still arrive so much later. */
 const LATEST_MS = 5_000;
 
 export function createFakeDynamo(options: FakeDynamoOptions): FakeDynamo {
   const { onArrival, apply = applyWrite } = options;
   const items = new Map<string, StoredItem>();
+  const troubles = new WeakMap<Process, Map<string, Trouble>>();
 
   function arrive(key: string, write: AccountWrite, isLate: boolean): WriteResult {
     const before = items.get(key);
@@ -76,16 +81,30 @@ export function createFakeDynamo(options: FakeDynamoOptions): FakeDynamo {
     return isApplied;
   }
 
+  function troublesOf(process: Process): Map<string, Trouble> {
+    const known = troubles.get(process) ?? new Map<string, Trouble>();
+    troubles.set(process, known);
+    return known;
+  }
+
   return {
     items,
     storeFor: (process) => ({
       writeTogether: (writes) =>
         process.outside((answer) =>
-          deliver(options, (isLate) => arriveTogether(writes, isLate), answer),
+          deliver(options, {
+            arrive: (isLate) => arriveTogether(writes, isLate),
+            answer,
+            fate: fateOf(options, troublesOf(process), writes[0]?.key ?? ''),
+          }),
         ),
       write: (key, write) =>
         process.outside((answer) =>
-          deliver(options, (isLate) => arrive(key, write, isLate), answer),
+          deliver(options, {
+            arrive: (isLate) => arrive(key, write, isLate),
+            answer,
+            fate: fateOf(options, troublesOf(process), key),
+          }),
         ),
       read: (key) =>
         process.outside((answer) =>
@@ -108,51 +127,67 @@ export function createFakeDynamo(options: FakeDynamoOptions): FakeDynamo {
   };
 }
 
-/** One write on its way: arrives never, once or twice, and is answered with the truth or with a fault. */
-function deliver<T>(
-  { scheduler, random, faults }: FakeDynamoOptions,
-  arrive: (isLate: boolean) => T,
-  answer: Answer<T>,
-): void {
-  let isOver = false;
-  const fail = (afterMs: number, cause: string) =>
-    scheduler.after(afterMs, () => {
-      isOver = true;
-      answer.reject(unavailable(cause));
-    });
-  const unseen = () =>
-    scheduler.after(random.chance(0.5) ? latency(random) : lateness(random), () => arrive(isOver));
-  const answered = (afterMs: number) =>
-    scheduler.after(afterMs, () => {
-      const result = arrive(isOver);
-      isOver = true;
-      scheduler.after(latency(random), () => answer.resolve(result));
-    });
-  const { throttles, timeouts, duplicates } = faults;
+type Fate = 'throttled' | 'timedOut' | 'appliedUnseen' | 'fine';
+
+interface Trouble {
+  readonly fate: Fate;
+  readonly untilMs: number;
+}
+
+/** What becomes of an attempt; trouble between a process and an account may last for some attempts. */
+function fateOf(
+  { scheduler, random, faults: { throttles, timeouts } }: FakeDynamoOptions,
+  troubles: Map<string, Trouble>,
+  key: string,
+): Fate {
+  const known = troubles.get(key);
+  if (known !== undefined && scheduler.nowMs() < known.untilMs) return known.fate;
   const fate = random.weighted({
     throttled: throttles,
     timedOut: timeouts / 2,
     appliedUnseen: timeouts / 2,
-    sentTwice: duplicates,
-    fine: 1 - throttles - timeouts - duplicates,
+    fine: 1 - throttles - timeouts,
   });
+  if (fate !== 'fine' && random.chance(0.5))
+    troubles.set(key, { fate, untilMs: scheduler.nowMs() + random.between(1, LONGEST_TROUBLE_MS) });
+  return fate;
+}
+
+interface Delivery<T> {
+  readonly arrive: (isLate: boolean) => T;
+  readonly answer: Answer<T>;
+  readonly fate: Fate;
+}
+
+/** One attempt on its way: arrives or not, and is answered with the truth or with a fault. */
+function deliver<T>(
+  { scheduler, random }: FakeDynamoOptions,
+  { arrive, answer, fate }: Delivery<T>,
+): void {
+  let isOver = false;
+  const fail = (afterMs: number, isDoubtful: boolean) =>
+    scheduler.after(afterMs, () => {
+      isOver = true;
+      answer.reject(new StoreFault(fate, { isDoubtful }));
+    });
   switch (fate) {
     case 'throttled':
-      fail(latency(random), 'throttled');
+      fail(latency(random), false);
       break;
     case 'timedOut':
-      fail(GIVE_UP_MS, 'time-out, not applied');
+      fail(ATTEMPT_MS, true);
       break;
     case 'appliedUnseen':
-      unseen();
-      fail(GIVE_UP_MS, 'time-out, applied');
-      break;
-    case 'sentTwice':
-      unseen();
-      answered(ATTEMPT_MS + latency(random));
+      scheduler.after(random.chance(0.5) ? latency(random) : lateness(random), () =>
+        arrive(isOver),
+      );
+      fail(ATTEMPT_MS, true);
       break;
     case 'fine':
-      answered(latency(random));
+      scheduler.after(latency(random), () => {
+        const result = arrive(false);
+        scheduler.after(latency(random), () => answer.resolve(result));
+      });
       break;
   }
 }
@@ -164,11 +199,4 @@ function latency(random: Random): number {
 
 function lateness(random: Random): number {
   return random.between(ATTEMPT_MS, LATEST_MS);
-}
-
-/** As the adapter of the real table translates every fault. */
-function unavailable(cause: string): GatewayError {
-  return new GatewayError('limiter_unavailable', 'The limits of this key cannot be checked.', {
-    cause,
-  });
 }

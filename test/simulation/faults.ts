@@ -1,11 +1,12 @@
 /** How often things go wrong, as shares of the operations concerned. */
 export interface Faults {
-  /** Writes that the table refuses for good, the client's retries included. */
+  /**
+   * Attempts to write that the table refuses. After half of them, and of those without an answer, the process
+   * cannot reach that account for longer than its patience lasts.
+   */
   readonly throttles: number;
-  /** Writes that get no answer in time. Half of them are applied, some of those after the caller gave up. */
+  /** Attempts that get no answer in time. Half of them are applied, some of those after the next attempt or the last. */
   readonly timeouts: number;
-  /** Writes that the client sends twice because the first answer was lost. */
-  readonly duplicates: number;
   /** Calls whose environment dies at one of its awaits. */
   readonly crashes: number;
   /** Usage events that the stream does not take, or takes without saying so. */
@@ -20,7 +21,6 @@ export interface Faults {
 export const PROMISED_FAULTS: Faults = {
   throttles: 0.05,
   timeouts: 0.05,
-  duplicates: 0.01,
   crashes: 0.01,
   lostEvents: 0.005,
   runaways: 0.02,

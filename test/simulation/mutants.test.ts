@@ -58,6 +58,14 @@ const MUTANTS: Readonly<
     },
     noticed: /^I1 s[niou]\d+ is/,
   },
+  'accounts that let late copies of a reserve hold': {
+    sabotage: { store: withoutMarks },
+    noticed: /^(I2 charged although nothing is owed|I3 still held after closing)/,
+  },
+  'a table that does not heed the marks': {
+    sabotage: { apply: without(isOn('v')) },
+    noticed: /^I1 held after it was voided/,
+  },
   'accounts that release instead of settling': {
     sabotage: {
       accounts: (accounts) => ({
@@ -167,6 +175,17 @@ function renaming(pattern: RegExp, to: (...parts: string[]) => string) {
       return store.write(key, { ...write, add });
     },
   });
+}
+
+function withoutMarks(store: AccountStore): AccountStore {
+  const strip = (write: AccountWrite): AccountWrite => ({
+    ...write,
+    set: write.set.filter(([[name]]) => name !== 'v'),
+  });
+  return {
+    ...store,
+    write: (key, write) => store.write(key, strip(write)),
+  };
 }
 
 function changing(change: (event: UsageEvent) => UsageEvent) {

@@ -1,7 +1,8 @@
 /** The reaper as an actor: the real one, over the same bad network, twice at once now and then. */
+import { CLOSERS_PATIENCE, createPatientStore } from '../../core/limits/patient-store.ts';
 import { reapAccount } from '../../core/limits/reaper.ts';
 import { createExpiredBooks } from '../../lambdas/reaper/expired-books.ts';
-import { type EnvironmentOptions, patient } from './environment.ts';
+import { type EnvironmentOptions, pauseIn } from './environment.ts';
 import { createProcess } from './process.ts';
 
 export interface ReaperOptions extends EnvironmentOptions {
@@ -36,7 +37,11 @@ function reapAll(options: ReaperOptions, diesAfter: number | undefined): void {
   const clock = { nowMs: () => scheduler.nowMs() + skewMs };
   const ports = {
     clock,
-    store: patient(options, () => process, dynamo.storeFor(process)),
+    store: createPatientStore({
+      store: dynamo.storeFor(process),
+      patience: CLOSERS_PATIENCE,
+      pause: pauseIn(options, () => process),
+    }),
     bookExpired: createExpiredBooks({
       clock,
       usage: usageStream.sinkFor(process),

@@ -38,7 +38,7 @@ describe('the simulation of money', () => {
       const { counts, ...report } = await simulate(...one, '--operations', String(OPERATIONS));
       console.log('long history', report, counts);
       expect(report).toMatchObject({ operations: OPERATIONS, violations: [] });
-      expect(counts).toMatchObject({ overspent: 0, phantomDenials: 0 });
+      expect(counts).toMatchObject({ overspent: 0, phantomDenials: 0, strayCharged: 0 });
       for (const name of ['answered', 'refused'])
         expect(counts[name], name).toBeGreaterThan(OPERATIONS / 10);
     },
@@ -54,14 +54,6 @@ describe('the simulation of money', () => {
     const first = await history(7);
     expect(await history(7)).toEqual(first);
     expect(await history(8)).not.toEqual(first);
-  });
-
-  it('charges no hold twice and none for nothing when no write comes late', async () => {
-    for (let seed = 1; seed <= 20; seed += 1) {
-      const faults = { timeouts: 0, duplicates: 0 };
-      const { counts } = await runSimulation({ seed, operations: 60, callers: 8, faults });
-      expect(counts.strayCharged, `seed ${seed}`).toBe(0);
-    }
   });
 });
 

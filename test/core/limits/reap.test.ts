@@ -186,39 +186,6 @@ describe('a process that dies', () => {
   });
 });
 
-describe('a reserve whose answer never came', () => {
-  it('holds nothing when it arrives after its call was given up', async () => {
-    const store = createMemoryStore();
-    store.setUp(KEY, {});
-    store.setUp(TEAM, { nanoUsdPerMonth: 1_500 });
-    const late: (() => ReturnType<typeof store.write>)[] = [];
-    const deaf: typeof store = {
-      ...store,
-      write(key, write) {
-        if (key !== accountKey(TEAM) || write.set.length === 0) return store.write(key, write);
-        late.push(() => store.write(key, write));
-        return Promise.reject(new Error('no answer in time'));
-      },
-    };
-    const accounts = createAccounts({
-      store: deaf,
-      closingStore: store,
-      clock: { nowMs: () => START },
-    });
-    const scopes = [
-      { scope: KEY, limits: {} },
-      { scope: TEAM, limits: { nanoUsdPerMonth: 1_500 } },
-    ];
-    const call = { requestId: 'req_aaaaaaaabbbbbbbbbbbbbb', alias: 'gpt', demand: DEMAND, scopes };
-    const outcome = await accounts.reserve({ ...call, timeZone: 'UTC', holdSeconds: 900 });
-    expect(outcome.kind).toBe('faulted');
-    if (outcome.kind !== 'reserved') await outcome.undone;
-    expect((await late[0]?.())?.kind).toBe('refused');
-    const team = parseAccount(store.items.get(accountKey(TEAM)) ?? {});
-    expect([team.holds.size, counterValue(team, 'nanoUsdPerMonth', MONTH)]).toEqual([0, 0]);
-  });
-});
-
 describe('a stored hold', () => {
   it('reads back as it was written', () => {
     const amount = fc.nat(Number.MAX_SAFE_INTEGER);

@@ -1,11 +1,18 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
 import {
   DynamoDBClient,
+  DynamoDBServiceException,
+  InternalServerError,
+  ThrottlingException,
   TransactionCanceledException,
   TransactionConflictException,
 } from '@aws-sdk/client-dynamodb';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { AccountWrite } from '../../../core/limits/account-write.ts';
+import { ATTEMPT_MS } from '../../../core/limits/patient-store.ts';
 import { createDynamoAccounts } from '../../../lambdas/adapters/dynamo-accounts.ts';
+import { createDynamoClients } from '../../../lambdas/adapters/dynamo-client.ts';
 
 const WRITE: AccountWrite = {
   conditions: [{ kind: 'equals', path: ['st'], value: 'active' }],
@@ -57,6 +64,59 @@ describe('a write to an item that a transaction is at', () => {
   it('is out of reach when the conflicts do not end', async () => {
     const { store } = tableWith(Array.from({ length: 20 }, conflict));
     await expect(store.write('a', WRITE)).rejects.toMatchObject({ code: 'limiter_unavailable' });
+  });
+});
+
+describe('a write that fails', () => {
+  const named = (name: string, code?: string) =>
+    Object.assign(new Error('fails'), { name }, code === undefined ? {} : { code });
+  const details = { message: 'no', $metadata: {} };
+
+  it.each([
+    ['throttled', new ThrottlingException(details), false],
+    [
+      'told that it is not valid',
+      new DynamoDBServiceException({ ...details, name: 'ValidationException', $fault: 'client' }),
+      false,
+    ],
+    ['not connected', named('TimeoutError', 'ECONNREFUSED'), false],
+    ['not resolved', named('Error', 'ENOTFOUND'), false],
+    ['not answered in time', named('TimeoutError'), true],
+    ['cut off', named('TimeoutError', 'ECONNRESET'), true],
+    ['told of a failure inside', new InternalServerError(details), true],
+  ])('because it was %s is sent once, and in doubt: %#', async (_what, fault, isDoubtful) => {
+    const { store, sent } = tableWith([fault]);
+    await expect(store.write('a', WRITE)).rejects.toMatchObject({
+      code: 'limiter_unavailable',
+      isDoubtful,
+    });
+    expect(sent).toHaveLength(1);
+  });
+});
+
+describe('the client for accounts', () => {
+  it('makes one attempt, which ends in time', async () => {
+    let attempts = 0;
+    const server = createServer(() => {
+      attempts += 1;
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const address = server.address();
+    if (address === null || typeof address === 'string') throw new Error('no port');
+    vi.stubEnv('AWS_ENDPOINT_URL_DYNAMODB', `http://127.0.0.1:${address.port}`);
+    vi.stubEnv('AWS_REGION', 'us-east-1');
+    vi.stubEnv('AWS_ACCESS_KEY_ID', 'local');
+    vi.stubEnv('AWS_SECRET_ACCESS_KEY', 'local');
+    const { accounts } = createDynamoClients();
+    const store = createDynamoAccounts({ client: accounts, tableName: 'accounts' });
+    const startMs = performance.now();
+    await expect(store.write('a', WRITE)).rejects.toMatchObject({ isDoubtful: true });
+    expect(performance.now() - startMs).toBeLessThan(2 * ATTEMPT_MS);
+    expect(attempts).toBe(1);
+    vi.unstubAllEnvs();
+    accounts.destroy();
+    server.close();
+    server.closeAllConnections();
   });
 });
 

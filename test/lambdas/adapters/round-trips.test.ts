@@ -84,7 +84,16 @@ async function store({ key, ports: { directory } }: TestGateway): Promise<void> 
   });
   const limits = policy.teams[teamKey('acme', 'search')]?.limits ?? {};
   for (const pk of ['key/vk_test', 'team/acme/search'])
-    items.set(pk, { pk, st: 'active', h: {}, x: {}, l: {}, lv: planVersionOf(limits), pv: 1 });
+    items.set(pk, {
+      pk,
+      st: 'active',
+      h: {},
+      x: {},
+      v: {},
+      l: {},
+      lv: planVersionOf(limits),
+      pv: 1,
+    });
 }
 
 /** Waves of table calls that one request makes before it calls the provider (which refuses the connection). */
