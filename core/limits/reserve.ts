@@ -274,10 +274,7 @@ function usesWindow(plan: LimitPlan, kind: 'second' | 'minute'): boolean {
 }
 
 /** The hold as the account will keep it. */
-function holdOf(
-  { demand, expiresAtSeconds, at, owner }: ReserveRequest,
-  plan: LimitPlan,
-): Hold {
+function holdOf({ demand, expiresAtSeconds, at, owner }: ReserveRequest, plan: LimitPlan): Hold {
   return { ...demand, expiresAtSeconds, day: at.day, countsDay: countsDay(plan), owner };
 }
 
