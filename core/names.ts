@@ -15,6 +15,8 @@ export const ENV = {
 
 /** Both tables: partition key `pk` (string), no sort key. */
 export const TABLE_KEY = 'pk';
+/** When an item of the accounts table may go, epoch seconds. Only what is closed has it: no account ever does. */
+export const TABLE_TTL = 'ttl';
 
 /** EventBridge events on the alert bus. */
 export const ALERT_SOURCE = 'tollgate';

@@ -10,12 +10,18 @@ import {
   Stack,
   type StackProps,
 } from 'aws-cdk-lib';
-import { AttributeType, Billing, TableEncryptionV2, TableV2 } from 'aws-cdk-lib/aws-dynamodb';
+import {
+  AttributeType,
+  Billing,
+  TableEncryptionV2,
+  type TablePropsV2,
+  TableV2,
+} from 'aws-cdk-lib/aws-dynamodb';
 import { Stream, StreamEncryption, StreamMode } from 'aws-cdk-lib/aws-kinesis';
 import { Key } from 'aws-cdk-lib/aws-kms';
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import type { Construct } from 'constructs';
-import { TABLE_KEY } from '../core/names.ts';
+import { TABLE_KEY, TABLE_TTL } from '../core/names.ts';
 import { acknowledge } from './acknowledge.ts';
 import { UsageLake } from './constructs/usage-lake.ts';
 import { UsageQueries } from './constructs/usage-queries.ts';
@@ -39,7 +45,8 @@ export class DataStack extends Stack {
     super(scope, id, props);
     const { config } = props;
     this.#removalPolicy = config.removalProtection ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY;
-    this.accounts = this.#table('Accounts', config);
+    // Posted calls go by themselves when nobody corrects them any more. No account has the attribute.
+    this.accounts = this.#table('Accounts', config, { timeToLiveAttribute: TABLE_TTL });
     this.catalog = this.#table('Catalog', config);
     this.adminKey = this.#adminKey();
     this.providerSecrets = new Map(
@@ -73,8 +80,13 @@ export class DataStack extends Stack {
     new CfnOutput(this, 'AdminKeySecret', { value: this.adminKey.secretArn });
   }
 
-  #table(id: string, config: StageConfig): TableV2 {
+  #table(
+    id: string,
+    config: StageConfig,
+    options: Pick<TablePropsV2, 'timeToLiveAttribute'> = {},
+  ): TableV2 {
     return new TableV2(this, id, {
+      ...options,
       partitionKey: { name: TABLE_KEY, type: AttributeType.STRING },
       billing: Billing.onDemand(),
       encryption: TableEncryptionV2.awsManagedKey(),

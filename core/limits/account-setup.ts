@@ -18,7 +18,6 @@ export function planCreate(setup: AccountSetup, status: KeyStatus = 'active'): A
       ...planSet(setup.limits),
       [[ATTR.policyVersion], setup.policyVersion],
       [[ATTR.holds], {}],
-      [[ATTR.posted], {}],
       [[ATTR.voided], {}],
     ],
     add: [],

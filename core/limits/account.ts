@@ -22,10 +22,8 @@ export const ATTR = {
   latestSecond: 's',
   latestMinute: 'm',
   holds: 'h',
-  /** Expired holds that were posted at their full amount, kept so that a late settlement can correct them. */
-  posted: 'x',
   /** Names that no hold may be made under until they expire: a copy of a reserve may still be on its way. */
-  voided: 'v',
+  voided: 'x',
   /** In the account of a scope that has several: how many (core/limits/shards.ts). */
   shards: 'n',
 } as const;
@@ -109,7 +107,7 @@ const HOLD_SHAPE =
   /^([0-9a-z]+)\.([0-9a-z]+)\.([0-9a-z]+)\.(-?[0-9a-z]+)\.([0-9a-z]+)(\+?)\.([@=~])(.*)$/s;
 
 /** Throws TypeError when the text is no hold: that is corruption, not a refusal. */
-function decodeHold(text: string): Hold {
+export function decodeHold(text: string): Hold {
   const [, usd = '', input = '', output = '', expiry = '', day = '', plus, mark, owner = ''] =
     HOLD_SHAPE.exec(text) ?? [];
   if (mark === undefined) throw new TypeError('not a hold');
@@ -152,7 +150,6 @@ const itemSchema = z.looseObject({
   [ATTR.latestSecond]: z.optional(z.number()),
   [ATTR.latestMinute]: z.optional(z.number()),
   [ATTR.holds]: z.record(z.string(), z.string()),
-  [ATTR.posted]: z.record(z.string(), z.string()),
   [ATTR.voided]: z.record(z.string(), z.string()),
   [ATTR.shards]: z.optional(z.number()),
 });
@@ -166,7 +163,6 @@ export interface Account {
   readonly latestSecond: number;
   readonly latestMinute: number;
   readonly holds: ReadonlyMap<string, Hold>;
-  readonly posted: ReadonlyMap<string, Hold>;
   /** By the hold's name, when the mark may go: epoch seconds. */
   readonly voided: ReadonlyMap<string, number>;
   readonly counters: ReadonlyMap<string, number>;
@@ -192,7 +188,6 @@ export function parseAccount(item: AccountItem): Account {
     latestSecond: raw[ATTR.latestSecond] ?? 0,
     latestMinute: raw[ATTR.latestMinute] ?? 0,
     holds: decodeHolds(raw[ATTR.holds]),
-    posted: decodeHolds(raw[ATTR.posted]),
     voided: new Map(Object.entries(raw[ATTR.voided]).map(([id, mark]) => [id, secondsOf(mark)])),
     counters,
     shards: raw[ATTR.shards] ?? 1,

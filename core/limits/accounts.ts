@@ -17,8 +17,9 @@ import {
   type Pause,
 } from './patient-store.ts';
 import { calendarDay } from './periods.ts';
-import { planCorrection, planUndo, planVoid } from './reap.ts';
-import { type Demand, isOurs, momentOf, type ReserveRequest } from './reserve.ts';
+import { correctAccount, postedKey } from './posted.ts';
+import { planUndo, planVoid } from './reap.ts';
+import { type Demand, holdOf, isOurs, momentOf, type ReserveRequest } from './reserve.ts';
 import { reserveScope, type ScopeEngine } from './reserve-scope.ts';
 import type { LimitPlan } from './schedule.ts';
 import { type Actual, type Grant, planRelease, planSettle } from './settle.ts';
@@ -237,13 +238,14 @@ async function settleOne(
   { key, grant, holdId }: ScopedGrant & { readonly holdId: string },
   actual: Actual,
 ): Promise<void> {
-  const { closingStore, clock } = engine;
+  const { closingStore: store, clock, pause } = engine;
   const at = closingMoment(grant, clock);
-  const { kind, item } = await closingStore.write(key, planSettle(grant, actual, at));
-  const hold =
-    kind === 'applied' || item === undefined ? undefined : parseAccount(item).posted.get(holdId);
-  if (hold !== undefined)
-    await closingStore.write(key, planCorrection({ id: holdId, hold }, actual));
+  const { kind } = await store.write(key, planSettle(grant, actual, at));
+  const { request, plan } = grant;
+  if (kind === 'refused' && clock.nowMs() >= request.expiresAtSeconds * 1000) {
+    const posted = postedKey(key, { id: holdId, hold: holdOf(request, plan) });
+    await correctAccount({ store, pause, account: key, key: posted, actual });
+  }
   if (tookMore(actual, grant.request.demand)) await repay(engine, key, at);
 }
 

@@ -6,8 +6,8 @@
  * - a sibling whose lead is there, or was posted, likewise;
  * - a sibling whose lead is gone was never sent, or its lead's process died while giving back: released.
  *
- * Posting is the safe side. What was posted stays in `x` for a while, so that a settlement that comes late
- * can replace it by the truth. Decides from items alone; reads and writes nothing.
+ * Posting is the safe side; what was posted is kept elsewhere, to be replaced by the truth (core/limits/posted.ts).
+ * Decides from items alone; reads and writes nothing.
  */
 import {
   type Account,
@@ -15,16 +15,12 @@ import {
   COUNTER,
   type Counter,
   counterName,
-  encodeHold,
   encodeMark,
   type Hold,
 } from './account.ts';
 import type { AccountWrite } from './account-write.ts';
 import { GRACE_SECONDS, staleMarks } from './reserve.ts';
 import type { Actual } from './settle.ts';
-
-/** How long a posted hold waits for a late settlement. */
-const POSTED_SECONDS = 7 * 86_400;
 
 export interface OpenHold {
   readonly id: string;
@@ -33,17 +29,9 @@ export interface OpenHold {
 
 /** Nobody's call is closed while it may still run. */
 export function expiredHolds(account: Account, nowSeconds: number): OpenHold[] {
-  return listed(account.holds).filter(
-    ({ hold }) => hold.expiresAtSeconds + GRACE_SECONDS <= nowSeconds,
-  );
-}
-
-export type Fate = 'post' | 'release';
-
-/** `lead` is the lead's account as read after the hold had expired; absent where there is none. */
-export function fateOf({ id, hold }: OpenHold, lead: Account | undefined): Fate {
-  if (hold.owner.kind === 'lead') return 'post';
-  return lead?.holds.has(id) || lead?.posted.has(id) ? 'post' : 'release';
+  return [...account.holds]
+    .map(([id, hold]) => ({ id, hold }))
+    .filter(({ hold }) => hold.expiresAtSeconds + GRACE_SECONDS <= nowSeconds);
 }
 
 /**
@@ -69,18 +57,6 @@ export function planUndo(open: OpenHold): AccountWrite {
   return { ...planRelease(open), set: [[[ATTR.voided, open.id], mark]] };
 }
 
-/** Counts the whole hold as spent, in the month of its reserve. */
-export function planPost({ id, hold }: OpenHold): AccountWrite {
-  const month = Math.floor(hold.day / 100);
-  return {
-    // Closes the race with a settlement that is only late, and with another reaper.
-    conditions: [{ kind: 'present', path: [ATTR.holds, id] }],
-    set: [[[ATTR.posted, id], encodeHold(hold)]],
-    add: settledSums(month, hold, 1),
-    remove: [[ATTR.holds, id]],
-  };
-}
-
 /** Gives the whole hold back; what rate windows still count of it passes with them. */
 export function planRelease({ id, hold }: OpenHold): AccountWrite {
   return {
@@ -91,41 +67,20 @@ export function planRelease({ id, hold }: OpenHold): AccountWrite {
   };
 }
 
-/** Replaces what was posted by what was really used. */
-export function planCorrection({ id, hold }: OpenHold, actual: Actual): AccountWrite {
-  const difference = {
-    nanoUsd: actual.nanoUsd - hold.nanoUsd,
-    inputTokens: actual.inputTokens - hold.inputTokens,
-    outputTokens: actual.outputTokens - hold.outputTokens,
-  };
-  const month = Math.floor(hold.day / 100);
-  return {
-    conditions: [{ kind: 'present', path: [ATTR.posted, id] }],
-    set: [],
-    add: [...committedSums(hold, difference), ...settledSums(month, difference, 0)],
-    remove: [[ATTR.posted, id]],
-  };
-}
-
-/** Forgets posted holds that no settlement will correct any more, and marks; undefined when there are none. */
+/** Forgets marks under whose name nobody makes a hold any more; undefined when there are none. */
 export function planForget(account: Account, nowSeconds: number): AccountWrite | undefined {
-  const old = listed(account.posted)
-    .filter(({ hold }) => hold.expiresAtSeconds + POSTED_SECONDS < nowSeconds)
-    .map(({ id }) => [ATTR.posted, id] as const);
-  const remove = [...old, ...staleMarks(account, nowSeconds)].slice(0, 50);
+  const remove = staleMarks(account, nowSeconds).slice(0, MAX_FORGOTTEN);
   if (remove.length === 0) return undefined;
   return { conditions: [{ kind: 'present', path: [ATTR.status] }], set: [], add: [], remove };
 }
 
-function listed(holds: ReadonlyMap<string, Hold>): OpenHold[] {
-  return [...holds].map(([id, hold]) => ({ id, hold }));
-}
+const MAX_FORGOTTEN = 50;
 
 function negated({ nanoUsd, inputTokens, outputTokens }: Actual): Actual {
   return { nanoUsd: -nanoUsd, inputTokens: -inputTokens, outputTokens: -outputTokens };
 }
 
-function committedSums({ day, countsDay }: Hold, by: Actual): [string, number][] {
+export function committedSums({ day, countsDay }: Hold, by: Actual): [string, number][] {
   const month = Math.floor(day / 100);
   const tokens = by.inputTokens + by.outputTokens;
   const sums: [string, number][] = [
@@ -138,7 +93,8 @@ function committedSums({ day, countsDay }: Hold, by: Actual): [string, number][]
   return sums.filter(([, amount]) => amount !== 0);
 }
 
-function settledSums(month: number, by: Actual, requests: number): [string, number][] {
+export function settledSums({ day }: Hold, by: Actual, requests: number): [string, number][] {
+  const month = Math.floor(day / 100);
   const sums: [Counter, number][] = [
     ['settledRequests', requests],
     ['settledInputTokens', by.inputTokens],

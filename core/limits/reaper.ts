@@ -4,12 +4,15 @@
  */
 import type { Clock } from '../clock.ts';
 import { parseAccount } from './account.ts';
-import { type AccountStore, readScope } from './account-store.ts';
-import { expiredHolds, fateOf, type OpenHold, planForget, planPost, planRelease } from './reap.ts';
+import { type AccountStore, type Reader, readScope } from './account-store.ts';
+import type { Pause } from './patient-store.ts';
+import { planPost, postedKey, readPosted, wasLeadPosted } from './posted.ts';
+import { expiredHolds, type OpenHold, planForget, planRelease } from './reap.ts';
 
 export interface ReaperPorts {
   readonly store: AccountStore;
   readonly clock: Clock;
+  readonly pause: Pause;
   /** Writes the ledger row of a call that nobody else will write. Resolves when it is durable. */
   readonly bookExpired: (accountKey: string, lead: OpenHold) => Promise<void>;
 }
@@ -28,19 +31,44 @@ export async function reapAccount(ports: ReaperPorts, accountKey: string): Promi
   const account = parseAccount(item);
   const nowSeconds = Math.floor(clock.nowMs() / 1000);
   for (const open of expiredHolds(account, nowSeconds)) {
-    const fate = await decideFate(ports, open);
-    if (open.hold.owner.kind === 'lead') await ports.bookExpired(accountKey, open);
-    const plan = fate === 'post' ? planPost(open) : planRelease(open);
-    const { kind } = await store.write(accountKey, plan);
-    if (kind === 'applied') count[fate === 'post' ? 'posted' : 'released'] += 1;
+    if (await wasNeverSent(ports, accountKey, open)) {
+      if (await isReleased(ports, accountKey, open)) count.released += 1;
+    } else if (await isPosted(ports, accountKey, open)) count.posted += 1;
   }
   const forget = planForget(account, nowSeconds);
   if (forget !== undefined) await store.write(accountKey, forget);
   return count;
 }
 
-async function decideFate({ store }: ReaperPorts, open: OpenHold): Promise<'post' | 'release'> {
+/** True for a sibling whose lead is gone, and was not posted either. */
+export async function wasNeverSent(
+  { store, pause }: { readonly store: Reader; readonly pause: Pause },
+  accountKey: string,
+  open: OpenHold,
+): Promise<boolean> {
   const { owner } = open.hold;
-  const lead = owner.kind === 'lead' ? undefined : await readScope(store, owner.leadAccount);
-  return fateOf(open, lead);
+  if (owner.kind === 'lead') return false;
+  const lead = await readScope(store, owner.leadAccount);
+  if (lead?.holds.has(open.id)) return false;
+  const posted = await readPosted(store, postedKey(accountKey, open), pause);
+  return !wasLeadPosted(posted, owner.leadAccount);
+}
+
+async function isReleased(
+  { store }: ReaperPorts,
+  accountKey: string,
+  open: OpenHold,
+): Promise<boolean> {
+  const { kind } = await store.write(accountKey, planRelease(open));
+  return kind === 'applied';
+}
+
+/** False when somebody else was faster, or a transaction was at the account: then the next round posts it. */
+async function isPosted(
+  { store, clock, bookExpired }: ReaperPorts,
+  accountKey: string,
+  open: OpenHold,
+): Promise<boolean> {
+  if (open.hold.owner.kind === 'lead') await bookExpired(accountKey, open);
+  return store.writeTogether(planPost(accountKey, open, Math.floor(clock.nowMs() / 1000)));
 }

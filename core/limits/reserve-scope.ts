@@ -5,10 +5,11 @@
 import type { Clock } from '../clock.ts';
 import { GatewayError } from '../errors.ts';
 import { type Account, ATTR, parseAccount } from './account.ts';
-import { type AccountStore, type KeyedWrite, readScope, readShards } from './account-store.ts';
+import { type AccountStore, type KeyedWrite, readShards } from './account-store.ts';
 import type { Denial } from './denial.ts';
 import { CALLERS_PATIENCE, callersTime, createPatientStore, type Pause } from './patient-store.ts';
-import { expiredHolds, fateOf, planRelease } from './reap.ts';
+import { expiredHolds, planRelease } from './reap.ts';
+import { wasNeverSent } from './reaper.ts';
 import { planReserve, type ReserveRequest } from './reserve.ts';
 import type { LimitPlan } from './schedule.ts';
 import type { Grant } from './settle.ts';
@@ -207,20 +208,15 @@ async function setUp({ store, slices }: ScopeEngine, call: ScopeCall): Promise<v
 }
 
 /** Gives back expired siblings whose lead is gone. True when there were any, so another try is worth it. */
-async function releaseUnsent(
-  { store, clock }: ScopeEngine,
-  shards: readonly Shard[],
-): Promise<boolean> {
-  const nowSeconds = Math.floor(clock.nowMs() / 1000);
+async function releaseUnsent(engine: ScopeEngine, shards: readonly Shard[]): Promise<boolean> {
+  const nowSeconds = Math.floor(engine.clock.nowMs() / 1000);
   const expired = shards.flatMap(({ key, account }) =>
     expiredHolds(account, nowSeconds).map((open) => ({ key, open })),
   );
   let released = false;
   for (const { key, open } of expired.slice(0, MAX_ATTEMPTS)) {
-    const { owner } = open.hold;
-    if (owner.kind === 'lead') continue;
-    if (fateOf(open, await readScope(store, owner.leadAccount)) !== 'release') continue;
-    await store.write(key, planRelease(open));
+    if (!(await wasNeverSent(engine, key, open))) continue;
+    await engine.store.write(key, planRelease(open));
     released = true;
   }
   return released;

@@ -274,7 +274,10 @@ function usesWindow(plan: LimitPlan, kind: 'second' | 'minute'): boolean {
 }
 
 /** The hold as the account will keep it. */
-function holdOf({ demand, expiresAtSeconds, at, owner }: ReserveRequest, plan: LimitPlan): Hold {
+export function holdOf(
+  { demand, expiresAtSeconds, at, owner }: ReserveRequest,
+  plan: LimitPlan,
+): Hold {
   return { ...demand, expiresAtSeconds, day: at.day, countsDay: countsDay(plan), owner };
 }
 

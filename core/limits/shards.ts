@@ -81,7 +81,6 @@ export function sumAccounts([first, ...others]: readonly [Account, ...Account[]]
     latestSecond: Math.max(...all.map(({ latestSecond }) => latestSecond)),
     latestMinute: Math.max(...all.map(({ latestMinute }) => latestMinute)),
     holds: new Map(all.flatMap(({ holds }) => [...holds])),
-    posted: new Map(all.flatMap(({ posted }) => [...posted])),
     voided: new Map(all.flatMap(({ voided }) => [...voided])),
     counters: addCounters(all.map(({ counters }) => counters)),
   };

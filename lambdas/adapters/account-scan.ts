@@ -1,4 +1,4 @@
-/** Finds the accounts that have open or posted holds, page by page. */
+/** Finds the accounts that have open holds or marks, page by page. */
 import { type DynamoDBClient, ScanCommand, type ScanCommandOutput } from '@aws-sdk/client-dynamodb';
 import { ATTR } from '../../core/limits/account.ts';
 import { TABLE_KEY } from '../../core/names.ts';
@@ -24,7 +24,7 @@ export function createAccountScan({
             TableName: tableName,
             ProjectionExpression: '#pk',
             FilterExpression: 'size(#h) > :none OR size(#x) > :none',
-            ExpressionAttributeNames: { '#pk': TABLE_KEY, '#h': ATTR.holds, '#x': ATTR.posted },
+            ExpressionAttributeNames: { '#pk': TABLE_KEY, '#h': ATTR.holds, '#x': ATTR.voided },
             ExpressionAttributeValues: { ':none': { N: '0' } },
             ...(from === undefined ? {} : { ExclusiveStartKey: from }),
           }),

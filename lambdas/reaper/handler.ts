@@ -43,6 +43,7 @@ const ports = {
     pause: pauseRandomly,
   }),
   clock: systemClock,
+  pause: pauseRandomly,
   bookExpired: createExpiredBooks({ directory, usage, clock: systemClock }),
 };
 const scan = createAccountScan({ client: clients.catalog, tableName: env.accountsTable });

@@ -4,14 +4,18 @@ import { createServer } from 'node:net';
 import { CreateTableCommand, DynamoDBClient, PutItemCommand } from '@aws-sdk/client-dynamodb';
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { counterValue } from '../../core/limits/account.ts';
 import { readScope, readShards } from '../../core/limits/account-store.ts';
 import type { AccountWrite, Condition } from '../../core/limits/account-write.ts';
 import { createAccounts } from '../../core/limits/accounts.ts';
 import { calendarDay } from '../../core/limits/periods.ts';
+import { correctPosted } from '../../core/limits/posted.ts';
+import { reapAccount } from '../../core/limits/reaper.ts';
 import { momentOf } from '../../core/limits/reserve.ts';
 import { setUpScope } from '../../core/limits/shard-setup.ts';
 import { TABLE_KEY } from '../../core/names.ts';
 import { accountKey } from '../../core/tenancy/scopes.ts';
+import { createAccountScan } from '../../lambdas/adapters/account-scan.ts';
 import { type Plain, toAttribute } from '../../lambdas/adapters/attribute-values.ts';
 import { createDynamoAccounts } from '../../lambdas/adapters/dynamo-accounts.ts';
 import { dynoxideBinary } from '../support/dynoxide.ts';
@@ -207,7 +211,55 @@ describe.skipIf(binary === undefined)('account store', () => {
     expect(account?.plan.nanoUsdPerMonth).toBe(1_000);
     expect(account?.holds.size).toBe(Math.floor(1_000 / 7));
   });
+
+  it('posts, finds and corrects a call whose process died, in accounts of any name', async () => {
+    const store = createDynamoAccounts({ client, tableName: TABLE });
+    let nowMs = Date.UTC(2026, 10, 20, 12);
+    const clock = { nowMs: () => nowMs };
+    const at = momentOf(nowMs, calendarDay(nowMs, 'UTC'));
+    const scopes = [
+      { kind: 'key', keyId: 'vk_0123456789ab' },
+      { kind: 'team', tenantId: 'a/b%', teamId: 'posted' },
+    ] as const;
+    const limits = { nanoUsdPerMonth: 10_000 };
+    for (const scope of scopes)
+      await setUpScope(store, accountKey(scope), { setup: { limits, policyVersion: 1 }, at });
+    await createAccounts({ store, clock }).reserve({
+      requestId: 'req_eeeeeeeeffffffffffffff',
+      alias: 'm',
+      demand: { nanoUsd: 1_000, inputTokens: 10, outputTokens: 10 },
+      scopes: scopes.map((scope) => ({ scope, limits })),
+      timeZone: 'UTC',
+      holdSeconds: 900,
+    });
+    nowMs += 960_000;
+    const scan = createAccountScan({ client, tableName: TABLE });
+    const keys = scopes.map(accountKey);
+    expect(await all(scan.withHolds())).toEqual(expect.arrayContaining(keys));
+    const ports = { store, clock, pause: async () => {}, bookExpired: async () => {} };
+    for (const key of keys)
+      expect(await reapAccount(ports, key)).toEqual({ posted: 1, released: 0 });
+    expect(await all(scan.withHolds())).not.toEqual(expect.arrayContaining(keys.slice(0, 1)));
+    const truth = {
+      requestId: 'req_eeeeeeeeffffffffffffff',
+      keyId: 'vk_0123456789ab',
+      provider: null,
+      actual: { nanoUsd: 300, inputTokens: 5, outputTokens: 1 },
+    };
+    await Promise.all([0, 1, 2].map(() => correctPosted(ports, truth)));
+    for (const key of keys) {
+      const account = await readScope(store, key);
+      expect(account && counterValue(account, 'settledNanoUsd', 202611)).toBe(300);
+      expect(account && counterValue(account, 'nanoUsdPerMonth', 202611)).toBe(300);
+    }
+  });
 });
+
+async function all<T>(values: AsyncIterable<T>): Promise<T[]> {
+  const found: T[] = [];
+  for await (const value of values) found.push(value);
+  return found;
+}
 
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');

@@ -1,7 +1,7 @@
 import { Match } from 'aws-cdk-lib/assertions';
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
-import { LAKE, TABLE_KEY } from '../../core/names.ts';
+import { LAKE, TABLE_KEY, TABLE_TTL } from '../../core/names.ts';
 import { usageEventColumns } from '../../core/usage/event.ts';
 import { resources, statements, synthesize } from './synthesized.ts';
 
@@ -52,6 +52,14 @@ describe('data stack', () => {
         }),
       ],
     });
+  });
+
+  it('lets what is closed go in time, in the table of accounts alone', () => {
+    const tables = [...resources(data, 'AWS::DynamoDB::GlobalTable').values()];
+    const times = tables.map(({ Properties }) => Properties?.['TimeToLiveSpecification']);
+    expect(times).toEqual(
+      expect.arrayContaining([undefined, { AttributeName: TABLE_TTL, Enabled: true }]),
+    );
   });
 
   it('creates an empty key pool for each provider secret and generates the admin key', () => {

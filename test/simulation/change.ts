@@ -1,5 +1,6 @@
 /** What the engine means by a write to an account, read from the write alone. */
 import type { AccountWrite, Path } from '../../core/limits/account-write.ts';
+import type { Arrival } from './fake-dynamo.ts';
 import type { Amount } from './true-money.ts';
 
 export type Change =
@@ -7,7 +8,7 @@ export type Change =
   /** `post` counts an expired hold as spent, `correct` replaces that by the truth. */
   | { readonly kind: Closing; readonly holdId: string };
 
-type Closing = 'settle' | 'release' | 'post' | 'correct' | 'forget';
+type Closing = 'settle' | 'release' | 'post' | 'correct';
 
 interface StoredHold {
   readonly demand: Amount;
@@ -15,22 +16,29 @@ interface StoredHold {
   readonly expiresAtSeconds: number;
 }
 
-/** Undefined for writes that open and close no hold. */
-export function changeOf({ conditions, set, remove, add }: AccountWrite): Change | undefined {
+/** Undefined for writes that open and close no hold. `legs` are all writes of its transaction. */
+export function changeOf({
+  write: { set, remove, add },
+  legs = [],
+}: Pick<Arrival, 'write' | 'legs'>): Change | undefined {
   for (const [[map, id], value] of set)
     if (map === 'h' && id !== undefined && typeof value === 'string')
       return { kind: 'reserve', holdId: id, hold: storedHold(value) };
-  const posted = set.find(([[map, id]]) => map === 'x' && id !== undefined)?.[0][1];
-  const closed = remove.find(([map, id]) => map === 'h' && id !== undefined)?.[1];
-  if (posted !== undefined) return { kind: 'post', holdId: posted };
-  const corrected = remove.find(([map, id]) => map === 'x' && id !== undefined)?.[1];
-  if (corrected !== undefined) {
-    const isForgotten = conditions.some((each) => 'path' in each && each.path[0] === 'st');
-    return { kind: isForgotten ? 'forget' : 'correct', holdId: corrected };
+  const posted = legs.find(({ key }) => isPostedCall(key));
+  if (posted !== undefined) {
+    const isCorrected = posted.write.set.some(([, value]) => value === '=');
+    const holdId = posted.key.slice(posted.key.lastIndexOf('/') + 1);
+    return { kind: isCorrected ? 'correct' : 'post', holdId };
   }
+  const closed = remove.find(([map, id]) => map === 'h' && id !== undefined)?.[1];
   if (closed === undefined) return undefined;
   const isSettled = add.some(([name]) => name.startsWith('sn'));
   return { kind: isSettled ? 'settle' : 'release', holdId: closed };
+}
+
+/** The item of a call whose holds were posted, and no account. */
+export function isPostedCall(key: string): boolean {
+  return key.startsWith('posted/');
 }
 
 /** Names of holds that may not be made from now on, and those that may again. */
@@ -38,7 +46,7 @@ export function marksOf({ set, remove }: AccountWrite): {
   readonly made: readonly string[];
   readonly swept: readonly string[];
 } {
-  const idOf = ([map, id]: Path) => (map === 'v' && id !== undefined ? [id] : []);
+  const idOf = ([map, id]: Path) => (map === 'x' && id !== undefined ? [id] : []);
   return { made: set.flatMap(([path]) => idOf(path)), swept: remove.flatMap(idOf) };
 }
 

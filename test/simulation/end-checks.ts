@@ -42,7 +42,7 @@ function boundComplaints(call: CallRecord, accounts: readonly AccountTruth[]): s
 
 /**
  * I2: an account's settled sum of a month is the sum of its ledger rows. Left out are calls that it still
- * holds, and what the reaper posted and booked at the hold.
+ * holds, and what the reaper posted and booked at the hold, which the ledger must know nothing better of.
  */
 export function ledgerComplaints(
   account: AccountTruth,
@@ -50,8 +50,11 @@ export function ledgerComplaints(
   ledger: ReadonlyMap<string, UsageEvent>,
 ): string[] {
   const rows = new Map<string, number>();
+  const complaints: string[] = [];
   for (const { requestId, holdId } of calls) {
     const row = ledger.get(requestId);
+    if (row !== undefined && row.outcome !== 'expired' && account.posted.has(holdId))
+      complaints.push(`I2 never corrected: ${holdId} in ${account.key}`);
     if (row === undefined || row.outcome === 'expired' || isPassedOver(account.key, row)) continue;
     const isOpen = account.holds.has(holdId) || account.posted.has(holdId);
     if (isOpen && !account.settled.has(holdId)) continue;
@@ -59,13 +62,14 @@ export function ledgerComplaints(
     rows.set(period, (rows.get(period) ?? 0) + row.cost_nano_usd);
   }
   const periods = [...account.sums.keys()].filter((name) => name.startsWith('M'));
-  return [...new Set([...periods, ...rows.keys()])].flatMap((period) => {
+  const sums = [...new Set([...periods, ...rows.keys()])].flatMap((period) => {
     const settled = (account.sums.get(period)?.nanoUsd ?? 0) - notInLedger(account, period);
     const inLedger = rows.get(period) ?? 0;
     return settled === inLedger
       ? []
       : [`I2 settled ${settled}, ledger has ${inLedger} in ${period} of ${account.key}`];
   });
+  return complaints.concat(sums);
 }
 
 /** What was posted at the hold, and what nobody owes. */

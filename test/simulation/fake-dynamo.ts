@@ -27,6 +27,8 @@ export interface Arrival {
   readonly before: StoredItem | undefined;
   /** Undefined when a condition did not hold. */
   readonly after: StoredItem | undefined;
+  /** All writes of the transaction, this one among them. */
+  readonly legs?: readonly KeyedWrite[];
   /** The writer had given up this attempt before it arrived. */
   readonly isLate: boolean;
 }
@@ -76,7 +78,7 @@ export function createFakeDynamo(options: FakeDynamoOptions): FakeDynamo {
     const isApplied = legs.every(({ after }) => after !== undefined);
     for (const { after, ...leg } of legs) {
       if (isApplied && after !== undefined) items.set(leg.key, after);
-      onArrival({ ...leg, after: isApplied ? after : undefined, isLate });
+      onArrival({ ...leg, legs: writes, after: isApplied ? after : undefined, isLate });
     }
     return isApplied;
   }

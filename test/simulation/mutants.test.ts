@@ -63,8 +63,12 @@ const MUTANTS: Readonly<
     noticed: /^(I2 charged although nothing is owed|I3 still held after closing)/,
   },
   'a table that does not heed the marks': {
-    sabotage: { apply: without(isOn('v')) },
+    sabotage: { apply: without(isOn('x')) },
     noticed: /^I1 held after it was voided/,
+  },
+  'a table that corrects a posted call twice': {
+    sabotage: { apply: correctingTwice },
+    noticed: /^I2 corrected without cause/,
   },
   'accounts that release instead of settling': {
     sabotage: {
@@ -147,6 +151,14 @@ function isOn(...attributes: readonly string[]) {
     condition.kind !== 'any' && attributes.includes(condition.path[0]);
 }
 
+function correctingTwice(
+  item: StoredItem | undefined,
+  write: AccountWrite,
+): StoredItem | undefined {
+  const isCorrection = write.set.some(([, value]) => value === '=');
+  return applyWrite(item, isCorrection ? { ...write, conditions: [] } : write);
+}
+
 /** At-most conditions on counters of days and months whose code begins so. */
 function isCounterCondition(...codes: readonly string[]) {
   return (condition: Condition) =>
@@ -156,7 +168,7 @@ function isCounterCondition(...codes: readonly string[]) {
 }
 
 function settlingTwice(item: StoredItem | undefined, write: AccountWrite): StoredItem | undefined {
-  const isSettlement = changeOf(write)?.kind === 'settle';
+  const isSettlement = changeOf({ write })?.kind === 'settle';
   const add = isSettlement ? [...write.add.map(twice)] : write.add;
   return applyWrite(item, { ...write, add });
 }
@@ -180,7 +192,7 @@ function renaming(pattern: RegExp, to: (...parts: string[]) => string) {
 function withoutMarks(store: AccountStore): AccountStore {
   const strip = (write: AccountWrite): AccountWrite => ({
     ...write,
-    set: write.set.filter(([[name]]) => name !== 'v'),
+    set: write.set.filter(([[name]]) => name !== 'x'),
   });
   return {
     ...store,

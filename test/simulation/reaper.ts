@@ -35,12 +35,14 @@ function reapAll(options: ReaperOptions, diesAfter: number | undefined): void {
   if (diesAfter !== undefined) process.dieAfter(diesAfter);
   const skewMs = random.between(-faults.clockSkewMs, faults.clockSkewMs);
   const clock = { nowMs: () => scheduler.nowMs() + skewMs };
+  const pause = pauseIn(options, () => process);
   const ports = {
     clock,
+    pause,
     store: createPatientStore({
       store: dynamo.storeFor(process),
       patience: CLOSERS_PATIENCE,
-      pause: pauseIn(options, () => process),
+      pause,
     }),
     bookExpired: createExpiredBooks({
       clock,

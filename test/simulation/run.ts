@@ -12,6 +12,7 @@ import { type Arrival, createFakeDynamo } from './fake-dynamo.ts';
 import { type Faults, PROMISED_FAULTS } from './faults.ts';
 import { createRandom, type Random } from './random.ts';
 import { startReaper } from './reaper.ts';
+import { startReconciler } from './reconciler.ts';
 import { createScheduler } from './scheduler.ts';
 import { createFakeUsageStream } from './usage-stream.ts';
 import { type Counts, createWatch } from './watch.ts';
@@ -78,6 +79,7 @@ export async function runSimulation(options: SimulationOptions): Promise<Simulat
   const company = createCompany({ ...world, dynamo, operations, callers, isOver: () => isOver });
   const places = { ...world, dynamo, usageStream, company, sabotage };
   startReaper({ ...places, isOver: () => isOver });
+  startReconciler({ ...places, isOver: () => isOver });
   startCallers({
     ...places,
     callers,
@@ -102,8 +104,9 @@ function startMs(random: Random): number {
     : newYearMs - random.between(40_000_000, 400_000_000);
 }
 
-function described({ key, write, after, isLate }: Arrival): string {
-  const { kind, holdId } = changeOf(write) ?? { kind: 'write', holdId: '' };
+function described(arrival: Arrival): string {
+  const { key, after, isLate } = arrival;
+  const { kind, holdId } = changeOf(arrival) ?? { kind: 'write', holdId: '' };
   const outcome = after === undefined ? 'refused' : 'applied';
   return `${kind} ${holdId} ${outcome} at ${key}${isLate ? ', late' : ''}`;
 }

@@ -9,7 +9,7 @@ import { labelledAccount } from './account-names.ts';
 import { type AccountTruth, createAccountTruths } from './account-truth.ts';
 import { type Denied, eventComplaints, phantomDenial } from './call-checks.ts';
 import { type CallRecord, isRunaway } from './call-record.ts';
-import { changeOf } from './change.ts';
+import { changeOf, isPostedCall } from './change.ts';
 import { closedComplaints, finalComplaints, ledgerComplaints } from './end-checks.ts';
 import type { Arrival } from './fake-dynamo.ts';
 
@@ -84,8 +84,9 @@ export function createWatch({ violation, itemOf, isFresh }: WatchOptions): Watch
     arrived(arrival) {
       counts.writes += 1;
       truths.arrived(arrival);
-      const { write, before, after, isLate, key } = arrival;
-      const change = changeOf(write);
+      const { before, after, isLate, key } = arrival;
+      if (isPostedCall(key)) return;
+      const change = changeOf(arrival);
       if (change?.kind === 'post' && after !== undefined) counts.posted += 1;
       if (change?.kind === 'reserve' && after === undefined && before !== undefined && !isLate)
         refusals.set(`${change.holdId} ${key}`, before);

@@ -67,7 +67,7 @@ function world(...fates: Fate[]) {
         timeZone: 'UTC',
         holdSeconds: 900,
       }),
-    reap: () => reapAccount({ store: memory, clock, bookExpired: async () => {} }, TEAM_KEY),
+    reap: () => reapAccount({ store: memory, clock, pause, bookExpired: async () => {} }, TEAM_KEY),
     team: () => stateOf(memory),
   };
 }

@@ -65,6 +65,7 @@ function world(team: Limits = { nanoUsdPerMonth: 1_500, nanoUsdPerDay: 1_400 }) 
       const ports = {
         store,
         clock,
+        pause: async () => {},
         bookExpired: async (_key: string, { hold }: { hold: Hold }) => {
           if (hold.owner.kind === 'lead') booked.push(hold.owner.requestId);
         },

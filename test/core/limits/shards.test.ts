@@ -307,10 +307,9 @@ describe('a hot scope', () => {
     const bookExpired = async (key: string) => void booked.push(scopeKeyOf(key));
     for (const scope of [TEAM, KEY])
       for (const { key } of memory.shardsOf(scope))
-        await reapAccount({ store: memory, clock, bookExpired }, key);
+        await reapAccount({ store: memory, clock, pause: async () => {}, bookExpired }, key);
     const account = await accounts().read(TEAM);
     expect(account?.holds.size).toBe(0);
-    expect(account?.posted.size).toBe(20);
     expect(account && counterValue(account, 'settledNanoUsd', MONTH)).toBe(100);
     expect(booked.filter((key) => key === accountKey(KEY))).toHaveLength(20);
   });

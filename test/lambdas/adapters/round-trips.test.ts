@@ -89,7 +89,6 @@ async function store({ key, ports: { directory } }: TestGateway): Promise<void> 
       st: 'active',
       h: {},
       x: {},
-      v: {},
       l: {},
       lv: planVersionOf(limits),
       pv: 1,
