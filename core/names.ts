@@ -20,7 +20,10 @@ export const TABLE_TTL = 'ttl';
 
 /** EventBridge events on the alert bus. */
 export const ALERT_SOURCE = 'tollgate';
-export const ALERT_DETAIL_TYPE = { budget: 'Budget threshold crossed' } as const;
+export const ALERT_DETAIL_TYPE = {
+  budget: 'Budget threshold crossed',
+  softLimit: 'Soft limit crossed',
+} as const;
 
 /** The Glue names that queries use. */
 export const LAKE = { database: 'tollgate', usageTable: 'usage' } as const;

@@ -34,6 +34,8 @@ const scheduleSchema = z.object({
 });
 const limitPlanSchema = z.extend(limitsSchema, {
   schedules: z.optional(z.readonly(z.array(scheduleSchema))),
+  /** Notify and never refuse. */
+  soft: z.optional(limitsSchema),
 });
 
 /** Tools that a provider runs and bills by the call. */
@@ -125,11 +127,6 @@ const teamSchema = z.object({
   perFeatureLimits: z.optional(limitPlanSchema),
   /** Of features with limits of their own, which replace `perFeatureLimits` whole. */
   featureLimits: z.optional(z.record(z.string(), limitPlanSchema)),
-  /**
-   * Thresholds that notify and never refuse. Data only: the request path does not read them, and what
-   * is told today are the percents of the monthly budget below.
-   */
-  softLimits: z.optional(limitsSchema),
   /** A call that does not fit, but would with a smaller maximum of output tokens, gets that one. Absent: it is refused. */
   clampOutput: z.optional(z.boolean()),
   /** Whole percents of the monthly budget at which an alert is due, each once a period. */
@@ -141,8 +138,6 @@ export type Team = z.infer<typeof teamSchema>;
 
 const tenantSchema = z.object({
   limits: limitPlanSchema,
-  /** As a team's. */
-  softLimits: z.optional(limitsSchema),
   /** Of the tenant's projects that have limits, by the project's id. */
   projectLimits: z.record(z.string(), limitPlanSchema),
 });

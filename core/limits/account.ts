@@ -166,6 +166,8 @@ export interface Account {
   /** By the hold's name, when the mark may go: epoch seconds. */
   readonly voided: ReadonlyMap<string, number>;
   readonly counters: ReadonlyMap<string, number>;
+  /** Soft limits that were told: until when, by the mark's name, epoch seconds. */
+  readonly told: ReadonlyMap<string, number>;
   /** How many accounts the scope has; 1 in all of them but the first. */
   readonly shards: number;
 }
@@ -177,8 +179,11 @@ export type AccountItem = Readonly<Record<string, unknown>>;
 export function parseAccount(item: AccountItem): Account {
   const raw = itemSchema.parse(item);
   const counters = new Map<string, number>();
+  const told = new Map<string, number>();
   for (const [name, value] of Object.entries(item)) {
-    if (typeof value === 'number' && COUNTER_NAME.test(name)) counters.set(name, value);
+    if (typeof value !== 'number') continue;
+    if (COUNTER_NAME.test(name)) counters.set(name, value);
+    else if (TOLD_NAME.test(name)) told.set(name, value);
   }
   return {
     status: raw[ATTR.status],
@@ -190,6 +195,7 @@ export function parseAccount(item: AccountItem): Account {
     holds: decodeHolds(raw[ATTR.holds]),
     voided: new Map(Object.entries(raw[ATTR.voided]).map(([id, mark]) => [id, secondsOf(mark)])),
     counters,
+    told,
     shards: raw[ATTR.shards] ?? 1,
   };
 }
@@ -199,6 +205,7 @@ function decodeHolds(texts: Readonly<Record<string, string>>): ReadonlyMap<strin
 }
 
 const COUNTER_NAME = /^[a-z][a-zA-Z][0-9]+$/;
+const TOLD_NAME = /^[a-z][a-zA-Z][0-9]+!$/;
 
 export function counterValue(account: Account, counter: Counter, index: number): number {
   return account.counters.get(counterName(counter, index)) ?? 0;

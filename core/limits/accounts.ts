@@ -26,6 +26,7 @@ import { type Actual, type Grant, planRelease, planSettle } from './settle.ts';
 import { scopeKeyOf } from './shards.ts';
 import { createSliceMemory } from './slice-memory.ts';
 import { planRepay } from './slices.ts';
+import { type SoftCrossing, softCrossings } from './soft.ts';
 
 /** A scope to reserve at, with the limits that the caller believes are in force. */
 export interface ScopeLimits {
@@ -45,7 +46,11 @@ export interface Reservation {
   readonly month: number;
   /** The lead first. */
   readonly grants: readonly ScopedGrant[];
+  /** Soft limits that this reserve found crossed and not told yet. */
+  readonly crossings: readonly ScopedCrossing[];
 }
+
+type ScopedCrossing = SoftCrossing & { readonly scope: Scope['kind'] };
 
 interface ScopedGrant {
   readonly scope: Scope;
@@ -168,11 +173,17 @@ async function reserveAll(engine: Engine, call: ReserveCall): Promise<Reservatio
   const faulted = outcomes.find((outcome) => outcome.kind === 'faulted');
   if (denied === undefined && faulted === undefined) {
     const { demand } = call;
-    return { kind: 'reserved', holdId, demand, month: at.month, grants };
+    const crossings = grants.flatMap(crossingsOf);
+    return { kind: 'reserved', holdId, demand, month: at.month, grants, crossings };
   }
   const undone = undoAll(engine, outcomes);
   if (denied !== undefined) return { ...denied.refusal, undone };
   return { kind: 'faulted', fault: faulted?.fault, undone };
+}
+
+function crossingsOf({ scope, grant: { account, request } }: ScopedGrant): ScopedCrossing[] {
+  const crossings = account === undefined ? [] : softCrossings(account, request.at);
+  return crossings.map((crossing) => ({ scope: scope.kind, ...crossing }));
 }
 
 function ownerOf({ requestId, alias }: ReserveCall, lead: Scope | undefined): HoldOwner {

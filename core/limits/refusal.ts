@@ -91,7 +91,8 @@ function messageOf(
   }
 }
 
-function amountText(dimension: Dimension, amount: number): string {
+/** In the dimension's unit, as people read it. */
+export function amountText(dimension: Dimension, amount: number): string {
   return DIMENSIONS[dimension].counts === 'nanoUsd'
     ? `$${formatUsd(nanoUsd(amount))}`
     : String(amount);

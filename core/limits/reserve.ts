@@ -168,7 +168,7 @@ export function staleMarks({ voided }: Account, nowSeconds: number): Path[] {
 export const GRACE_SECONDS = 5;
 
 /**
- * Counters that nobody will read or move any more. Windows are judged by
+ * Counters that nobody will read or move any more, and marks of their periods. Windows are judged by
  * the item's clock, which no writer can undercut, and the day before the moment's is kept: a counter that a
  * fast clock swept would start from zero under a slow one.
  */
@@ -180,7 +180,7 @@ function staleCounters(account: Account, at: Moment): Path[] {
     months.add(Math.floor(hold.day / 100));
   }
   const isStale = (name: string): boolean => {
-    const index = Number(name.slice(2));
+    const index = Number.parseInt(name.slice(2), 10);
     switch (WINDOW_OF_CODE.get(name.slice(0, 2))) {
       case 'second':
         return index < account.latestSecond - 1;
@@ -194,7 +194,9 @@ function staleCounters(account: Account, at: Moment): Path[] {
         return false;
     }
   };
-  return [...account.counters.keys()].filter(isStale).map((name) => [name]);
+  // Marks of windows have no period, and stay: one a dimension.
+  const marks = [...account.told.keys()].filter((name) => !/^..0!$/.test(name));
+  return [...account.counters.keys(), ...marks].filter(isStale).map((name) => [name]);
 }
 
 function latestDayBefore(day: number, { counters }: Account): number {

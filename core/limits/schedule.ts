@@ -33,21 +33,26 @@ export interface Schedule {
 }
 
 /** The limits of a scope at all times. Limits without schedules are a plan. */
-export type LimitPlan = Limits & { readonly schedules?: readonly Schedule[] | undefined };
+export type LimitPlan = Limits & {
+  readonly schedules?: readonly Schedule[] | undefined;
+  /** Notify and never refuse (core/limits/soft.ts). */
+  readonly soft?: Limits | undefined;
+};
 
 /** The limits in force at the moment: the first schedule whose window it is in wins. */
-export function limitsAt({ schedules, ...base }: LimitPlan, nowMs: EpochMs): Limits {
+export function limitsAt({ schedules, soft: _soft, ...base }: LimitPlan, nowMs: EpochMs): Limits {
   const current = schedules?.find((schedule) => isOpen(schedule, nowMs));
   return current === undefined ? base : { ...base, ...current.limits };
 }
 
 /**
- * True when the plan limits the dimension at any time. Its counter is then kept at all times, so that a
- * window which opens in the middle of a day, minute or month finds the truth.
+ * True when the plan limits the dimension at any time, if only softly. Its counter is then kept at all times, so
+ * that a window which opens in the middle of a day, minute or month finds the truth.
  */
 export function everLimits(plan: LimitPlan, dimension: Dimension): boolean {
   return (
     plan[dimension] !== undefined ||
+    plan.soft?.[dimension] !== undefined ||
     (plan.schedules ?? []).some(({ limits }) => limits[dimension] !== undefined)
   );
 }
@@ -57,12 +62,15 @@ export function hasLimits(plan: LimitPlan | undefined): plan is LimitPlan {
   return plan !== undefined && DIMENSION_NAMES.some((dimension) => everLimits(plan, dimension));
 }
 
-/** The plan with each of its limits, those of its schedules too, through the function. */
+/** The plan with each of its limits, soft ones and those of its schedules too, through the function. */
 export function mapLimits(
-  { schedules, ...base }: LimitPlan,
+  { schedules, soft, ...base }: LimitPlan,
   change: (limit: number, dimension: Dimension) => number,
 ): LimitPlan {
-  const changed = mapBase(base, change);
+  const changed = {
+    ...mapBase(base, change),
+    ...(soft === undefined ? {} : { soft: mapBase(soft, change) }),
+  };
   if (schedules === undefined) return changed;
   const within = ({ limits, ...window }: Schedule) => ({
     ...window,
@@ -88,15 +96,20 @@ export function planVersionOf(plan: LimitPlan): string {
 /** Plans are immutable and live as long as their snapshot, so that each is hashed once. */
 const versions = new WeakMap<LimitPlan, string>();
 
-/** Beside the codes of dimensions in an account's limits; its value is a text, theirs are numbers. */
+/** Beside the codes of dimensions in an account's limits; their values are texts, those are numbers. */
 export const SCHEDULES_CODE = 'sc';
+const SOFT_CODE = 'sl';
 
 /** A plan as the account item stores it: without schedules just the codes of its limits. */
 export type PlanCodes = { readonly [code: string]: number | string };
 
 export function planToCodes(plan: LimitPlan): PlanCodes {
-  const { schedules = [] } = plan;
-  if (schedules.length === 0) return limitsToCodes(plan);
+  const { schedules = [], soft } = plan;
+  const codes = {
+    ...limitsToCodes(plan),
+    ...(soft === undefined ? {} : { [SOFT_CODE]: JSON.stringify(limitsToCodes(soft)) }),
+  };
+  if (schedules.length === 0) return codes;
   const rows = schedules.map(({ days, fromMinute, toMinute, timeZone, limits }) => [
     days.join(''),
     fromMinute,
@@ -104,19 +117,26 @@ export function planToCodes(plan: LimitPlan): PlanCodes {
     timeZone,
     limitsToCodes(limits),
   ]);
-  return { ...limitsToCodes(plan), [SCHEDULES_CODE]: JSON.stringify(rows) };
+  return { ...codes, [SCHEDULES_CODE]: JSON.stringify(rows) };
 }
 
+const storedLimits = z.record(z.string(), z.number());
 const storedSchedules = z.array(
-  z.tuple([z.string(), z.number(), z.number(), z.string(), z.record(z.string(), z.number())]),
+  z.tuple([z.string(), z.number(), z.number(), z.string(), storedLimits]),
 );
 
-/** Throws a ZodError or SyntaxError where the stored schedules are none: that is corruption. */
+/** Throws a ZodError or SyntaxError where the stored texts are no limits: that is corruption. */
 export function planFromCodes(codes: PlanCodes): LimitPlan {
   const numbers = Object.entries(codes).flatMap(([code, value]) =>
     typeof value === 'number' ? [[code, value] as const] : [],
   );
-  const base = limitsFromCodes(Object.fromEntries(numbers));
+  const soft = codes[SOFT_CODE];
+  const base = {
+    ...limitsFromCodes(Object.fromEntries(numbers)),
+    ...(typeof soft === 'string'
+      ? { soft: limitsFromCodes(storedLimits.parse(JSON.parse(soft))) }
+      : {}),
+  };
   const text = codes[SCHEDULES_CODE];
   if (typeof text !== 'string') return base;
   const schedules = storedSchedules

@@ -71,7 +71,7 @@ export function evenShare(total: number, index: number, count: number): number {
   return Math.floor(total / count) + (index < total % count ? 1 : 0);
 }
 
-/** The shards as one account: limits, counters and holds together; status and versions are the first one's. */
+/** The shards as one account: limits, counters and holds together; status, versions and marks are the first one's. */
 export function sumAccounts([first, ...others]: readonly [Account, ...Account[]]): Account {
   if (others.length === 0) return first;
   const all = [first, ...others];
@@ -82,6 +82,7 @@ export function sumAccounts([first, ...others]: readonly [Account, ...Account[]]
     latestMinute: Math.max(...all.map(({ latestMinute }) => latestMinute)),
     holds: new Map(all.flatMap(({ holds }) => [...holds])),
     voided: new Map(all.flatMap(({ voided }) => [...voided])),
+    told: first.told,
     counters: addCounters(all.map(({ counters }) => counters)),
   };
 }
@@ -97,12 +98,13 @@ function amountsOf(limits: Limits): number[] {
 
 /** Shards have the schedules of one plan, in its order. */
 function addPlans(a: LimitPlan, b: LimitPlan): LimitPlan {
-  if (a.schedules === undefined) return addLimits(a, b);
+  const soft = a.soft === undefined ? {} : { soft: addLimits(a.soft, b.soft ?? {}) };
+  if (a.schedules === undefined) return { ...addLimits(a, b), ...soft };
   const schedules = a.schedules.map((schedule, index) => ({
     ...schedule,
     limits: addLimits(schedule.limits, b.schedules?.[index]?.limits ?? {}),
   }));
-  return { ...addLimits(a, b), schedules };
+  return { ...addLimits(a, b), ...soft, schedules };
 }
 
 function addLimits(a: Limits, b: Limits): Limits {

@@ -245,16 +245,18 @@ function resliced(
 
 /** The plan with other values for the limits that are in force, wherever in the plan they stand. */
 function replaceInForce(plan: LimitPlan, changed: Limits, nowMs: number): LimitPlan {
-  const { schedules, ...base } = plan;
+  const { schedules, soft, ...base } = plan;
+  const kept = soft === undefined ? {} : { soft };
   const open = schedules?.findIndex((schedule) => isOpen(schedule, nowMs)) ?? -1;
   const scheduled = schedules?.[open]?.limits ?? {};
   const replace = (limits: Limits, except: Limits) =>
     mapDimensions(limits, (limit, dimension) =>
       except[dimension] === undefined ? (changed[dimension] ?? limit) : limit,
     );
-  if (schedules === undefined) return replace(base, {});
+  if (schedules === undefined) return { ...replace(base, {}), ...kept };
   return {
     ...replace(base, scheduled),
+    ...kept,
     schedules: schedules.map((schedule, index) =>
       index === open ? { ...schedule, limits: replace(schedule.limits, {}) } : schedule,
     ),

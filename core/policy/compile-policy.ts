@@ -7,6 +7,7 @@ import type {
   Tenant,
 } from '../catalog/snapshot.ts';
 import type { EpochMs } from '../clock.ts';
+import type { Limits } from '../limits/dimensions.ts';
 import { hasLimits, type LimitPlan, mapLimits } from '../limits/schedule.ts';
 import { type Scope, teamKey } from '../tenancy/scopes.ts';
 import { keyIdOf } from '../tenancy/virtual-key.ts';
@@ -118,8 +119,7 @@ function toRoute(
 function toTenant(file: FileTenant, toPlan: ToPlan): Tenant {
   const projectLimits = mapEntries(file.projects, (_, { limits }) => limits);
   return {
-    limits: toPlan(file.limits),
-    ...(file.soft_limits === undefined ? {} : { softLimits: file.soft_limits }),
+    limits: withSoft(toPlan(file.limits), file.soft_limits),
     projectLimits: plansOf(projectLimits, toPlan),
   };
 }
@@ -150,20 +150,23 @@ function teamsOf(tenantId: string, tenant: FileTenant, toPlan: ToPlan): Team[] {
 
 type TeamLimits = Pick<
   Team,
-  'limits' | 'tierLimits' | 'perUserLimits' | 'perFeatureLimits' | 'featureLimits' | 'softLimits'
+  'limits' | 'tierLimits' | 'perUserLimits' | 'perFeatureLimits' | 'featureLimits'
 >;
 
 function limitsOfTeam(file: FileTeam, toPlan: ToPlan): TeamLimits {
   const { tier_limits: tiers, per_user_limits: user, per_feature_limits: feature } = file;
   const { feature_limits: features, soft_limits: soft } = file;
   return {
-    limits: toPlan(file.limits),
+    limits: withSoft(toPlan(file.limits), soft),
     ...(tiers === undefined ? {} : { tierLimits: plansOf(tiers, toPlan) }),
     ...(user === undefined ? {} : { perUserLimits: toPlan(user) }),
     ...(feature === undefined ? {} : { perFeatureLimits: toPlan(feature) }),
     ...(features === undefined ? {} : { featureLimits: plansOf(features, toPlan) }),
-    ...(soft === undefined ? {} : { softLimits: soft }),
   };
+}
+
+function withSoft(plan: LimitPlan, soft: Limits | undefined): LimitPlan {
+  return soft === undefined ? plan : { ...plan, soft };
 }
 
 function keysOf(tenantId: string, tenant: FileTenant, toPlan: ToPlan): KeyDeclaration[] {

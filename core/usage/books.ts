@@ -80,6 +80,7 @@ export function openBooks(ports: BooksPorts, { facts, reservation, call }: OpenC
       cost,
       held: reservation.demand,
       month: reservation.month,
+      crossings: reservation.crossings,
       attempts,
       ttftMs: sinceReceived(answeredAtMs),
       overheadMs: sinceReceived(dispatchedAtMs),

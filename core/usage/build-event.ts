@@ -2,6 +2,7 @@
 import type { Route } from '../catalog/snapshot.ts';
 import type { EpochMs } from '../clock.ts';
 import type { Dialect } from '../dialects/dialect.ts';
+import type { Reservation } from '../limits/accounts.ts';
 import { monthName } from '../limits/periods.ts';
 import type { Demand } from '../limits/reserve.ts';
 import type { NanoUsd } from '../money.ts';
@@ -35,6 +36,7 @@ export interface CallOutcome {
   readonly cost: NanoUsd;
   readonly held?: Demand | undefined;
   readonly month: number;
+  readonly crossings?: Reservation['crossings'];
   readonly attempts: number;
   readonly ttftMs?: number | undefined;
   readonly overheadMs?: number | undefined;
@@ -43,7 +45,7 @@ export interface CallOutcome {
 
 export function buildUsageEvent(facts: CallFacts, outcome: CallOutcome): UsageEvent {
   const { key, policy } = facts.caller;
-  const { usage, route, held } = outcome;
+  const { usage, route, held, crossings = [] } = outcome;
   return {
     schema_version: USAGE_SCHEMA_VERSION,
     request_id: facts.requestId,
@@ -79,6 +81,7 @@ export function buildUsageEvent(facts: CallFacts, outcome: CallOutcome): UsageEv
     overhead_ms: outcome.overheadMs ?? null,
     policy_version: policy.version,
     period: monthName(outcome.month),
+    soft_limits_crossed: crossings.length === 0 ? null : JSON.stringify(crossings),
     ...(usage === undefined ? NO_USAGE_DETAIL : detailOf(usage)),
   };
 }

@@ -79,6 +79,8 @@ export const usageEventSchema = z.object({
   batch: later(z.boolean()),
   /** The provider's usage object as JSON, at most {@link MAX_RAW_USAGE} characters. */
   usage_raw: later(text),
+  /** JSON list of the soft limits that the call found crossed and not told yet (core/alerts/soft-limits.ts). */
+  soft_limits_crossed: later(text),
 });
 
 export type UsageEvent = z.infer<typeof usageEventSchema>;

@@ -72,4 +72,5 @@ const UNKNOWN = {
   overhead_ms: null,
   policy_version: 0,
   ...NO_USAGE_DETAIL,
+  soft_limits_crossed: null,
 } as const;

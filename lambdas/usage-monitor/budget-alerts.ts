@@ -1,22 +1,18 @@
 /** Tells budget thresholds of teams: claim in the account, put the event on the bus, mark as told. */
-import { type EventBridgeClient, PutEventsCommand } from '@aws-sdk/client-eventbridge';
-import { crossedThresholds, planClaim, planTold, wasTold } from '../../core/alerts/budget.ts';
+import { crossedThresholds, thresholdMark } from '../../core/alerts/budget.ts';
+import { FOREVER } from '../../core/alerts/mark.ts';
 import type { Team } from '../../core/catalog/snapshot.ts';
-import type { Clock } from '../../core/clock.ts';
 import { holdIdsOf } from '../../core/ids.ts';
-import { type AccountStore, readScope } from '../../core/limits/account-store.ts';
+import { readScope } from '../../core/limits/account-store.ts';
 import { formatUsd, nanoUsd } from '../../core/money.ts';
-import { ALERT_DETAIL_TYPE, ALERT_SOURCE } from '../../core/names.ts';
+import { ALERT_DETAIL_TYPE } from '../../core/names.ts';
 import type { Directory } from '../../core/tenancy/authenticate.ts';
 import { accountKey, scopeLabel, teamKey } from '../../core/tenancy/scopes.ts';
 import type { UsageEvent } from '../../core/usage/event.ts';
+import { type AlertBus, tellOnce } from './tell-once.ts';
 
-export interface BudgetAlertsOptions {
-  readonly store: AccountStore;
+export interface BudgetAlertsOptions extends AlertBus {
   readonly directory: Directory;
-  readonly eventBridge: EventBridgeClient;
-  readonly busName: string;
-  readonly clock: Clock;
 }
 
 interface TeamMonth {
@@ -73,44 +69,22 @@ async function checkTeam(
     team.alertAtPercent,
   );
   if (limit === undefined || crossed.length === 0) return;
-  const item = (await options.store.read(key)) ?? {};
-  for (const percent of crossed) {
-    if (wasTold(item, month, percent)) continue;
-    await tellOnce(options, { key, team, period, month, percent, spent, limit });
-  }
+  for (const percent of crossed)
+    await tellOnce(options, {
+      key,
+      mark: thresholdMark(month, percent),
+      untilSeconds: FOREVER,
+      detailType: ALERT_DETAIL_TYPE.budget,
+      detail: detailOf({ team, period, percent, spent, limit }),
+    });
 }
 
 interface Crossing {
-  readonly key: string;
   readonly team: Team;
   readonly period: string;
-  readonly month: number;
   readonly percent: number;
   readonly spent: number;
   readonly limit: number;
-}
-
-/** Throws when another process holds a fresh claim: the batch comes again and finds it told, or dead. */
-async function tellOnce(
-  { store, eventBridge, busName, clock }: BudgetAlertsOptions,
-  crossing: Crossing,
-): Promise<void> {
-  const { key, month, percent } = crossing;
-  const claim = await store.write(key, planClaim(month, percent, Math.floor(clock.nowMs() / 1000)));
-  if (claim.kind === 'refused') {
-    if (claim.item !== undefined && wasTold(claim.item, month, percent)) return;
-    throw new Error(`threshold ${percent} of ${key} is claimed elsewhere and not told yet`);
-  }
-  const entry = {
-    EventBusName: busName,
-    Source: ALERT_SOURCE,
-    DetailType: ALERT_DETAIL_TYPE.budget,
-    Detail: JSON.stringify(detailOf(crossing)),
-  };
-  const { FailedEntryCount } = await eventBridge.send(new PutEventsCommand({ Entries: [entry] }));
-  if ((FailedEntryCount ?? 0) > 0)
-    throw new Error(`the alert bus refused threshold ${percent} of ${key}`);
-  await store.write(key, planTold(month, percent));
 }
 
 function detailOf({

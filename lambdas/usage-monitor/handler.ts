@@ -1,5 +1,5 @@
 /**
- * The usage monitor: reads the usage stream and tells budget thresholds. Idempotent under redelivery:
+ * The usage monitor: reads the usage stream and tells budget thresholds and soft limits. Idempotent under redelivery:
  * what was told is marked in the account. A record that cannot be read is logged and passed over.
  */
 import { EventBridgeClient } from '@aws-sdk/client-eventbridge';
@@ -14,11 +14,12 @@ import { createDynamoDirectory } from '../adapters/dynamo-directory.ts';
 import { readEnvironment } from '../adapters/environment.ts';
 import { createTelemetry } from '../adapters/telemetry.ts';
 import { createBudgetAlerts } from './budget-alerts.ts';
+import { createSoftLimitAlerts } from './soft-limit-alerts.ts';
 
 const telemetry = createTelemetry('usage-monitor');
 const env = readEnvironment(['accountsTable', 'catalogTable', 'alertBus']);
 const clients = createDynamoClients();
-const alerts = createBudgetAlerts({
+const options = {
   store: createPatientStore({
     store: createDynamoAccounts({ client: clients.accounts, tableName: env.accountsTable }),
     patience: CALLERS_PATIENCE,
@@ -33,13 +34,17 @@ const alerts = createBudgetAlerts({
   eventBridge: new EventBridgeClient({ maxAttempts: 3 }),
   busName: env.alertBus,
   clock: systemClock,
-});
+  report: telemetry.report,
+};
+const budgets = createBudgetAlerts(options);
+const softLimits = createSoftLimitAlerts(options);
 
 export const handler = middy<KinesisStreamEvent>().handler(
   async ({ Records }): Promise<KinesisStreamBatchResponse> => {
     const events = Records.flatMap(({ kinesis }) => parseRecord(kinesis.data) ?? []);
     try {
-      await alerts.check(events);
+      await budgets.check(events);
+      await softLimits.check(events);
       return { batchItemFailures: [] };
     } catch (fault) {
       // The whole batch comes again: thresholds that were told in it stay told.

@@ -2,7 +2,13 @@ import { RemovalPolicy } from 'aws-cdk-lib';
 import { SlackChannelConfiguration } from 'aws-cdk-lib/aws-chatbot';
 import type { Alarm } from 'aws-cdk-lib/aws-cloudwatch';
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
-import { EventBus, EventField, Rule, RuleTargetInput } from 'aws-cdk-lib/aws-events';
+import {
+  EventBus,
+  EventField,
+  Rule,
+  type RuleProps,
+  RuleTargetInput,
+} from 'aws-cdk-lib/aws-events';
 import { SnsTopic } from 'aws-cdk-lib/aws-events-targets';
 import { ManagedPolicy, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Key } from 'aws-cdk-lib/aws-kms';
@@ -37,6 +43,7 @@ export class Alerts extends Construct {
     }
     this.#slack = config.alerts.slack && this.#slackTopic(config.stage, config.alerts.slack);
     this.#budgetRule();
+    this.#softLimitRule();
   }
 
   /** Sends an alarm, and its end, the way of the alerts. */
@@ -49,14 +56,33 @@ export class Alerts extends Construct {
   }
 
   #budgetRule(): void {
-    const rule = new Rule(this, 'BudgetRule', {
-      description: 'A team has crossed a threshold of its monthly budget',
-      eventBus: this.bus,
-      eventPattern: { source: [ALERT_SOURCE], detailType: [ALERT_DETAIL_TYPE.budget] },
-    });
-    const field = (name: string) => EventField.fromPath(`$.detail.${name}`);
     const title = `Team ${field('teamId')} has crossed ${field('thresholdPercent')} % of its budget`;
     const text = `${title} for ${field('period')}: ${field('spentUsd')} of ${field('limitUsd')} US dollars. Owner: ${field('owner')}. Tenant: ${field('tenantId')}.`;
+    const rule = new Rule(this, 'BudgetRule', {
+      description: 'A team has crossed a threshold of its monthly budget',
+      ...this.#pattern(ALERT_DETAIL_TYPE.budget),
+    });
+    this.#tell(rule, title, text);
+  }
+
+  #softLimitRule(): void {
+    const title = `${field('scope')} has crossed its soft limit of ${field('dimension')}`;
+    const text = `${title}: ${field('used')} of ${field('limit')}, at ${field('time')}. Nothing is refused. Owner: ${field('owner')}. Tenant: ${field('tenantId')}.`;
+    const rule = new Rule(this, 'SoftLimitRule', {
+      description: 'A team or a tenant has crossed a soft limit',
+      ...this.#pattern(ALERT_DETAIL_TYPE.softLimit),
+    });
+    this.#tell(rule, title, text);
+  }
+
+  #pattern(detailType: string): Pick<RuleProps, 'eventBus' | 'eventPattern'> {
+    return {
+      eventBus: this.bus,
+      eventPattern: { source: [ALERT_SOURCE], detailType: [detailType] },
+    };
+  }
+
+  #tell(rule: Rule, title: string, text: string): void {
     rule.addTarget(this.#target(this.#people, RuleTargetInput.fromText(text)));
     if (this.#slack !== undefined)
       rule.addTarget(this.#target(this.#slack, slackMessage(title, text)));
@@ -92,6 +118,10 @@ export class Alerts extends Construct {
     });
     return topic;
   }
+}
+
+function field(name: string): string {
+  return EventField.fromPath(`$.detail.${name}`);
 }
 
 /** The only form in which AWS's chat service shows a message that no AWS service wrote; it drops all others. */

@@ -225,6 +225,7 @@ const call: UsageEvent = {
   policy_version: 1,
   period: '2026-11',
   ...NO_USAGE_DETAIL,
+  soft_limits_crossed: null,
 };
 
 const today = new Date().toISOString().slice(0, 10);

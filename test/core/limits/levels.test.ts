@@ -131,7 +131,7 @@ describe('every level', () => {
 
   it.each<[string, Places, number]>([
     ['none but the key', {}, 2],
-    ['soft ones', { team: 'soft_limits: { monthly_budget: $1 }' }, 2],
+    ['soft ones of the team', { team: 'soft_limits: { monthly_budget: $1 }' }, 4],
     ['the team', { team: 'limits: { monthly_budget: $5 }' }, 4],
     [
       'team, tenant and provider',

@@ -152,15 +152,15 @@ describe('limits of a tier', () => {
 });
 
 describe('soft limits', () => {
-  it('are kept with the team and the tenant as data', () => {
+  it('stand beside the hard limits of the team and the tenant', () => {
     const { text } = withTeam('soft_limits: { monthly_budget: $80 }');
     const snapshot = snapshotOf(
       text.replace('    teams:', '    soft_limits: { daily_quota: 1M }\n    teams:'),
     );
-    expect(snapshot.teams[teamKey('acme', 'search')]?.softLimits).toEqual({
+    expect(snapshot.teams[teamKey('acme', 'search')]?.limits.soft).toEqual({
       nanoUsdPerMonth: 80_000_000_000,
     });
-    expect(snapshot.tenants?.['acme']?.softLimits).toEqual({ tokensPerDay: 1_000_000 });
+    expect(snapshot.tenants?.['acme']?.limits.soft).toEqual({ tokensPerDay: 1_000_000 });
   });
 });
 

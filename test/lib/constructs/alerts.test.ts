@@ -31,6 +31,21 @@ describe('alerts', () => {
     });
   });
 
+  it('routes a crossed soft limit likewise', () => {
+    gateway.hasResourceProperties('AWS::Events::Rule', {
+      EventPattern: { source: [ALERT_SOURCE], 'detail-type': [ALERT_DETAIL_TYPE.softLimit] },
+      Targets: [
+        Match.objectLike({
+          InputTransformer: Match.objectLike({
+            InputTemplate: Match.stringLikeRegexp(
+              '^"<detail-scope> has crossed its soft limit of <detail-dimension>: .*"$',
+            ),
+          }),
+        }),
+      ],
+    });
+  });
+
   it('keeps an alert that cannot be delivered', () => {
     for (const { Properties } of resources(configured, 'AWS::Events::Rule').values()) {
       const targets = Properties['Targets'];
