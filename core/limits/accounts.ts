@@ -5,7 +5,7 @@
 import type { Clock } from '../clock.ts';
 import { holdIdsOf } from '../ids.ts';
 import { accountKey, type Scope } from '../tenancy/scopes.ts';
-import { type Account, type HoldOwner, parseAccount } from './account.ts';
+import type { Account, HoldOwner } from './account.ts';
 import { type AccountStore, readScope, readShards } from './account-store.ts';
 import type { Denial, Moment } from './denial.ts';
 import { createDeniedMemory, type DeniedMemory } from './denied-memory.ts';
@@ -18,8 +18,7 @@ import {
 } from './patient-store.ts';
 import { calendarDay } from './periods.ts';
 import { correctAccount, postedKey } from './posted.ts';
-import { planUndo, planVoid } from './reap.ts';
-import { type Demand, holdOf, isOurs, momentOf, type ReserveRequest } from './reserve.ts';
+import { type Demand, holdOf, momentOf, type ReserveRequest } from './reserve.ts';
 import { reserveScope, type ScopeEngine } from './reserve-scope.ts';
 import type { LimitPlan } from './schedule.ts';
 import { type Actual, type Grant, planRelease, planSettle } from './settle.ts';
@@ -27,6 +26,7 @@ import { scopeKeyOf } from './shards.ts';
 import { createSliceMemory } from './slice-memory.ts';
 import { planRepay } from './slices.ts';
 import { type SoftCrossing, softCrossings } from './soft.ts';
+import { type Strays, undoStrays } from './strays.ts';
 
 /** A scope to reserve at, with the limits that the caller believes are in force. */
 export interface ScopeLimits {
@@ -59,8 +59,7 @@ interface ScopedGrant {
   /** The account that holds: one of the scope's shards, and the grant is under its slice. */
   readonly key: string;
   readonly grant: Grant;
-  /** The scope's other accounts where copies of the reserve may hold now or later. */
-  readonly strays: readonly string[];
+  readonly strays: Strays;
 }
 
 export type Refusal =
@@ -148,7 +147,7 @@ type Outcome = Undo &
 interface Undo {
   readonly request: ReserveRequest;
   readonly granted?: ScopedGrant;
-  readonly strays: readonly string[];
+  readonly strays: Strays;
 }
 
 async function reserveAll(engine: Engine, call: ReserveCall): Promise<Reservation | Unreserved> {
@@ -237,7 +236,7 @@ async function settleAll(
   const [lead, ...siblings] = grants;
   const settle = async (scoped: ScopedGrant) => {
     await settleOne(engine, { ...scoped, holdId }, actual);
-    await undoStrays(engine, undoOf(scoped));
+    await allOrThrow(undoStrays(engine.closingStore, scoped.grant.request, scoped.strays));
   };
   await allOrThrow(siblings.map(settle));
   if (lead !== undefined) await settle(lead);
@@ -280,13 +279,12 @@ const MAX_REPAYS = 4;
 
 /** The lead first: a sibling whose lead is gone was not sent, and the reaper gives it back. */
 async function undoAll(engine: Engine, undos: readonly Undo[]): Promise<void> {
-  const undo = async (each: Undo) => {
-    const { granted } = each;
+  const undo = async ({ granted, request, strays }: Undo) => {
     if (granted !== undefined) {
       const write = planRelease(granted.grant, closingMoment(granted.grant, engine.clock));
       await engine.closingStore.write(granted.key, write);
     }
-    await undoStrays(engine, each);
+    await allOrThrow(undoStrays(engine.closingStore, request, strays));
   };
   const isLead = ({ request }: Undo) => request.owner.kind === 'lead';
   await allOrThrow(undos.filter(isLead).map(undo));
@@ -295,20 +293,6 @@ async function undoAll(engine: Engine, undos: readonly Undo[]): Promise<void> {
 
 function undoOf(granted: ScopedGrant): Undo {
   return { request: granted.grant.request, granted, strays: granted.strays };
-}
-
-/** A copy that has arrived is given back, one that may yet arrive is refused. */
-async function undoStrays({ closingStore }: Engine, { request, strays }: Undo): Promise<void> {
-  const { holdId, expiresAtSeconds } = request;
-  await allOrThrow(
-    strays.map(async (key) => {
-      const { kind, item } = await closingStore.write(key, planVoid(holdId, expiresAtSeconds));
-      if (kind === 'applied' || item === undefined) return;
-      const hold = parseAccount(item).holds.get(holdId);
-      if (hold === undefined || !isOurs(hold, request)) return;
-      await closingStore.write(key, planUndo({ id: holdId, hold }));
-    }),
-  );
 }
 
 /** The period is the reserve's, whatever month it is now. */

@@ -17,6 +17,7 @@ import { setUpScope } from './shard-setup.ts';
 import { type Shard, shardCount } from './shards.ts';
 import type { SliceMemory } from './slice-memory.ts';
 import { nextStep, planStep, type ShardReserve, type ShardStep } from './slices.ts';
+import type { Strays } from './strays.ts';
 
 export interface ScopeEngine {
   readonly store: AccountStore;
@@ -39,10 +40,7 @@ type Outcome =
   | { readonly kind: 'inactive'; readonly status: 'revoked' | 'suspended' }
   | { readonly kind: 'faulted'; readonly fault: unknown };
 
-export type ScopeOutcome = Outcome & {
-  /** Accounts, but the one that granted, where copies of the reserve may hold now or later. */
-  readonly strays: readonly string[];
-};
+export type ScopeOutcome = Outcome & { readonly strays: Strays };
 
 /** One write to an account; `step` where other shards give up slices to it. */
 interface Attempt {
@@ -66,10 +64,12 @@ export async function reserveScope(engine: ScopeEngine, call: ScopeCall): Promis
     },
   });
   const outcome = await reservePatiently({ ...engine, store }, call);
-  if (outcome.kind !== 'granted') return { ...outcome, strays: [...doubtful] };
+  const { plan: limits, policyVersion } = call;
+  const setup = policyVersion === undefined ? undefined : { limits, policyVersion };
+  if (outcome.kind !== 'granted') return { ...outcome, strays: { keys: [...doubtful], setup } };
   const isDoubtful = doubtful.delete(outcome.key);
   const grant = isDoubtful ? { ...outcome.grant, isDoubtful } : outcome.grant;
-  return { ...outcome, grant, strays: [...doubtful] };
+  return { ...outcome, grant, strays: { keys: [...doubtful], setup } };
 }
 
 function makesHold({ write }: KeyedWrite): boolean {

@@ -62,7 +62,7 @@ function world(...fates: Fate[]) {
         demand: DEMAND,
         scopes: [
           { scope: KEY, limits: {} },
-          { scope: TEAM, limits: LIMITS },
+          { scope: TEAM, limits: LIMITS, policyVersion: 1 },
         ],
         timeZone: 'UTC',
         holdSeconds: 900,
@@ -169,6 +169,19 @@ describe('a reserve whose first attempt got no answer', () => {
     await w.accounts.settle(await reserved(w.reserve()), ACTUAL);
     const account = parseAccount(w.memory.items.get(TEAM_KEY) ?? {});
     expect(counterValue(account, 'tokensPerMinute', account.latestMinute)).toBe(150);
+  });
+});
+
+describe('a reserve at a scope without an account', () => {
+  it('holds nothing when it arrives after another call has made the account', async () => {
+    const w = world('unanswered', 'unanswered', 'unanswered');
+    w.memory.items.delete(TEAM_KEY);
+    const outcome = await w.reserve();
+    expect(outcome.kind).toBe('faulted');
+    if (outcome.kind !== 'reserved') await outcome.undone;
+    await reserved(w.reserve({ id: 'ccccccccdddddddddddddd' }));
+    await w.late[0]?.();
+    expect(w.team()).toMatchObject({ holds: 1, marks: 1, committed: 1_000 });
   });
 });
 
