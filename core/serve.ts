@@ -215,6 +215,7 @@ async function takeRoom(
   const size: CallSize = {
     bodyBytes: request.body.byteLength,
     tokensBesideText: call.tokensBesideText,
+    cacheWrites: call.cacheWrites,
     maxOutputTokens: outputLimit(call, selection),
     choices: call.choices,
   };

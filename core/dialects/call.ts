@@ -3,6 +3,7 @@
  * body; the request path bounds, reserves and relays without knowing a field of any dialect. It never
  * decides where a call goes or what it may cost.
  */
+import type { CacheWrites } from '../usage/cost.ts';
 import type { TokenUsage } from '../usage/tokens.ts';
 import type { AnswerEvent } from './answer.ts';
 import type { Conversation } from './conversation.ts';
@@ -21,6 +22,8 @@ export interface Call {
   readonly choices: number;
   /** Upper bound of the input tokens that the bytes of the body do not bound: images, and what providers add for tools. */
   readonly tokensBesideText: number;
+  /** What the provider may write to its cache for this call: a write of an hour costs twice the input. */
+  readonly cacheWrites: CacheWrites;
   readonly tags: Readonly<Record<string, string>>;
   readonly endUser: string | undefined;
   /** Tokens of the input as counted here, for providers that report none. Walks the whole body. */

@@ -21,6 +21,7 @@ export function chatCall(bytes: Uint8Array): Call {
     maxOutputTokens: body.max_completion_tokens ?? body.max_tokens ?? undefined,
     choices: body.n ?? 1,
     tokensBesideText: imageTokens(body.messages),
+    cacheWrites: 'none',
     tags: body.metadata ?? {},
     endUser: body.user ?? undefined,
     estimatedInputTokens: () =>

@@ -35,7 +35,7 @@ export const callFacts: CallFacts = {
     session_id: null,
     tags: null,
   },
-  dialect: 'openai',
+  dialect: 'openai-chat',
   alias: 'gpt-5',
   tier: 'shared',
   stream: false,

@@ -55,7 +55,7 @@ tenants:
 `;
   const parsed = parsePolicy(text, 'policy.yaml');
   if (parsed.kind === 'invalid') throw new Error(JSON.stringify(parsed.errors));
-  const compiled = compilePolicy(parsed.policy, 1);
+  const compiled = compilePolicy(parsed.policy, 1, Date.now());
   const gateway = createTestGateway({ providerUrl: provider.url, compiled });
   open.push(gateway);
   const puts: Record<string, unknown>[] = [];
