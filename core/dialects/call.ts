@@ -40,6 +40,8 @@ export interface Target {
   /** The model's name at the provider. */
   readonly model: string;
   readonly maxOutputTokens: number;
+  /** What the provider's servers call the maximum in chat completions; absent where they know both names. */
+  readonly maxTokensField?: 'max_tokens' | 'max_completion_tokens';
   /** Fields that the provider's kind adds to the body, such as a cache salt. */
   readonly extra: Readonly<Record<string, unknown>>;
 }

@@ -1,7 +1,15 @@
 /** A chat completion call: its facts for the request path, and its exchange with providers that speak chat too. */
 import type { Call, Target } from '../call.ts';
 import { readChatAnswer } from './chat-answer.ts';
-import { type ChatRequestBody, parseChatRequest, upstreamChatBody } from './chat-request.ts';
+import { renderChatCompletion } from './chat-completion.ts';
+import { chatConversation } from './chat-conversation.ts';
+import { createChatEncoder } from './chat-encoder.ts';
+import {
+  type ChatRequestBody,
+  parseChatRequest,
+  unforwarded,
+  upstreamChatBody,
+} from './chat-request.ts';
 import { createChatStream } from './chat-stream.ts';
 import { imageTokens } from './content.ts';
 import { estimateTextTokens } from './text.ts';
@@ -13,6 +21,7 @@ const TOKENS_AROUND_A_MESSAGE = 4;
 /** Throws GatewayError `invalid_request` that names the field. */
 export function chatCall(bytes: Uint8Array): Call {
   const body = parseChatRequest(bytes);
+  const style = { wantsUsage: wantsUsage(body), legacy: body.functions != null };
   return {
     dialect: 'openai-chat',
     voice: openAiVoice,
@@ -29,10 +38,15 @@ export function chatCall(bytes: Uint8Array): Call {
       body.messages.length * TOKENS_AROUND_A_MESSAGE,
     pass: (target: Target) => ({
       body: upstreamChatBody(body, target),
-      dropped: [],
-      stream: () => createChatStream({ wantsUsage: wantsUsage(body) }),
+      dropped: unforwarded(body),
+      stream: () => createChatStream(style),
       whole: (answer) => ({ ...readChatAnswer(answer), body: answer }),
     }),
+    translation: {
+      conversation: () => chatConversation(body),
+      encoder: (context) => createChatEncoder(context, style),
+      render: (events, context) => renderChatCompletion(events, context, style),
+    },
   };
 }
 

@@ -28,8 +28,8 @@ const chatRequestSchema = z.strictObject({
   stream_options: z.optional(
     z.nullable(
       z.strictObject({
-        include_usage: z.optional(z.boolean()),
-        include_obfuscation: z.optional(z.boolean()),
+        include_usage: z.optional(z.nullable(z.boolean())),
+        include_obfuscation: z.optional(z.nullable(z.boolean())),
       }),
     ),
   ),
@@ -73,20 +73,26 @@ const chatRequestSchema = z.strictObject({
   safety_identifier: loose,
   prompt_cache_key: loose,
   prompt_cache_retention: loose,
-  store: loose,
+  prompt_cache_options: loose,
+  store: z.optional(z.nullable(z.boolean())),
 });
 
 export type ChatRequestBody = z.infer<typeof chatRequestSchema>;
 
-/** Fields that are understood here and never sent on: Tollgate's own, or harmful to a tenant's isolation. */
-const NOT_FORWARDED: readonly (keyof ChatRequestBody)[] = [
-  'metadata',
+/** Understood here and never sent on: what Tollgate itself does with it is all that the caller asks for. */
+const OWN: readonly (keyof ChatRequestBody)[] = ['metadata', 'user', 'service_tier'];
+
+/** Never sent on although the caller may miss it: it tells providers who calls, or lets tenants share. */
+const WITHHELD: readonly (keyof ChatRequestBody)[] = [
   'store',
   'safety_identifier',
   'prompt_cache_key',
-  'user',
-  'service_tier',
 ];
+
+/** What a provider does not get of the fields that the caller may miss. */
+export function unforwarded(body: ChatRequestBody): string[] {
+  return WITHHELD.filter((field) => body[field] != null && body[field] !== false);
+}
 
 /** Throws GatewayError `invalid_request` that names the field. */
 export function parseChatRequest(body: Uint8Array): ChatRequestBody {
@@ -98,19 +104,21 @@ export function parseChatRequest(body: Uint8Array): ChatRequestBody {
 /** The body for a provider of the same dialect: model and maximum replaced, usage always asked for. */
 export function upstreamChatBody(
   body: ChatRequestBody,
-  { model, maxOutputTokens, extra }: Target,
+  { model, maxOutputTokens, maxTokensField, extra }: Target,
 ): string {
   const forwarded: Record<string, unknown> = { ...body, model, ...extra };
-  for (const field of NOT_FORWARDED) delete forwarded[field];
+  for (const field of [...OWN, ...WITHHELD]) delete forwarded[field];
   delete forwarded['max_tokens'];
   delete forwarded['max_completion_tokens'];
-  forwarded[
-    body.max_completion_tokens == null && body.max_tokens != null
-      ? 'max_tokens'
-      : 'max_completion_tokens'
-  ] = maxOutputTokens;
+  forwarded[maxTokensField ?? maximumField(body)] = maxOutputTokens;
   if (body.stream === true)
     forwarded['stream_options'] = { ...body.stream_options, include_usage: true };
   else delete forwarded['stream_options'];
   return JSON.stringify(forwarded);
+}
+
+/** The name that the caller chose: reasoning models refuse the old one, and old servers do not know the new one. */
+function maximumField(body: ChatRequestBody): 'max_tokens' | 'max_completion_tokens' {
+  const isOld = body.max_completion_tokens == null && body.max_tokens != null;
+  return isOld ? 'max_tokens' : 'max_completion_tokens';
 }

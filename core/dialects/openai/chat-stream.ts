@@ -5,15 +5,17 @@
  */
 import { createTokenEstimate, type TokenUsage } from '../../usage/tokens.ts';
 import { createSseParser, type SseEvent } from '../sse.ts';
+import { isErrorChunk } from './chat-decoder.ts';
+import { type Fields, parseRecord } from './record.ts';
 import { forEachText } from './text.ts';
 import { parseOpenAiUsage } from './usage.ts';
 
 /** What of a chunk is looked at; the rest is the caller's. */
 interface Chunk {
-  readonly error: unknown;
+  readonly isError: boolean;
   readonly usage: unknown;
   readonly choices: readonly { readonly delta: unknown }[];
-  readonly whole: Readonly<Record<string, unknown>>;
+  readonly whole: Fields;
 }
 
 export interface ChatStream {
@@ -47,11 +49,12 @@ export function createChatStream({ wantsUsage }: { wantsUsage: boolean }): ChatS
       return event.raw;
     }
     const chunk = parseChunk(event.data);
-    if (chunk === undefined || chunk.error != null) {
+    if (chunk === undefined || chunk.isError) {
       failed = true;
       return NOTHING;
     }
-    begun = true;
+    // Azure's verdict on the prompt comes before the model has said anything.
+    begun ||= chunk.choices.length > 0 || chunk.usage != null;
     usage = parseOpenAiUsage(chunk.usage) ?? usage;
     for (const choice of chunk.choices) forEachText(choice.delta, said.add);
     return wantsUsage ? event.raw : withoutUsage(event, chunk);
@@ -69,10 +72,11 @@ export function createChatStream({ wantsUsage }: { wantsUsage: boolean }): ChatS
 
 /** By hand, because a schema would copy every event of every stream; undefined when it is no chunk. */
 function parseChunk(data: string): Chunk | undefined {
-  const whole = parseObject(data);
+  const whole = parseRecord(data);
   if (whole === undefined) return undefined;
-  const { error, usage, choices } = whole;
-  if (choices == null) return { error, usage, choices: [], whole };
+  const { usage, choices } = whole;
+  const isError = isErrorChunk(whole);
+  if (choices == null) return { isError, usage, choices: [], whole };
   if (!Array.isArray(choices)) return undefined;
   const deltas: { delta: unknown }[] = [];
   for (const choice of choices) {
@@ -81,20 +85,7 @@ function parseChunk(data: string): Chunk | undefined {
     if (delta != null && typeof delta !== 'object') return undefined;
     deltas.push({ delta });
   }
-  return { error, usage, choices: deltas, whole };
-}
-
-function parseObject(data: string): Readonly<Record<string, unknown>> | undefined {
-  try {
-    const parsed: unknown = JSON.parse(data);
-    return isRecord(parsed) ? parsed : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+  return { isError, usage, choices: deltas, whole };
 }
 
 /** The usage-only chunk disappears; `"usage":null` is cut out of the others, which stay as they are. */
