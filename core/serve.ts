@@ -8,6 +8,7 @@ import type { Provider } from './catalog/snapshot.ts';
 import type { Clock, EpochMs } from './clock.ts';
 import type { Call } from './dialects/call.ts';
 import { chatCall } from './dialects/openai/chat-call.ts';
+import { embeddingsCall } from './dialects/openai/embeddings-call.ts';
 import { openAiVoice } from './dialects/openai/voice.ts';
 import type { Voice } from './dialects/voice.ts';
 import { firstAnswer } from './dispatch.ts';
@@ -73,6 +74,7 @@ export interface Ports {
 /** The endpoints that call a model, and who reads their bodies. */
 const CALLS: Readonly<Record<string, (body: Uint8Array) => Call>> = {
   '/v1/chat/completions': chatCall,
+  '/v1/embeddings': embeddingsCall,
 };
 
 /** How long a hold outlives its call before the reaper may close it: the longest stream the platform allows. */

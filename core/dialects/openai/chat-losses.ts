@@ -51,6 +51,17 @@ export const CHAT_LOSSES = [
   },
 ] as const satisfies readonly Loss[];
 
+/** Of a chat request to any provider: it tells providers who calls, or lets tenants share. */
+export const CHAT_WITHHELD = [
+  { field: 'store', outcome: 'drop', reason: 'providers are asked to keep nothing' },
+  {
+    field: 'safety_identifier',
+    outcome: 'drop',
+    reason: 'providers do not learn who the callers are',
+  },
+  { field: 'prompt_cache_key', outcome: 'drop', reason: 'tenants must not meet in a cache' },
+] as const satisfies readonly Loss[];
+
 /** Of a conversation in another dialect to a provider of chat completions. */
 export const CHAT_TARGET_LOSSES = [
   { field: 'top_k', outcome: 'drop', reason: 'OpenAI does not know it' },

@@ -3,9 +3,9 @@
  * are compatible with them. What they cannot express is dropped by CHAT_TARGET_LOSSES.
  */
 import type { Outbound, Target } from '../call.ts';
-import type { Conversation, Thinking, ToolChoice } from '../conversation.ts';
+import type { Conversation, Part, Thinking, ToolChoice } from '../conversation.ts';
 import { createChatDecoder, decodeChatAnswer } from './chat-decoder.ts';
-import type { ChatTargetLoss } from './chat-losses.ts';
+import { CHAT_TARGET_LOSSES, type ChatTargetLoss } from './chat-losses.ts';
 import { chatMessages } from './chat-outbound-messages.ts';
 
 export const openAiChat: Outbound = {
@@ -80,18 +80,22 @@ function effortOf(thinking: Thinking | undefined): string | undefined {
   }
 }
 
-function lossesOf({ turns, system, tools, topK, thinking }: Conversation): ChatTargetLoss[] {
-  const parts = turns.flatMap((turn) => turn.parts);
-  const marked = [...system, ...tools, ...parts].some(
-    (each) => 'cache' in each && each.cache !== undefined,
+function lossesOf(conversation: Conversation): ChatTargetLoss[] {
+  const parts = conversation.turns.flatMap((turn) => turn.parts);
+  return CHAT_TARGET_LOSSES.map(({ field }) => field).filter((field) =>
+    LOSES[field](conversation, parts),
   );
-  const isThought = parts.some(({ kind }) => kind === 'thinking' || kind === 'redacted-thinking');
-  const hasFailed = parts.some((part) => part.kind === 'tool-result' && part.isError);
-  return [
-    ...(topK === undefined ? [] : ['top_k' as const]),
-    ...(marked ? ['cache_control' as const] : []),
-    ...(hasFailed ? ['messages.content.is_error' as const] : []),
-    ...(isThought ? ['messages.content.thinking' as const] : []),
-    ...(thinking?.kind === 'off' ? ['thinking' as const] : []),
-  ];
 }
+
+const LOSES: Readonly<
+  Record<ChatTargetLoss, (conversation: Conversation, parts: readonly Part[]) => boolean>
+> = {
+  top_k: ({ topK }) => topK !== undefined,
+  cache_control: ({ system, tools }, parts) =>
+    [...system, ...tools, ...parts].some((each) => 'cache' in each && each.cache !== undefined),
+  'messages.content.is_error': (_, parts) =>
+    parts.some((part) => part.kind === 'tool-result' && part.isError),
+  'messages.content.thinking': (_, parts) =>
+    parts.some(({ kind }) => kind === 'thinking' || kind === 'redacted-thinking'),
+  thinking: ({ thinking }) => thinking?.kind === 'off',
+};

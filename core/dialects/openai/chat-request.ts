@@ -6,6 +6,7 @@
 import * as z from 'zod/mini';
 import type { Target } from '../call.ts';
 import { invalidField, parseJsonBody } from '../request-body.ts';
+import { CHAT_WITHHELD } from './chat-losses.ts';
 
 const MAX_MESSAGES = 10_000;
 const MAX_CHOICES = 128;
@@ -82,12 +83,7 @@ export type ChatRequestBody = z.infer<typeof chatRequestSchema>;
 /** Understood here and never sent on: what Tollgate itself does with it is all that the caller asks for. */
 const OWN: readonly (keyof ChatRequestBody)[] = ['metadata', 'user', 'service_tier'];
 
-/** Never sent on although the caller may miss it: it tells providers who calls, or lets tenants share. */
-const WITHHELD: readonly (keyof ChatRequestBody)[] = [
-  'store',
-  'safety_identifier',
-  'prompt_cache_key',
-];
+const WITHHELD = CHAT_WITHHELD.map(({ field }) => field);
 
 /** What a provider does not get of the fields that the caller may miss. */
 export function unforwarded(body: ChatRequestBody): string[] {

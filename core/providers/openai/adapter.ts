@@ -2,7 +2,10 @@
 import type { Dialect } from '../../dialects/dialect.ts';
 import type { Dispatch, ProviderAdapter, UpstreamCall } from '../provider.ts';
 
-export const openAi: ProviderAdapter = { speaks: ['openai-chat'], request: openAiRequest };
+export const openAi: ProviderAdapter = {
+  speaks: ['openai-chat', 'openai-embeddings'],
+  request: openAiRequest,
+};
 
 /** `baseUrl` ends before `/v1`. */
 export function openAiRequest(dispatch: Dispatch): UpstreamCall {

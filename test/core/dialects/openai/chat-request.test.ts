@@ -68,6 +68,25 @@ describe('what a provider is sent', () => {
     expect(body).not.toContain('jane');
   });
 
+  it('leaves nothing out without telling, but for what the gateway itself uses', () => {
+    const dropped = (body: Record<string, unknown>) => {
+      const target = { dialect: 'openai-chat', model: 'm', maxOutputTokens: 9, extra: {} } as const;
+      return parse({ model: 'alias', messages: MESSAGES, ...body }).pass(target).dropped;
+    };
+    expect(dropped({ user: 'jane', metadata: {}, service_tier: 'auto', store: false })).toEqual([]);
+    expect(dropped({ prompt_cache_key: 'mine', store: true })).toEqual([
+      'store',
+      'prompt_cache_key',
+    ]);
+  });
+
+  it('calls the maximum what the provider calls it, where it knows one name only', () => {
+    const call = parse({ model: 'alias', messages: MESSAGES, max_completion_tokens: 5 });
+    const target = { dialect: call.dialect, model: 'm', maxOutputTokens: 5, extra: {} };
+    const { body } = call.pass({ ...target, maxTokensField: 'max_tokens' });
+    expect(JSON.parse(body)).toEqual({ model: 'm', messages: MESSAGES, max_tokens: 5 });
+  });
+
   it('carries the key in the authorization header alone', () => {
     const { url, headers, body } = sent({});
     expect(headers['authorization']).toBe('Bearer provider-secret');

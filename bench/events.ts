@@ -1,0 +1,105 @@
+/**
+ * `npm run bench:events`: CPU of one event of a stream on its way through the process, by the pair of
+ * dialects. Every event arrives by itself, which is the dearest way.
+ */
+import type { AnswerStream, Call, Target } from '../core/dialects/call.ts';
+import { openExchange } from '../core/dialects/exchange.ts';
+import { chatCall } from '../core/dialects/openai/chat-call.ts';
+import { quantile } from './statistics.ts';
+
+const EVENTS = 4_000;
+const ROUNDS = 25;
+const WARM_UP_ROUNDS = 10;
+
+/** Microseconds of CPU for an event; issue and figures are in docs/performance.md. */
+const GOALS = { passed: 30, translated: 60 } as const;
+
+interface Pair {
+  readonly name: string;
+  readonly kind: keyof typeof GOALS;
+  readonly events: readonly Buffer[];
+  open(): AnswerStream;
+}
+
+const REQUEST = { model: 'alias', stream: true, messages: [{ role: 'user', content: 'Hi' }] };
+const TARGET: Target = {
+  dialect: 'openai-chat',
+  model: 'gpt-5.1',
+  maxOutputTokens: 100_000,
+  extra: {},
+};
+const CONTEXT = { requestId: 'req_1', model: 'alias', createdAtSeconds: 1_790_000_000 };
+
+function main(): void {
+  const missed = pairs()
+    .map((pair) => ({ pair, micros: microsPerEvent(pair) }))
+    .filter(({ pair, micros }) => {
+      console.log(`${pair.name.padEnd(44)} ${micros.toFixed(1)} µs (goal: ${GOALS[pair.kind]})`);
+      return micros > GOALS[pair.kind];
+    });
+  process.exitCode = missed.length === 0 ? 0 : 1;
+}
+
+/** To measure another dialect, give its call here, or its provider's events. */
+function pairs(): Pair[] {
+  const chat = (extra: object = {}) =>
+    chatCall(Buffer.from(JSON.stringify({ ...REQUEST, ...extra })));
+  const events = chatEvents();
+  const pair = (name: string, kind: Pair['kind'], call: Call): Pair => ({
+    name,
+    kind,
+    events,
+    open: () => openExchange(call, TARGET, CONTEXT).stream(),
+  });
+  return [
+    pair('chat, usage passed on', 'passed', chat({ stream_options: { include_usage: true } })),
+    pair('chat, usage hidden', 'passed', chat()),
+    // The words of the answer go through the neutral events and come out as chat again.
+    pair('chat to events to chat', 'translated', { ...chat(), dialect: 'anthropic-messages' }),
+  ];
+}
+
+/** As OpenAI sends them: some 300 bytes for one token. */
+function chatEvents(): Buffer[] {
+  const chunk = (delta: object, finish: string | null = null) => ({
+    id: 'chatcmpl-B9MBs8CjcvOU2jLn4n570S5qMJKcT',
+    object: 'chat.completion.chunk',
+    created: CONTEXT.createdAtSeconds,
+    model: 'gpt-5.1-2026-10-01',
+    service_tier: 'default',
+    system_fingerprint: 'fp_560af6e559',
+    choices: [{ index: 0, delta, logprobs: null, finish_reason: finish }],
+    usage: null,
+    obfuscation: 'Xa81k',
+  });
+  const said = Array.from({ length: EVENTS }, (_, index) => chunk({ content: ` word${index}` }));
+  const usage = { prompt_tokens: 9, completion_tokens: EVENTS, total_tokens: EVENTS + 9 };
+  return [
+    chunk({ role: 'assistant' }),
+    ...said,
+    chunk({}, 'stop'),
+    { choices: [], usage },
+    '[DONE]',
+  ].map((event) =>
+    Buffer.from(`data: ${typeof event === 'string' ? event : JSON.stringify(event)}\n\n`),
+  );
+}
+
+function microsPerEvent(pair: Pair): number {
+  for (let round = 0; round < WARM_UP_ROUNDS; round += 1) relayOnce(pair);
+  return quantile(
+    Array.from({ length: ROUNDS }, () => relayOnce(pair)),
+    0.5,
+  );
+}
+
+function relayOnce({ events, open }: Pair): number {
+  const stream = open();
+  const before = process.cpuUsage();
+  for (const event of events) stream.push(event);
+  const { user, system } = process.cpuUsage(before);
+  if (!stream.isComplete()) throw new Error('the stream was not relayed to its end');
+  return (user + system) / events.length;
+}
+
+main();
