@@ -91,7 +91,7 @@ function parseChunk(data: string): Chunk | undefined {
 /** The usage-only chunk disappears; `"usage":null` is cut out of the others, which stay as they are. */
 function withoutUsage(event: SseEvent, { usage, choices, whole }: Chunk): Buffer {
   if (usage === undefined) return event.raw;
-  if (choices.length === 0) return NOTHING;
+  if (choices.length === 0 && usage !== null) return NOTHING;
   // Inside a JSON string the quotes would be escaped, so this text can only be the field itself.
   const text = event.raw.toString('utf8');
   if (usage === null && text.includes(NULL_USAGE)) return Buffer.from(text.replace(NULL_USAGE, ''));

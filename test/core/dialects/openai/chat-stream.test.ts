@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createChatStream } from '../../../../core/dialects/openai/chat-stream.ts';
@@ -129,7 +130,26 @@ describe('a relayed chat stream', () => {
     expect(stream.usage()?.outputTokens).toBe(2);
   });
 
+  it('of Azure begins with its first choice, and its verdict on the prompt is passed on', () => {
+    const bytes = readFileSync(
+      new URL('../../../fixtures/openai/azure-filter.sse', import.meta.url),
+    );
+    const verdict = bytes.indexOf('data: {"choices":[{');
+    const stream = createChatStream({ wantsUsage: false });
+    expect(stream.push(bytes.subarray(0, verdict)).toString()).toContain('prompt_filter_results');
+    expect(stream.hasBegun()).toBe(false);
+    const rest = stream.push(bytes.subarray(verdict)).toString();
+    expect([stream.hasBegun(), stream.isComplete()]).toEqual([true, true]);
+    expect(rest).not.toContain('"usage"');
+  });
+
+  it('keeps an event without choices whose usage is null', () => {
+    const event = 'data: {"choices":[],"prompt_filter_results":[],"usage":null}\n\n';
+    expect(relay(Buffer.from(event), [], false).text).toContain('prompt_filter_results');
+  });
+
   it.each([
+    'data: {"object":"error","message":"engine died","code":500}',
     'data: <html>',
     'data: [1]',
     'data: "text"',
