@@ -100,4 +100,6 @@ export interface Conversation {
   readonly presencePenalty?: number;
   /** Fields of the caller's body that no other dialect has, by the caller's name for them. */
   readonly others: Readonly<Record<string, unknown>>;
+  /** Fields that the caller's dialect has left out already, because no other has them and they only tune. */
+  readonly leftOut?: readonly string[];
 }

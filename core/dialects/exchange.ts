@@ -36,13 +36,11 @@ export function openExchange(call: Call, target: Target, context: AnswerContext)
       param: 'model',
     });
   }
-  const { body, dropped } = outbound.encode(translation.conversation(), {
-    ...target,
-    stream: call.stream,
-  });
+  const conversation = translation.conversation();
+  const { body, dropped } = outbound.encode(conversation, { ...target, stream: call.stream });
   return {
     body,
-    dropped,
+    dropped: [...(conversation.leftOut ?? []), ...dropped],
     stream: () => translatedStream(outbound.decoder(), translation.encoder(context)),
     whole: (answer) => {
       const events = outbound.decodeWhole(answer);

@@ -65,10 +65,8 @@ export function chatConversation(body: ChatRequestBody): Conversation {
     ...optional('seed', body.seed),
     ...optional('frequencyPenalty', body.frequency_penalty),
     ...optional('presencePenalty', body.presence_penalty),
-    others: {
-      ...others(body),
-      ...Object.fromEntries([...unforwarded(body), ...lost].map((field) => [field, true])),
-    },
+    others: {},
+    leftOut: [...leftOut(body), ...unforwarded(body), ...lost],
   };
 }
 
@@ -78,17 +76,15 @@ function optional<K extends string, T>(name: K, value: T | null | undefined): { 
   return value == null ? none : { ...none, [name]: value };
 }
 
-/** Fields to drop; throws for those that must not be. */
-function others(body: ChatRequestBody): Record<string, unknown> {
-  const dropped: Record<string, unknown> = {};
+/** Fields that only tune. Throws GatewayError `invalid_request` for one that must not be left out. */
+function leftOut(body: ChatRequestBody): string[] {
   const asked: Readonly<Record<string, unknown>> = body;
-  for (const { field, outcome, reason } of CHAT_LOSSES) {
+  return CHAT_LOSSES.flatMap(({ field, outcome, reason }) => {
     const value = asked[field];
-    if (value == null || NEUTRAL[field] === value) continue;
-    if (outcome === 'drop') dropped[field] = value;
-    else throw new GatewayError('invalid_request', refusal(field, reason), { param: field });
-  }
-  return dropped;
+    if (value == null || NEUTRAL[field] === value) return [];
+    if (outcome === 'drop') return [field];
+    throw new GatewayError('invalid_request', refusal(field, reason), { param: field });
+  });
 }
 
 /** Values that say what would be without the field. */

@@ -63,7 +63,7 @@ describe('messages become turns', () => {
   });
 
   it('with later instructions in their place, and the loss of their role is told', () => {
-    const { turns: all, others } = conversation({
+    const { turns: all, leftOut } = conversation({
       messages: [
         HELLO,
         { role: 'assistant', content: 'Yes?' },
@@ -72,7 +72,7 @@ describe('messages become turns', () => {
       ],
     });
     expect(all[2]).toEqual({ role: 'user', parts: [text('Be brief.'), text('Hi')] });
-    expect(Object.keys(others)).toEqual(['messages.role']);
+    expect(leftOut).toEqual(['messages.role']);
   });
 
   it('with calls, their results and images', () => {
@@ -158,7 +158,14 @@ describe('settings', () => {
       metadata: { feature: 'x' },
       user: 'jane',
     });
-    expect(said).toEqual({ system: [], turns: said.turns, tools: [], stop: [], others: {} });
+    expect(said).toEqual({
+      system: [],
+      turns: said.turns,
+      tools: [],
+      stop: [],
+      others: {},
+      leftOut: [],
+    });
   });
 
   it('switch thinking off, or say how hard it should be', () => {
@@ -229,7 +236,7 @@ describe('settings', () => {
   });
 
   it('that only tune are dropped and told', () => {
-    const { others } = conversation({
+    const { leftOut = [] } = conversation({
       logit_bias: { 1: 2 },
       verbosity: 'low',
       prompt_cache_key: 'mine',
@@ -248,7 +255,7 @@ describe('settings', () => {
         },
       ],
     });
-    expect(Object.keys(others).sort()).toEqual([
+    expect([...leftOut].sort()).toEqual([
       'logit_bias',
       'messages.content.image_url.detail',
       'messages.name',

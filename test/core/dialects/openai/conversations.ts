@@ -78,8 +78,9 @@ export const conversations: fc.Arbitrary<Conversation> = fc
       frequencyPenalty: number,
       presencePenalty: number,
       others: fc.constant({}),
+      leftOut: fc.constant([]),
     },
-    { requiredKeys: ['system', 'turns', 'tools', 'stop', 'others'] },
+    { requiredKeys: ['system', 'turns', 'tools', 'stop', 'others', 'leftOut'] },
   )
   .map(({ toolChoice, parallelToolCalls, ...conversation }) => ({
     ...conversation,
