@@ -1,5 +1,5 @@
 /**
- * `npm run bench:events`: CPU of one event of a stream on its way through the process, by the pair of
+ * `npm run bench:relay`: CPU of one event of a stream on its way through the process, by the pair of
  * dialects. Every event arrives by itself, which is the dearest way.
  */
 import type { AnswerStream, Call, Target } from '../core/dialects/call.ts';
