@@ -2,7 +2,7 @@
 import * as z from 'zod/mini';
 import { GatewayError } from '../../errors.ts';
 import type { Conversation, OutputFormat, Tool, ToolChoice } from '../conversation.ts';
-import { CHAT_LOSSES } from './chat-losses.ts';
+import { CHAT_LOSSES, refusalOf } from './chat-losses.ts';
 import { checked, invalidAt } from './chat-message-schemas.ts';
 import { type ChatRequestBody, unforwarded } from './chat-request.ts';
 import { chatTurns } from './chat-turns.ts';
@@ -83,16 +83,12 @@ function leftOut(body: ChatRequestBody): string[] {
     const value = asked[field];
     if (value == null || NEUTRAL[field] === value) return [];
     if (outcome === 'drop') return [field];
-    throw new GatewayError('invalid_request', refusal(field, reason), { param: field });
+    throw new GatewayError('invalid_request', refusalOf(field, reason), { param: field });
   });
 }
 
 /** Values that say what would be without the field. */
 const NEUTRAL: Readonly<Record<string, unknown>> = { n: 1, logprobs: false, top_logprobs: 0 };
-
-function refusal(field: string, reason: string): string {
-  return `The provider of this model cannot serve '${field}': ${reason}.`;
-}
 
 function toolsOf({ tools, functions }: ChatRequestBody): Tool[] {
   const modern = (tools ?? []).map(

@@ -64,6 +64,11 @@ export const CHAT_WITHHELD = [
 
 /** Of a conversation in another dialect to a provider of chat completions. */
 export const CHAT_TARGET_LOSSES = [
+  {
+    field: 'messages',
+    outcome: 'refuse',
+    reason: 'it does not continue an answer that the last message has begun',
+  },
   { field: 'top_k', outcome: 'drop', reason: 'OpenAI does not know it' },
   { field: 'cache_control', outcome: 'drop', reason: 'OpenAI caches by itself' },
   {
@@ -84,3 +89,8 @@ export const CHAT_TARGET_LOSSES = [
 ] as const satisfies readonly Loss[];
 
 export type ChatTargetLoss = (typeof CHAT_TARGET_LOSSES)[number]['field'];
+
+/** What the caller reads of a loss that is refused. */
+export function refusalOf(field: string, reason: string): string {
+  return `The provider of this model cannot serve '${field}': ${reason}.`;
+}

@@ -2,10 +2,11 @@
  * A conversation of another dialect as a request for chat completions: OpenAI's own servers, and all that
  * are compatible with them. What they cannot express is dropped by CHAT_TARGET_LOSSES.
  */
+import { GatewayError } from '../../errors.ts';
 import type { Outbound, Target } from '../call.ts';
 import type { Conversation, Part, Thinking, ToolChoice } from '../conversation.ts';
 import { createChatDecoder, decodeChatAnswer } from './chat-decoder.ts';
-import { CHAT_TARGET_LOSSES, type ChatTargetLoss } from './chat-losses.ts';
+import { CHAT_TARGET_LOSSES, type ChatTargetLoss, refusalOf } from './chat-losses.ts';
 import { chatMessages } from './chat-outbound-messages.ts';
 
 export const openAiChat: Outbound = {
@@ -80,16 +81,20 @@ function effortOf(thinking: Thinking | undefined): string | undefined {
   }
 }
 
-function lossesOf(conversation: Conversation): ChatTargetLoss[] {
+/** What is dropped. Throws GatewayError `invalid_request` for what must not be. */
+function lossesOf(conversation: Conversation): string[] {
   const parts = conversation.turns.flatMap((turn) => turn.parts);
-  return CHAT_TARGET_LOSSES.map(({ field }) => field).filter((field) =>
-    LOSES[field](conversation, parts),
-  );
+  const lost = CHAT_TARGET_LOSSES.filter(({ field }) => LOSES[field](conversation, parts));
+  for (const { field, outcome, reason } of lost)
+    if (outcome === 'refuse')
+      throw new GatewayError('invalid_request', refusalOf(field, reason), { param: field });
+  return lost.map(({ field }) => field);
 }
 
 const LOSES: Readonly<
   Record<ChatTargetLoss, (conversation: Conversation, parts: readonly Part[]) => boolean>
 > = {
+  messages: ({ turns }) => turns.at(-1)?.role === 'assistant',
   top_k: ({ topK }) => topK !== undefined,
   cache_control: ({ system, tools }, parts) =>
     [...system, ...tools, ...parts].some((each) => 'cache' in each && each.cache !== undefined),

@@ -124,3 +124,12 @@ export function callsOf(events: readonly AnswerEvent[]) {
     return [{ id: event.id, name: event.name, arguments: pieces.join('') }];
   });
 }
+
+/** Usage by its classes alone: who read it keeps the provider's own words beside them. */
+export function comparable(events: readonly AnswerEvent[]): unknown[] {
+  return events.map((event) => {
+    if (event.kind !== 'usage') return event;
+    const { inputTokens, cachedInputTokens, outputTokens, reasoningTokens } = event.usage;
+    return { kind: 'usage', inputTokens, cachedInputTokens, outputTokens, reasoningTokens };
+  });
+}

@@ -37,7 +37,6 @@ describe('a conversation as a chat request', () => {
   it('comes back as it was, and is a request by the published schema', () => {
     fc.assert(
       fc.property(conversations, (conversation) => {
-        fc.pre(conversation.system.length + conversation.turns.length > 0);
         const { body, json, dropped } = encode(conversation);
         expect(schemaErrors('CreateChatCompletionRequest', json)).toEqual([]);
         expect(chatConversation(parseChatRequest(Buffer.from(body)))).toEqual(conversation);
@@ -116,9 +115,20 @@ describe('a conversation as a chat request', () => {
 
   it('leaves out an assistant who only thought', () => {
     const { json } = encode({
-      turns: [HELLO, { role: 'assistant', parts: [{ kind: 'redacted-thinking', data: 'd' }] }],
+      turns: [
+        HELLO,
+        { role: 'assistant', parts: [{ kind: 'redacted-thinking', data: 'd' }] },
+        HELLO,
+      ],
     });
-    expect(json.messages).toHaveLength(1);
+    expect(json.messages).toHaveLength(2);
+  });
+
+  it('is refused when it ends with an answer to be continued', () => {
+    const turns = [HELLO, { role: 'assistant', parts: [{ kind: 'text', text: '{' }] }] as const;
+    expect(() => encode({ turns })).toThrow(
+      expect.objectContaining({ code: 'invalid_request', param: 'messages' }),
+    );
   });
 
   it.each<[string, Partial<Conversation>]>([
@@ -141,6 +151,7 @@ describe('a conversation as a chat request', () => {
       {
         turns: [
           { role: 'assistant', parts: [{ kind: 'thinking', text: 'x', signature: undefined }] },
+          HELLO,
         ],
       },
     ],

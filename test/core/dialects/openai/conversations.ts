@@ -25,7 +25,7 @@ const some = (first: fc.Arbitrary<Part>, then: fc.Arbitrary<Part>) =>
     .map((lists) => lists.flat())
     .filter((parts) => parts.length > 0);
 
-/** Turns in which everything stands where chat completions have it. */
+/** Turns in which everything stands where chat completions have it; the last word is the user's. */
 const turns = fc
   .array(fc.tuple(some(result, fc.oneof(text, image)), some(fc.oneof(text, refusal), call)), {
     maxLength: 3,
@@ -35,7 +35,8 @@ const turns = fc
       { role: 'user', parts: user },
       { role: 'assistant', parts: assistant },
     ]),
-  );
+  )
+  .map((all): Turn[] => [...all, { role: 'user', parts: [{ kind: 'text', text: 'Go on.' }] }]);
 
 const tool: fc.Arbitrary<Tool> = fc.record(
   { name, description: fc.option(words, { nil: undefined }), schema: json, strict: fc.boolean() },
