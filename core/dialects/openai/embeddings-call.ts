@@ -43,6 +43,7 @@ export function embeddingsCall(bytes: Uint8Array): Call {
     choices: 1,
     // A token takes two bytes of the body at least, as a number or as text with its quotes.
     tokensBesideText: 0,
+    cacheWrites: 'none',
     tags: {},
     endUser: body.user ?? undefined,
     estimatedInputTokens: () => estimatedTokens(body.input),
