@@ -8,12 +8,18 @@ import type { EpochMs } from './clock.ts';
 import type { Call } from './dialects/call.ts';
 import { dialectFor, openExchange } from './dialects/exchange.ts';
 import { asGatewayError, GatewayError } from './errors.ts';
+import type {
+  ProviderAdapter,
+  Dispatch as ProviderRequest,
+  UpstreamCall,
+} from './providers/provider.ts';
 import { PROVIDERS } from './providers/registry.ts';
 import { isWorthAnotherRoute, UpstreamFault } from './providers/upstream.ts';
 import type { Selection } from './routing/select-routes.ts';
 import type { GatewayRequest, Ports } from './serve.ts';
 import type { Caller } from './tenancy/authenticate.ts';
 import type { CallBooks } from './usage/books.ts';
+import type { TokenUsage } from './usage/tokens.ts';
 
 export interface Dispatch {
   readonly caller: Caller;
@@ -30,8 +36,12 @@ export async function firstAnswer(
   request: GatewayRequest,
   dispatch: Dispatch,
 ): Promise<Attempt> {
+  const routes = servingRoutes(dispatch);
+  const [first] = dispatch.selection.routes;
+  if (routes.length === 0 && first !== undefined && dispatch.call.ownAnswer !== undefined)
+    return ownAttempt(dispatch.call.ownAnswer(), first, dispatch.books);
   let last: GatewayError | undefined;
-  for (const candidate of dispatch.selection.routes) {
+  for (const candidate of routes) {
     try {
       return await tryRoute(ports, request, { ...dispatch, route: candidate });
     } catch (thrown) {
@@ -43,6 +53,37 @@ export async function firstAnswer(
   }
   throw last ?? new GatewayError('upstream_error', 'The model has no route.');
 }
+
+/** All routes, each with its own word on what it cannot serve; but those alone that can, where the gateway could answer itself. */
+function servingRoutes({ call, caller, selection }: Dispatch): readonly Route[] {
+  if (call.ownAnswer === undefined) return selection.routes;
+  return selection.routes.filter(({ provider }) => {
+    const kind = caller.policy.providers[provider]?.kind;
+    return kind !== undefined && PROVIDERS[kind].speaks.includes(call.dialect);
+  });
+}
+
+function ownAttempt(body: string, route: Route, books: CallBooks): Attempt {
+  books.dispatched(route);
+  books.answered();
+  return {
+    facts: books.facts,
+    dropped: [],
+    answer: ({ headers }) => ({
+      status: 200,
+      headers: { ...headers, 'content-type': 'application/json', 'x-tollgate-estimated': 'true' },
+      body,
+      closed: books.finished({ outcome: 'ok', usage: NOTHING_USED, estimatedOutputTokens: 0 }),
+    }),
+  };
+}
+
+const NOTHING_USED: TokenUsage = {
+  inputTokens: 0,
+  cachedInputTokens: 0,
+  outputTokens: 0,
+  reasoningTokens: undefined,
+};
 
 async function tryRoute(
   ports: Ports,
@@ -101,9 +142,10 @@ function attemptRequest(
     provider,
     call,
     exchange,
-    upstream: adapter.request({
+    upstream: upstreamCall(call, adapter, {
       provider,
       dialect,
+      task: call.task,
       model,
       stream: call.stream,
       apiKey,
@@ -114,6 +156,17 @@ function attemptRequest(
     deadlineMs,
     books,
   };
+}
+
+/** What the caller's dialect lets through travels on to providers of that dialect alone, and beneath their own headers. */
+function upstreamCall(
+  { dialect, headers }: Call,
+  adapter: ProviderAdapter,
+  request: ProviderRequest,
+): UpstreamCall {
+  const upstream = adapter.request(request);
+  if (request.dialect !== dialect) return upstream;
+  return { ...upstream, headers: { ...headers, ...upstream.headers } };
 }
 
 function isKeyRejected(thrown: unknown): boolean {

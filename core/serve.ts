@@ -6,6 +6,8 @@
 import type { Attempt } from './attempt.ts';
 import type { Provider } from './catalog/snapshot.ts';
 import type { Clock, EpochMs } from './clock.ts';
+import { countTokensCall, messagesCall } from './dialects/anthropic/messages-call.ts';
+import { anthropicVoice } from './dialects/anthropic/voice.ts';
 import type { Call } from './dialects/call.ts';
 import { chatCall } from './dialects/openai/chat-call.ts';
 import { embeddingsCall } from './dialects/openai/embeddings-call.ts';
@@ -38,6 +40,8 @@ export interface GatewayRequest {
   readonly path: string;
   /** Names in lower case. */
   readonly headers: Headers;
+  /** Decoded; of a repeated name the last. */
+  readonly query?: Headers;
   readonly body: Uint8Array;
   readonly requestId: string;
   readonly receivedAtMs: EpochMs;
@@ -71,10 +75,14 @@ export interface Ports {
   readonly report: Report;
 }
 
+type ParseCall = (body: Uint8Array, headers: Headers) => Call;
+
 /** The endpoints that call a model, and who reads their bodies. */
-const CALLS: Readonly<Record<string, (body: Uint8Array) => Call>> = {
+const CALLS: Readonly<Record<string, ParseCall>> = {
   '/v1/chat/completions': chatCall,
   '/v1/embeddings': embeddingsCall,
+  '/v1/messages': messagesCall,
+  '/v1/messages/count_tokens': countTokensCall,
 };
 
 /** How long a hold outlives its call before the reaper may close it: the longest stream the platform allows. */
@@ -93,9 +101,11 @@ export async function serve(ports: Ports, request: GatewayRequest): Promise<Gate
   }
 }
 
-/** The caller's dialect, for errors that come before its call is understood. */
-function voiceOf(_request: GatewayRequest): Voice {
-  return openAiVoice;
+/** The caller's dialect, where no call says it: by the path, and by a header that one family of SDKs always sends. */
+function voiceOf({ path, headers }: GatewayRequest): Voice {
+  if (path.startsWith('/v1/messages')) return anthropicVoice;
+  if (Object.hasOwn(CALLS, path)) return openAiVoice;
+  return headers['anthropic-version'] === undefined ? openAiVoice : anthropicVoice;
 }
 
 /** What is the caller's own mistake is the caller's to read, not the operators'. */
@@ -116,8 +126,8 @@ async function route(ports: Ports, request: GatewayRequest): Promise<GatewayResp
   const caller = await identify(ports, request);
   if (path === '/v1/usage') return serveUsage(ports, caller, request.requestId);
   return model === undefined
-    ? serveModels(ports, caller, request.requestId)
-    : serveModel(ports, caller, { alias: decoded(model), requestId: request.requestId });
+    ? serveModels(ports, caller, request)
+    : serveModel(ports, caller, { alias: decoded(model), request });
 }
 
 function decoded(segment: string): string {
@@ -151,12 +161,12 @@ function methodNotAllowed(method: string): never {
 async function serveCall(
   ports: Ports,
   request: GatewayRequest,
-  parse: (body: Uint8Array) => Call,
+  parse: ParseCall,
 ): Promise<GatewayResponse> {
   const caller = await identify(ports, request);
   if (request.body.byteLength > MAX_BODY_BYTES)
     throw new GatewayError('request_too_large', `The body is larger than ${MAX_BODY_BYTES} bytes.`);
-  const call = parse(request.body);
+  const call = parse(request.body, request.headers);
   const selection = selectRoutes(caller.policy, caller.team, call.alias);
   const facts = factsOf(request, { caller, call, selection });
 
@@ -200,6 +210,8 @@ async function serveCall(
   }
 }
 
+const NOTHING = { nanoUsd: 0, inputTokens: 0, outputTokens: 0 };
+
 interface Room {
   readonly reservation: Reservation | Unreserved;
   readonly size: CallSize;
@@ -226,7 +238,7 @@ async function takeRoom(
       isSecond,
       requestId: request.requestId,
       alias: selection.model.alias,
-      demand: boundOf(of, selection.routes),
+      demand: call.task === 'count-tokens' ? NOTHING : boundOf(of, selection.routes),
       scopes: scopesOf({ ...caller, ...selection, tags }),
       timeZone: caller.policy.timeZone,
       holdSeconds: HOLD_SECONDS,

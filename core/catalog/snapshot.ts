@@ -77,8 +77,11 @@ export type Price = z.infer<typeof priceSchema>;
 
 const providerSchema = z.object({
   id: z.string(),
-  /** `openai`: any server that speaks the OpenAI dialect (OpenAI, a compatible endpoint). `vllm`: the same with vLLM's rules. */
-  kind: z.enum(['openai', 'vllm']),
+  /**
+   * `openai`: any server that speaks the OpenAI dialect (OpenAI, a compatible endpoint). `vllm`: the same with vLLM's rules.
+   * `anthropic`: any server that speaks Anthropic's.
+   */
+  kind: z.enum(['openai', 'vllm', 'anthropic']),
   /** Ends without a slash; the dialect's path (`/v1/...`) is appended. */
   baseUrl: z.string(),
   /** Name of the secret that holds the provider's key pool; absent where the server wants no key. */

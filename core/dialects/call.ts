@@ -26,12 +26,18 @@ export interface Call {
   readonly cacheWrites: CacheWrites;
   readonly tags: Readonly<Record<string, string>>;
   readonly endUser: string | undefined;
+  /** Absent: the model answers. A count is not billed: it takes requests of the limits, and neither tokens nor money. */
+  readonly task?: 'count-tokens';
+  /** Headers for a provider of the same dialect, from the caller's by an allow-list. The provider's own win. */
+  readonly headers?: Readonly<Record<string, string>>;
   /** Tokens of the input as counted here, for providers that report none. Walks the whole body. */
   estimatedInputTokens(): number;
   /** The exchange with a provider of the same dialect: bytes pass but for what must change. */
   pass(target: Target): Exchange;
   /** What another dialect needs to say the same; absent where only the same dialect can serve the call. */
   readonly translation?: Translation;
+  /** The gateway's own answer, where no route of the model speaks the dialect. */
+  ownAnswer?(): string;
 }
 
 /** What of the call the provider gets to see in the gateway's own words. */

@@ -14,9 +14,9 @@ import type {
   Call,
   Exchange,
   Target,
-  WholeAnswer,
 } from './call.ts';
 import type { Dialect } from './dialect.ts';
+import { heard, textOf } from './heard.ts';
 import { OUTBOUND } from './outbound.ts';
 
 /** The dialect in which a provider is asked: the caller's own where it speaks it; undefined when it cannot serve the call. */
@@ -47,16 +47,6 @@ export function openExchange(call: Call, target: Target, context: AnswerContext)
       return { ...heard(events), body: Buffer.from(translation.render(events, context)) };
     },
   };
-}
-
-function heard(events: readonly AnswerEvent[]): Omit<WholeAnswer, 'body'> {
-  const said = createTokenEstimate();
-  let usage: TokenUsage | undefined;
-  for (const event of events) {
-    if (event.kind === 'usage') usage = event.usage;
-    said.add(textOf(event));
-  }
-  return { usage, estimatedOutputTokens: said.tokens() };
 }
 
 function translatedStream(decoder: AnswerDecoder, encoder: AnswerEncoder): AnswerStream {
@@ -95,19 +85,4 @@ function translatedStream(decoder: AnswerDecoder, encoder: AnswerEncoder): Answe
     usage: () => usage,
     estimatedOutputTokens: said.tokens,
   };
-}
-
-function textOf(event: AnswerEvent): string {
-  switch (event.kind) {
-    case 'text':
-    case 'refusal':
-    case 'thinking':
-      return event.text;
-    case 'tool-call':
-      return event.name;
-    case 'tool-arguments':
-      return event.json;
-    default:
-      return '';
-  }
 }

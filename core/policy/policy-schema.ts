@@ -67,7 +67,7 @@ const contextTokens = count(MAX_CONTEXT_TOKENS);
 const tier = choice(TIERS);
 
 const provider = mapping({
-  kind: choice({ openai: 'openai', vllm: 'vllm' }),
+  kind: choice({ openai: 'openai', vllm: 'vllm', anthropic: 'anthropic' }),
   base_url: leaf('an http(s) URL without credentials, query or a final /v1', parseBaseUrl),
   /** Name of a secret in the stage's configuration, never the provider key itself. */
   secret: id.optional(),

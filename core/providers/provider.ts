@@ -24,6 +24,8 @@ export interface ExtraFacts {
 export interface Dispatch {
   readonly provider: Provider;
   readonly dialect: Dialect;
+  /** Absent: the model answers. */
+  readonly task?: 'count-tokens' | undefined;
   readonly model: string;
   readonly stream: boolean;
   readonly apiKey: string | undefined;

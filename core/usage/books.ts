@@ -105,13 +105,17 @@ export function openBooks(ports: BooksPorts, { facts, reservation, call }: OpenC
     },
     costOf: (usage) => costOfUsage(usage, current?.price),
     finished({ outcome, errorCode, usage, estimatedOutputTokens }) {
+      const said = estimateWithin(estimatedOutputTokens, reservation.demand.outputTokens);
+      const isPartial = usage?.isPartial === true;
       return closeOnce({
         outcome,
         status: 200,
         errorCode,
-        usage:
-          usage ?? estimate(estimateWithin(estimatedOutputTokens, reservation.demand.outputTokens)),
-        estimated: usage === undefined,
+        // What was read is exact although the answer broke off before its final count.
+        usage: isPartial
+          ? { ...usage, outputTokens: Math.max(usage.outputTokens, said) }
+          : (usage ?? estimate(said)),
+        estimated: usage === undefined || isPartial,
       });
     },
     failed(error) {

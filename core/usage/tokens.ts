@@ -28,6 +28,8 @@ export interface TokenUsage {
   readonly reportedCost?: NanoUsd | undefined;
   /** The provider's own usage object. */
   readonly raw?: unknown;
+  /** The provider has reported what it read and not yet all that it made: the output is the least it can be. */
+  readonly isPartial?: boolean;
 }
 
 /** Everything that the provider read. */

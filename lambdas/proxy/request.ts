@@ -15,6 +15,7 @@ export function toGatewayRequest(
     method: event.httpMethod,
     path: event.path,
     headers,
+    query: { ...event.queryStringParameters },
     body: Buffer.from(event.body ?? '', event.isBase64Encoded ? 'base64' : 'utf8'),
     requestId: newRequestId(),
     receivedAtMs: nowMs,

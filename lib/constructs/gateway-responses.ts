@@ -1,6 +1,6 @@
-/** What API Gateway answers by itself, in the words of core's error table: callers parse one dialect, whoever says no. */
+/** What API Gateway answers by itself, in the words of core's error table and in a body that callers of every dialect can read. */
 import { ResponseType, type RestApi } from 'aws-cdk-lib/aws-apigateway';
-import { openAiVoice } from '../../core/dialects/openai/voice.ts';
+import { errorForEveryDialect } from '../../core/dialects/anthropic/voice.ts';
 import { ERRORS, type ErrorCode } from '../../core/errors.ts';
 
 export function addGatewayResponses(api: RestApi): void {
@@ -79,5 +79,5 @@ const refusals: readonly Refusal[] = [
 
 /** API Gateway fills `$context.requestId` in. */
 function body({ code, message }: Refusal): string {
-  return openAiVoice.error({ code, message, gateway: { request_id: '$context.requestId' } });
+  return errorForEveryDialect({ code, message, gateway: { request_id: '$context.requestId' } });
 }

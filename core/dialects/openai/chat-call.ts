@@ -1,4 +1,5 @@
 /** A chat completion call: its facts for the request path, and its exchange with providers that speak chat too. */
+import { TOKENS_FOR_TOOLS } from '../allowances.ts';
 import type { Call, Target } from '../call.ts';
 import { readChatAnswer } from './chat-answer.ts';
 import { renderChatCompletion } from './chat-completion.ts';
@@ -29,7 +30,7 @@ export function chatCall(bytes: Uint8Array): Call {
     stream: body.stream === true,
     maxOutputTokens: body.max_completion_tokens ?? body.max_tokens ?? undefined,
     choices: body.n ?? 1,
-    tokensBesideText: imageTokens(body.messages),
+    tokensBesideText: imageTokens(body.messages) + schemaTokens(body),
     cacheWrites: 'none',
     tags: body.metadata ?? {},
     endUser: body.user ?? undefined,
@@ -48,6 +49,12 @@ export function chatCall(bytes: Uint8Array): Call {
       render: (events, context) => renderChatCompletion(events, context, style),
     },
   };
+}
+
+/** A provider may tell its model how to use tools, or how to keep to a schema, in tokens that nobody sent. */
+function schemaTokens({ tools, functions, response_format }: ChatRequestBody): number {
+  const hasSchema = [tools, functions, response_format].some((each) => each != null);
+  return hasSchema ? TOKENS_FOR_TOOLS : 0;
 }
 
 /** The caller wants the usage chunk; upstream is always asked for it. */

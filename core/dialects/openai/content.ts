@@ -1,12 +1,7 @@
 /** What of a chat request is not text, and so is not bounded by its bytes. */
 import { GatewayError } from '../../errors.ts';
+import { TOKENS_PER_IMAGE } from '../allowances.ts';
 import type { ChatRequestBody } from './chat-request.ts';
-
-/**
- * Above the largest image that providers of the OpenAI dialect bill: 10,000 patches in original detail
- * (OpenAI, "Images and vision", patch budgets of 2026).
- */
-const TOKENS_PER_IMAGE = 12_000;
 
 /** Upper bound of the tokens of all images. Throws GatewayError for content whose tokens nothing bounds. */
 export function imageTokens(messages: ChatRequestBody['messages']): number {

@@ -1,6 +1,6 @@
 /** Errors and refusals as OpenAI's SDKs expect them: `{"error":{message,type,param,code}}`, all four always. */
 import { ERRORS } from '../../errors.ts';
-import { rateHeaders } from '../../limits/rate-headers.ts';
+import { openAiRateHeaders } from '../../limits/rate-headers.ts';
 import type { ErrorFacts } from '../error-facts.ts';
 import type { Voice } from '../voice.ts';
 
@@ -8,7 +8,7 @@ export const openAiVoice: Voice = {
   error: errorBody,
   errorEvent: (facts) => `data: ${errorBody(facts)}\n\n`,
   keepAlive: Buffer.from(': ping\n\n'),
-  rateHeaders,
+  rateHeaders: openAiRateHeaders,
 };
 
 function errorBody({ code, message, param, gateway }: ErrorFacts): string {

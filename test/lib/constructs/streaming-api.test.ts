@@ -99,7 +99,7 @@ describe('streaming API', () => {
     expect(JSON.stringify(stage)).not.toMatch(/header|querystring|Authorization/i);
   });
 
-  it('answers its own refusals in the error dialect of the callers', () => {
+  it('answers its own refusals in a body for the callers of every dialect', () => {
     const responseSchema = z.object({
       ResponseType: z.string(),
       StatusCode: z.string().optional(),
@@ -107,6 +107,7 @@ describe('streaming API', () => {
       ResponseTemplates: z.object({ 'application/json': z.string() }),
     });
     const errorSchema = z.strictObject({
+      type: z.literal('error'),
       error: z.strictObject({
         message: z.string().min(1),
         type: z.string().min(1),
@@ -114,6 +115,7 @@ describe('streaming API', () => {
         code: z.string().nullable(),
         gateway: z.strictObject({ request_id: z.literal('$context.requestId') }),
       }),
+      request_id: z.literal('$context.requestId'),
     });
     const answers = new Map(
       [...resources(gateway, 'AWS::ApiGateway::GatewayResponse').values()].map(({ Properties }) => {
@@ -130,14 +132,14 @@ describe('streaming API', () => {
     );
     expect(Object.fromEntries(answers)).toEqual({
       DEFAULT_4XX: 'undefined invalid_request_error null',
-      DEFAULT_5XX: 'undefined server_error internal_error',
-      MISSING_AUTHENTICATION_TOKEN: '404 invalid_request_error not_found',
-      RESOURCE_NOT_FOUND: '404 invalid_request_error not_found',
-      REQUEST_TOO_LARGE: '413 invalid_request_error request_too_large',
+      DEFAULT_5XX: 'undefined api_error internal_error',
+      MISSING_AUTHENTICATION_TOKEN: '404 not_found_error not_found',
+      RESOURCE_NOT_FOUND: '404 not_found_error not_found',
+      REQUEST_TOO_LARGE: '413 request_too_large request_too_large',
       THROTTLED: '429 rate_limit_error rate_limit_exceeded',
       WAF_FILTERED: '403 invalid_request_error null',
-      INTEGRATION_FAILURE: '502 server_error internal_error',
-      INTEGRATION_TIMEOUT: '504 server_error upstream_timeout',
+      INTEGRATION_FAILURE: '502 api_error internal_error',
+      INTEGRATION_TIMEOUT: '504 timeout_error upstream_timeout',
     });
   });
 

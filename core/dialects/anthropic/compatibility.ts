@@ -1,0 +1,139 @@
+/**
+ * What becomes of fields that one side of a translation does not have: refused where the answer would mean
+ * something else, left out and named in `x-tollgate-dropped` where they only tune. docs/compatibility.md
+ * shows these tables.
+ */
+import { GatewayError } from '../../errors.ts';
+import type { Conversation } from '../conversation.ts';
+import type { MessagesRequest } from './messages-schema.ts';
+
+interface Row {
+  readonly field: string;
+  readonly outcome: 'refused' | 'dropped';
+  readonly reason: string;
+}
+
+/** Of an Anthropic request, where the provider speaks another dialect. */
+export const FROM_ANTHROPIC: readonly (Row & { isUsed?(body: MessagesRequest): boolean })[] = [
+  {
+    field: 'service_tier',
+    outcome: 'dropped',
+    reason: 'tiers are a provider’s own',
+    isUsed: ({ service_tier }) => service_tier !== undefined && service_tier !== 'auto',
+  },
+  {
+    field: 'cache_control',
+    outcome: 'dropped',
+    reason: 'no other dialect places the mark by itself; marks on blocks are translated',
+    isUsed: ({ cache_control }) => cache_control != null,
+  },
+  {
+    field: 'context_management',
+    outcome: 'dropped',
+    reason: 'only spares tokens of a long conversation',
+    isUsed: ({ context_management }) => context_management != null,
+  },
+  {
+    field: 'thinking.display',
+    outcome: 'dropped',
+    reason: 'whether thinking is shown is the provider’s choice',
+    isUsed: ({ thinking }) =>
+      thinking !== undefined && 'display' in thinking && thinking.display != null,
+  },
+  {
+    field: 'messages.role',
+    outcome: 'dropped',
+    reason: 'a system message between turns stays at its place as the user’s words',
+    isUsed: ({ messages }) => messages.some(({ role }) => role === 'system'),
+  },
+  {
+    field: 'tools.input_examples',
+    outcome: 'dropped',
+    reason: 'examples only help the model',
+    isUsed: ({ tools }) =>
+      tools?.some(({ input_examples }) => input_examples !== undefined) === true,
+  },
+  {
+    field: 'tools.eager_input_streaming',
+    outcome: 'dropped',
+    reason: 'only changes how arguments are cut into events',
+    isUsed: ({ tools }) =>
+      tools?.some(
+        (tool) => 'eager_input_streaming' in tool && tool.eager_input_streaming === true,
+      ) === true,
+  },
+  {
+    field: 'tools.defer_loading',
+    outcome: 'dropped',
+    reason: 'without tool search every tool is there from the start',
+    isUsed: ({ tools }) => tools?.some(({ defer_loading }) => defer_loading === true) === true,
+  },
+  { field: 'tools of a type but custom', outcome: 'refused', reason: 'Anthropic defines them' },
+  { field: 'search_result blocks', outcome: 'refused', reason: 'no other dialect cites' },
+  { field: 'citations', outcome: 'refused', reason: 'no other dialect cites' },
+];
+
+/** Names of the request's fields that no other dialect has and that only tune. */
+export function leftOut(body: MessagesRequest): string[] {
+  return FROM_ANTHROPIC.flatMap(({ field, isUsed }) => (isUsed?.(body) === true ? [field] : []));
+}
+
+/** Of a caller's request in another dialect, where the provider speaks Anthropic's. */
+export const TO_ANTHROPIC: readonly Row[] = [
+  { field: 'n', outcome: 'refused', reason: 'one answer a call' },
+  { field: 'logprobs', outcome: 'refused', reason: 'Anthropic tells no probabilities' },
+  { field: 'top_logprobs', outcome: 'refused', reason: 'Anthropic tells no probabilities' },
+  {
+    field: 'response_format',
+    outcome: 'refused',
+    reason: 'a JSON object without a schema: Anthropic’s output needs one (`json_schema`)',
+  },
+  { field: 'stop', outcome: 'refused', reason: 'a stop sequence of nothing but white space' },
+  { field: 'seed', outcome: 'dropped', reason: 'only tunes' },
+  { field: 'frequency_penalty', outcome: 'dropped', reason: 'only tunes' },
+  { field: 'presence_penalty', outcome: 'dropped', reason: 'only tunes' },
+  { field: 'logit_bias', outcome: 'dropped', reason: 'only tunes' },
+  { field: 'verbosity', outcome: 'dropped', reason: 'only tunes' },
+  { field: 'prompt_cache_key', outcome: 'dropped', reason: 'only spares tokens' },
+  { field: 'prompt_cache_retention', outcome: 'dropped', reason: 'only spares tokens' },
+  { field: 'service_tier', outcome: 'dropped', reason: 'tiers are a provider’s own' },
+  { field: 'store', outcome: 'dropped', reason: 'nothing is stored' },
+  { field: 'safety_identifier', outcome: 'dropped', reason: 'users are the caller’s business' },
+  { field: 'user', outcome: 'dropped', reason: 'users are the caller’s business' },
+  { field: 'truncation', outcome: 'dropped', reason: 'the prompt is sent whole or refused' },
+  {
+    field: 'temperature',
+    outcome: 'dropped',
+    reason: 'above 1, or on a model that thinks or takes no sampling parameters',
+  },
+  {
+    field: 'top_p',
+    outcome: 'dropped',
+    reason: 'on a model that thinks, takes no sampling parameters, or beside a temperature',
+  },
+  { field: 'top_k', outcome: 'dropped', reason: 'as temperature' },
+  {
+    field: 'reasoning_effort',
+    outcome: 'dropped',
+    reason: 'beside a forced tool, or where the maximum of output tokens leaves no room to think',
+  },
+  {
+    field: 'response_format.json_schema.strict',
+    outcome: 'dropped',
+    reason: 'Anthropic always keeps to the schema',
+  },
+];
+
+/** Names of the fields that only tune. Throws GatewayError `invalid_request` for one that Anthropic cannot express. */
+export function droppedOthers({ others }: Conversation): string[] {
+  return Object.keys(others).map((field) => {
+    const row = TO_ANTHROPIC.find((each) => each.field === field);
+    if (row?.outcome === 'dropped') return field;
+    const reason = row?.reason ?? 'Anthropic has nothing like it';
+    throw new GatewayError(
+      'invalid_request',
+      `'${field.slice(0, 100)}' is not supported by this model: ${reason}.`,
+      { param: field.slice(0, 100) },
+    );
+  });
+}

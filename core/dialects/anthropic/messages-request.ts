@@ -1,0 +1,114 @@
+/** A messages request from a caller's bytes, and the body for a provider that speaks the same dialect. */
+import { GatewayError } from '../../errors.ts';
+import { TOKENS_FOR_TOOLS, TOKENS_PER_IMAGE } from '../allowances.ts';
+import type { Target } from '../call.ts';
+import { invalidField, parseJsonBody } from '../request-body.ts';
+import {
+  type BlockParam,
+  type CountRequest,
+  countRequestSchema,
+  type MessagesRequest,
+  messagesRequestSchema,
+} from './messages-schema.ts';
+import { assertSupported } from './unsupported.ts';
+
+export interface ParsedRequest<Body> {
+  readonly body: Body;
+  /** The same as sent, its fields in the caller's order: a provider's cache compares prompts byte by byte. */
+  readonly sent: Readonly<Record<string, unknown>>;
+}
+
+/** Throws GatewayError `invalid_request` that names the field. */
+export function parseMessagesRequest(bytes: Uint8Array): ParsedRequest<MessagesRequest> {
+  const sent = parseJsonBody(bytes);
+  assertSupported(sent);
+  const parsed = messagesRequestSchema.safeParse(sent);
+  if (!parsed.success) throw invalidField(parsed.error.issues[0]);
+  return { body: parsed.data, sent: { ...Object(sent) } };
+}
+
+/** Throws GatewayError `invalid_request` that names the field. */
+export function parseCountRequest(bytes: Uint8Array): ParsedRequest<CountRequest> {
+  const sent = parseJsonBody(bytes);
+  assertSupported(sent);
+  const parsed = countRequestSchema.safeParse(sent);
+  if (!parsed.success) throw invalidField(parsed.error.issues[0]);
+  return { body: parsed.data, sent: { ...Object(sent) } };
+}
+
+/** Fields that are understood here and never sent on. A user's id is the caller's business, and the ledger's. */
+const NOT_FORWARDED = ['metadata', 'speed'];
+
+export function upstreamMessagesBody(
+  { body, sent }: ParsedRequest<MessagesRequest>,
+  { model, maxOutputTokens, extra }: Target,
+): string {
+  const maximum = body.max_tokens === maxOutputTokens ? {} : { max_tokens: maxOutputTokens };
+  return upstreamBody(sent, { model, ...maximum, ...extra });
+}
+
+export function upstreamCountBody({ sent }: ParsedRequest<CountRequest>, target: Target): string {
+  return upstreamBody(sent, { model: target.model, ...target.extra });
+}
+
+function upstreamBody(
+  sent: Readonly<Record<string, unknown>>,
+  own: Readonly<Record<string, unknown>>,
+): string {
+  const forwarded: Record<string, unknown> = { ...sent, ...own };
+  for (const field of NOT_FORWARDED) delete forwarded[field];
+  if (Array.isArray(forwarded['messages']))
+    forwarded['messages'] = forwarded['messages'].map(withoutUnsignedThinking);
+  return JSON.stringify(forwarded);
+}
+
+/** Thinking that a model of another dialect did for an earlier turn has no signature, and is refused as forged. */
+function withoutUnsignedThinking(message: { readonly content: unknown }): unknown {
+  const { content } = message;
+  if (!Array.isArray(content) || !content.some(isUnsigned)) return message;
+  return { ...message, content: content.filter((block) => !isUnsigned(block)) };
+}
+
+function isUnsigned(block: { readonly type?: unknown; readonly signature?: unknown }): boolean {
+  return block.type === 'thinking' && block.signature === '';
+}
+
+/** Upper bound of what the bytes of the request do not bound. */
+export function tokensBesideText(body: CountRequest): number {
+  const hasSchema = (body.tools?.length ?? 0) > 0 || formatOf(body) != null;
+  const given = body.tools?.filter(({ type }) => type != null && type !== 'custom').length ?? 0;
+  return (
+    (hasSchema ? TOKENS_FOR_TOOLS : 0) +
+    // Anthropic writes their definitions: up to 700 tokens each ("Text editor tool", 2026).
+    given * TOKENS_FOR_TOOLS +
+    body.messages.reduce((sum, { content }) => sum + imagesIn(content), 0) * TOKENS_PER_IMAGE
+  );
+}
+
+export function formatOf({ output_config, output_format }: CountRequest) {
+  if (output_config?.format != null && output_format != null)
+    throw new GatewayError(
+      'invalid_request',
+      "Give 'output_config.format' or 'output_format', not both.",
+      { param: 'output_format' },
+    );
+  return output_config?.format ?? output_format;
+}
+
+function imagesIn(content: string | readonly BlockParam[]): number {
+  if (typeof content === 'string') return 0;
+  return content.reduce((sum, block) => sum + imagesOf(block), 0);
+}
+
+function imagesOf(block: BlockParam): number {
+  switch (block.type) {
+    case 'image':
+      return 1;
+    case 'tool_result':
+      return imagesIn(block.content ?? '');
+    case 'document':
+      return block.source.type === 'content' ? imagesIn(block.source.content) : 0;
+    default:
+      return 0;
+  }
+}

@@ -1,0 +1,61 @@
+/** An Anthropic stream on its way to a caller of the same dialect: the bytes pass, and are watched for how it ends. */
+import { createTokenEstimate } from '../../usage/tokens.ts';
+import type { AnswerStream } from '../call.ts';
+import { createSseParser, type SseEvent } from '../sse.ts';
+import { createStreamWatch, type StreamEvent } from './stream-watch.ts';
+
+const NOTHING = Buffer.alloc(0);
+
+export function createMessagesStream(): AnswerStream {
+  const parser = createSseParser();
+  const watch = createStreamWatch();
+  const said = createTokenEstimate();
+  let begun = false;
+  let failed = false;
+  let done = false;
+
+  function relay({ raw, data }: SseEvent): Buffer {
+    if (failed || done) return NOTHING;
+    if (data === undefined) return raw;
+    const event = watch.read(data);
+    switch (event.kind) {
+      case 'broken':
+        failed = true;
+        return NOTHING;
+      case 'stop':
+        done = true;
+        return raw;
+      case 'start':
+      case 'other':
+        return raw;
+      default:
+        begun = true;
+        hear(event, said.add);
+        return raw;
+    }
+  }
+
+  return {
+    push(bytes) {
+      const parts = parser.push(bytes).map(relay);
+      return parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts);
+    },
+    hasBegun: () => begun,
+    hasFailed: () => failed,
+    isComplete: () => done,
+    usage: watch.usage,
+    estimatedOutputTokens: said.tokens,
+  };
+}
+
+const TEXT_FIELDS = ['text', 'thinking', 'partial_json'] as const;
+
+/** What the event says, for an answer whose provider does not count to its end. */
+function hear(event: StreamEvent, add: (text: string) => void): void {
+  if (event.kind === 'block' && typeof event.block['name'] === 'string') add(event.block['name']);
+  if (event.kind !== 'delta') return;
+  for (const field of TEXT_FIELDS) {
+    const text = event.delta[field];
+    if (typeof text === 'string') add(text);
+  }
+}
