@@ -99,10 +99,11 @@ export function isWorthAnotherRoute(error: GatewayError): boolean {
 function rejected(body: Buffer): GatewayError {
   const parsed = errorSchema.safeParse(parseJson(body));
   const message = parsed.success ? parsed.data.error.message?.slice(0, MAX_MESSAGE) : undefined;
-  const code =
-    parsed.success && parsed.data.error.code === 'context_length_exceeded'
-      ? 'context_length_exceeded'
-      : 'upstream_rejected';
+  // Anthropic has no code for it, and these words.
+  const isTooLong =
+    (parsed.success && parsed.data.error.code === 'context_length_exceeded') ||
+    message?.startsWith('prompt is too long') === true;
+  const code = isTooLong ? 'context_length_exceeded' : 'upstream_rejected';
   return new GatewayError(code, message ?? 'The provider rejected this request.');
 }
 

@@ -1,4 +1,9 @@
-import type { KeyRecord, ModelAlias, PolicySnapshot } from '../../core/catalog/snapshot.ts';
+import type {
+  KeyRecord,
+  ModelAlias,
+  PolicySnapshot,
+  Provider,
+} from '../../core/catalog/snapshot.ts';
 import { systemClock } from '../../core/clock.ts';
 import { newRequestId } from '../../core/ids.ts';
 import type { AccountStore } from '../../core/limits/account-store.ts';
@@ -28,6 +33,7 @@ export interface TestGateway {
     path?: string;
     body?: unknown;
     headers?: Record<string, string>;
+    query?: Record<string, string>;
   }): Promise<Answer>;
   chat(body: Record<string, unknown>): Promise<Answer>;
   close(): void;
@@ -60,6 +66,8 @@ export interface TestGatewayOptions {
   readonly clampOutput?: boolean;
   readonly idleTimeoutMs?: number;
   readonly quietMs?: number;
+  /** Of the provider behind all models. */
+  readonly kind?: Provider['kind'];
 }
 
 /** A model whose name at the simulated provider says how it behaves. */
@@ -89,6 +97,7 @@ export function createTestGateway({
   clampOutput,
   idleTimeoutMs = 5_000,
   quietMs = 15_000,
+  kind = 'openai',
 }: TestGatewayOptions): TestGateway {
   // A team without limits has no account to look into.
   const teamLimits = limits.team ?? { requestsPerSecond: 300 };
@@ -110,7 +119,7 @@ export function createTestGateway({
     providers: {
       sim: {
         id: 'sim',
-        kind: 'openai',
+        kind,
         baseUrl: providerUrl,
         connectTimeoutMs: 1_000,
         firstByteTimeoutMs: 2_000,
@@ -160,6 +169,7 @@ export function createTestGateway({
     path = '/v1/models',
     body,
     headers = {},
+    query = {},
   }) => {
     const nowMs = Date.now();
     const bytes =
@@ -170,6 +180,7 @@ export function createTestGateway({
       method,
       path,
       headers: { authorization: `Bearer ${key}`, ...headers },
+      query,
       body: bytes,
       requestId: newRequestId(),
       receivedAtMs: nowMs,

@@ -122,7 +122,7 @@ describe('an encoded stream', () => {
         { kind: 'tool-call', index: 0, id: 'a', name: 'one' },
         { kind: 'tool-call', index: 1, id: 'b', name: 'two' },
         { kind: 'tool-arguments', index: 1, json: '{"y":' },
-        { kind: 'tool-arguments', index: 0, json: '{"x":"}' },
+        { kind: 'tool-arguments', index: 0, json: '{"x":"\\"}' },
         { kind: 'tool-arguments', index: 0, json: '"}' },
         { kind: 'tool-arguments', index: 1, json: '2}' },
         { kind: 'stop', reason: 'tool-calls' },
@@ -134,7 +134,7 @@ describe('an encoded stream', () => {
     expect(pieces[5]).toContain('{\\"y\\":');
     const { content, stop_reason } = await accumulated(pieces.join(''));
     expect(content).toMatchObject([
-      { type: 'tool_use', id: 'a', input: { x: '}' } },
+      { type: 'tool_use', id: 'a', input: { x: '"}' } },
       { type: 'tool_use', id: 'b', input: { y: 2 } },
     ]);
     expect(stop_reason).toBe('tool_use');
@@ -172,6 +172,18 @@ describe('an encoded stream', () => {
       encoded([BEGIN, { kind: 'refusal', text: 'No.' }, { kind: 'stop', reason: 'end' }, END]),
     );
     expect(refused).toMatchObject({ stop_reason: 'refusal', content: [{ text: 'No.' }] });
+  });
+
+  it('says that tools are to be run where the provider only says that it stopped', async () => {
+    const events: AnswerEvent[] = [
+      BEGIN,
+      { kind: 'tool-call', index: 0, id: 'a', name: 'one' },
+      { kind: 'stop', reason: 'end' },
+      END,
+    ];
+    const message = await accumulated(encoded(events));
+    expect(message).toMatchObject({ stop_reason: 'tool_use', content: [{ id: 'a', input: {} }] });
+    expect(JSON.parse(renderMessage(events, CONTEXT)).stop_reason).toBe('tool_use');
   });
 
   it('does not look finished without an end', async () => {
