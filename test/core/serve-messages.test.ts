@@ -298,6 +298,14 @@ describe('counting tokens', () => {
     expect((await count(g)).status).toBe(429);
   });
 
+  it.each(['<html>', '{}', '{"input_tokens":-1}'])('takes %j for no answer', async (body) => {
+    const g = gateway();
+    provider.answer({ body });
+    const answer = await count(g);
+    await answer.closed;
+    expect([answer.status, teamState(g).holds]).toEqual([502, 0]);
+  });
+
   it('is answered here, marked as an estimate, where no route speaks the dialect', async () => {
     const g = gateway({ kind: 'openai' });
     const answer = await count(g);

@@ -3,13 +3,13 @@ import { once } from 'node:events';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-export interface SentRequest {
+interface SentRequest {
   readonly path: string;
   readonly headers: http.IncomingHttpHeaders;
   readonly body: unknown;
 }
 
-export interface Script {
+interface Script {
   readonly status?: number;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body: string | Buffer;

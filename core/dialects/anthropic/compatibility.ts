@@ -5,7 +5,7 @@
  */
 import { GatewayError } from '../../errors.ts';
 import type { Conversation } from '../conversation.ts';
-import type { MessagesRequest } from './messages-schema.ts';
+import type { BlockParam, MessagesRequest } from './messages-schema.ts';
 
 interface Row {
   readonly field: string;
@@ -41,6 +41,26 @@ export const FROM_ANTHROPIC: readonly (Row & { isUsed?(body: MessagesRequest): b
       thinking !== undefined && 'display' in thinking && thinking.display != null,
   },
   {
+    field: 'thinking',
+    outcome: 'dropped',
+    reason: 'of the type `between_tools`, which no other dialect has',
+    isUsed: ({ thinking }) => thinking?.type === 'between_tools',
+  },
+  {
+    field: 'messages.content.citations',
+    outcome: 'dropped',
+    reason: 'sources of earlier answers; the cited text stays',
+    isUsed: (body) =>
+      someBlock(body, (block) => block.type === 'text' && (block.citations?.length ?? 0) > 0),
+  },
+  {
+    field: 'messages.content.transformations',
+    outcome: 'dropped',
+    reason: 'whether large images are scaled down is the provider’s choice',
+    isUsed: (body) =>
+      someBlock(body, (block) => block.type === 'image' && block.transformations != null),
+  },
+  {
     field: 'messages.role',
     outcome: 'dropped',
     reason: 'a system message between turns stays at its place as the user’s words',
@@ -72,6 +92,10 @@ export const FROM_ANTHROPIC: readonly (Row & { isUsed?(body: MessagesRequest): b
   { field: 'search_result blocks', outcome: 'refused', reason: 'no other dialect cites' },
   { field: 'citations', outcome: 'refused', reason: 'no other dialect cites' },
 ];
+
+function someBlock({ messages }: MessagesRequest, is: (block: BlockParam) => boolean): boolean {
+  return messages.some(({ content }) => typeof content !== 'string' && content.some(is));
+}
 
 /** Names of the request's fields that no other dialect has and that only tune. */
 export function leftOut(body: MessagesRequest): string[] {

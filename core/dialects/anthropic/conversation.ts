@@ -198,8 +198,8 @@ function thinkingOf({ thinking, output_config }: MessagesRequest): Thinking | un
     case 'disabled':
       return { kind: 'off' };
     case 'adaptive':
-    case 'between_tools':
       return effort === undefined ? { kind: 'adaptive' } : { kind: 'effort', effort };
+    case 'between_tools':
     case undefined:
       return effort === undefined ? undefined : { kind: 'effort', effort };
   }

@@ -1,6 +1,7 @@
 /** A whole Anthropic message: its usage and its text, or its events for another dialect. */
 import * as z from 'zod/mini';
 import { GatewayError } from '../../errors.ts';
+import type { TokenUsage } from '../../usage/tokens.ts';
 import type { AnswerEvent } from '../answer.ts';
 import type { WholeAnswer } from '../call.ts';
 import { heard } from '../heard.ts';
@@ -21,6 +22,21 @@ const messageSchema = z.looseObject({
 export function readMessage(body: Buffer): Omit<WholeAnswer, 'body'> {
   return heard(decodeMessage(body, { isOurs: true }));
 }
+
+const countSchema = z.looseObject({ input_tokens: z.int().check(z.nonnegative()) });
+
+/** Throws GatewayError `upstream_error` when the bytes are no count. A count uses nothing. */
+export function readCount(body: Buffer): Omit<WholeAnswer, 'body'> {
+  if (!countSchema.safeParse(parseJson(body)).success) throw notAMessage('not a count');
+  return { usage: NO_USAGE, estimatedOutputTokens: 0 };
+}
+
+const NO_USAGE: TokenUsage = {
+  inputTokens: 0,
+  cachedInputTokens: 0,
+  outputTokens: 0,
+  reasoningTokens: undefined,
+};
 
 /** Throws GatewayError `upstream_error` when the bytes are no message, or one that only its own dialect can tell. */
 export function decodeMessage(body: Buffer, { isOurs = false } = {}): readonly AnswerEvent[] {
@@ -65,7 +81,7 @@ function eventsOf(block: JsonObject, index: number): AnswerEvent[] | undefined {
 function notAMessage(cause: string): GatewayError {
   return new GatewayError(
     'upstream_error',
-    'The provider answered with something that is not a message.',
+    'The provider answered with something that is no answer to this request.',
     { cause },
   );
 }

@@ -4,7 +4,7 @@ import { createTokenEstimate } from '../../usage/tokens.ts';
 import type { Call } from '../call.ts';
 import { type Betas, readBetas } from './betas.ts';
 import { toConversation } from './conversation.ts';
-import { readMessage } from './messages-answer.ts';
+import { readCount, readMessage } from './messages-answer.ts';
 import {
   parseCountRequest,
   parseMessagesRequest,
@@ -63,18 +63,11 @@ export function countTokensCall(bytes: Uint8Array, headers: Headers): Call {
       body: upstreamCountBody(parsed, target),
       dropped: betas.dropped,
       stream: createMessagesStream,
-      whole: (answer) => ({ body: answer, usage: NO_USAGE, estimatedOutputTokens: 0 }),
+      whole: (answer) => ({ ...readCount(answer), body: answer }),
     }),
     ownAnswer: () => JSON.stringify({ input_tokens: upperEstimate(body) }),
   };
 }
-
-const NO_USAGE = {
-  inputTokens: 0,
-  cachedInputTokens: 0,
-  outputTokens: 0,
-  reasoningTokens: undefined,
-};
 
 function factsOf(body: CountRequest, betas: Betas) {
   return {

@@ -43,8 +43,20 @@ export function upstreamMessagesBody(
   { body, sent }: ParsedRequest<MessagesRequest>,
   { model, maxOutputTokens, extra }: Target,
 ): string {
-  const maximum = body.max_tokens === maxOutputTokens ? {} : { max_tokens: maxOutputTokens };
+  const maximum =
+    body.max_tokens === maxOutputTokens
+      ? {}
+      : { max_tokens: maxOutputTokens, ...thinkingWithin(body, maxOutputTokens) };
   return upstreamBody(sent, { model, ...maximum, ...extra });
+}
+
+/** Thinking is part of the output, so a smaller maximum leaves less room for it; the provider wants at least this much. */
+const MIN_BUDGET_TOKENS = 1_024;
+
+function thinkingWithin({ thinking }: MessagesRequest, maxOutputTokens: number): object {
+  if (thinking?.type !== 'enabled' || thinking.budget_tokens < maxOutputTokens) return {};
+  const budget = Math.max(MIN_BUDGET_TOKENS, maxOutputTokens - 1);
+  return { thinking: { ...thinking, budget_tokens: budget } };
 }
 
 export function upstreamCountBody({ sent }: ParsedRequest<CountRequest>, target: Target): string {

@@ -32,6 +32,13 @@ const SOURCES: Readonly<Record<string, string>> = {
 const CLIENT_TOOLS = /^(custom|bash_\d+|text_editor_\d+)$/;
 const SERVER_TOOL = 'tools that the provider defines or runs have a cost that cannot be bounded';
 
+/** All of it with its reason, for the docs. */
+export const UNSUPPORTED: readonly (readonly [name: string, reason: string])[] = [
+  ...Object.entries(FIELDS),
+  ...Object.entries(BLOCKS),
+  ...Object.entries(SOURCES),
+];
+
 /** Throws GatewayError `invalid_request` naming the first thing that is refused on purpose. Looks at any JSON. */
 export function assertSupported(body: unknown): void {
   if (!isRecord(body)) return;

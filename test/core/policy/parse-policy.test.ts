@@ -29,6 +29,12 @@ describe('a valid policy', () => {
     });
   });
 
+  it('knows providers that speak Anthropic’s dialect', () => {
+    const parsed = parsePolicy(SMALL_POLICY.replace('kind: openai', 'kind: anthropic'), 'p.yaml');
+    if (parsed.kind !== 'ok') throw new Error('not a valid policy');
+    expect(parsed.policy.providers['main']?.kind).toBe('anthropic');
+  });
+
   it('may be JSON, for JSON is YAML', () => {
     const json = JSON.stringify({ time_zone: 'UTC', providers: {}, models: {}, tenants: {} });
     expect(parsePolicy(json, 'policy.json').kind).toBe('ok');

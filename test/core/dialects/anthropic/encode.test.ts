@@ -321,6 +321,19 @@ describe('what Anthropic’s dialect says to another', () => {
       service_tier: 'standard_only',
       cache_control: { type: 'ephemeral' },
       thinking: { type: 'adaptive', display: 'omitted' },
+      messages: [
+        {
+          role: 'user',
+          content: [
+            { type: 'text', text: 'Hi', citations: [{}] },
+            {
+              type: 'image',
+              source: { type: 'url', url: 'https://a' },
+              transformations: { oversized_image: 'error' },
+            },
+          ],
+        },
+      ],
       context_management: { edits: [] },
     });
     expect(leftOut).toEqual([
@@ -328,6 +341,8 @@ describe('what Anthropic’s dialect says to another', () => {
       'cache_control',
       'context_management',
       'thinking.display',
+      'messages.content.citations',
+      'messages.content.transformations',
       'tools.input_examples',
       'tools.eager_input_streaming',
       'tools.defer_loading',

@@ -1,3 +1,4 @@
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   countTokensCall,
@@ -145,6 +146,63 @@ describe('a messages request', () => {
     },
   );
 
+  it('of any JSON is read or refused, and its bytes come to the provider or nowhere', () => {
+    const key = fc.constantFrom(
+      'model',
+      'messages',
+      'system',
+      'tools',
+      'max_tokens',
+      'thinking',
+      'role',
+      'content',
+      'type',
+      'source',
+      'text',
+      '__proto__',
+      'constructor',
+      'output_config',
+    );
+    const { tree } = fc.letrec<{ tree: unknown }>((tie) => ({
+      tree: fc.oneof(
+        { maxDepth: 5 },
+        fc.constantFrom(
+          'text',
+          'image',
+          'document',
+          'tool_result',
+          'user',
+          'enabled',
+          'custom',
+          'base64',
+          1,
+          null,
+          true,
+          -1,
+        ),
+        fc.array(tie('tree'), { maxLength: 3 }),
+        fc
+          .array(fc.tuple(key, tie('tree')), { maxLength: 4 })
+          .map((entries) => Object.fromEntries(entries)),
+      ),
+    }));
+    fc.assert(
+      fc.property(fc.dictionary(key, tree, { maxKeys: 5 }), fc.boolean(), (odd, isWhole) => {
+        const bytes = Buffer.from(JSON.stringify(isWhole ? { ...BODY, ...odd } : odd));
+        try {
+          const made = messagesCall(bytes, {});
+          expect(made.tokensBesideText).toBeGreaterThanOrEqual(0);
+          expect(made.estimatedInputTokens()).toBeGreaterThan(0);
+          JSON.parse(made.pass(TARGET).body);
+          made.translation?.conversation();
+        } catch (thrown) {
+          expect(thrown).toMatchObject({ code: 'invalid_request' });
+        }
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
   it('does not quote the prompt when it is refused', () => {
     const error = refusal({
       messages: [{ role: 'user', content: [{ type: 'CANARY', text: 'CANARY' }] }],
@@ -187,6 +245,14 @@ describe('a body for a provider of the dialect', () => {
   it('has a smaller maximum where the call was clamped, and the gateway’s own fields', () => {
     const { body } = call().pass({ ...TARGET, maxOutputTokens: 7, extra: { own: 1 } });
     expect(JSON.parse(body)).toMatchObject({ max_tokens: 7, own: 1 });
+  });
+
+  it('lets a model think no longer than a smaller maximum allows', () => {
+    const thinking = { type: 'enabled', budget_tokens: 8_000 };
+    const sent = (maxOutputTokens: number) =>
+      JSON.parse(call({ max_tokens: 9_000, thinking }).pass({ ...TARGET, maxOutputTokens }).body);
+    expect(sent(9_000).thinking).toEqual(thinking);
+    expect(sent(4_000)).toMatchObject({ max_tokens: 4_000, thinking: { budget_tokens: 3_999 } });
   });
 
   it('leaves out thinking that no Claude model signed', () => {

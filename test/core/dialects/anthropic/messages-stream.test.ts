@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { AnswerEvent } from '../../../../core/dialects/answer.ts';
 import { createMessagesDecoder } from '../../../../core/dialects/anthropic/decoder.ts';
 import { createMessagesStream } from '../../../../core/dialects/anthropic/messages-stream.ts';
+import { anthropicVoice } from '../../../../core/dialects/anthropic/voice.ts';
 import { accumulated, sse } from './sse-text.ts';
 import { STREAMS, streamOf } from './streams.ts';
 
@@ -92,6 +93,12 @@ describe('a relayed stream', () => {
     expect(stream.hasBegun()).toBe(false);
     stream.push(Buffer.from(EVENTS[1] ?? ''));
     expect(stream.hasBegun()).toBe(true);
+  });
+
+  it('may come after and between signs of life', async () => {
+    const ping = anthropicVoice.keepAlive.toString('utf8');
+    const message = await accumulated(ping + EVENTS.join(ping));
+    expect(message.content).toMatchObject([{ text: 'Grüße, 世界 🙂!' }]);
   });
 
   it('lets events pass that nobody knows yet', () => {

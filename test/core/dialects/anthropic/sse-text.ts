@@ -5,18 +5,14 @@ export function sse(...events: readonly { readonly type: string }[]): string {
   return events.map((event) => `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`).join('');
 }
 
-/** A client that gets these bytes as its answer. */
-export function clientOf(body: string, contentType = 'text/event-stream'): Anthropic {
-  return new Anthropic({
-    apiKey: 'k',
-    maxRetries: 0,
-    fetch: async () => new Response(body, { headers: { 'content-type': contentType } }),
-  });
-}
-
 /** The message that the official SDK puts together; rejects as it does. */
 export function accumulated(body: string): Promise<Anthropic.Message> {
-  return clientOf(body)
-    .messages.stream({ model: 'm', max_tokens: 100, messages: [{ role: 'user', content: 'Hi' }] })
+  const client = new Anthropic({
+    apiKey: 'k',
+    maxRetries: 0,
+    fetch: async () => new Response(body, { headers: { 'content-type': 'text/event-stream' } }),
+  });
+  return client.messages
+    .stream({ model: 'm', max_tokens: 100, messages: [{ role: 'user', content: 'Hi' }] })
     .finalMessage();
 }
