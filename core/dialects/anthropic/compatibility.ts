@@ -3,8 +3,6 @@
  * something else, left out and named in `x-tollgate-dropped` where they only tune. docs/compatibility.md
  * shows these tables.
  */
-import { GatewayError } from '../../errors.ts';
-import type { Conversation } from '../conversation.ts';
 import type { BlockParam, MessagesRequest } from './messages-schema.ts';
 
 interface Row {
@@ -102,33 +100,30 @@ export function leftOut(body: MessagesRequest): string[] {
   return FROM_ANTHROPIC.flatMap(({ field, isUsed }) => (isUsed?.(body) === true ? [field] : []));
 }
 
-/** Of a caller's request in another dialect, where the provider speaks Anthropic's. */
+/**
+ * Of a conversation in another dialect, where the provider speaks Anthropic. What no other dialect can say
+ * at all is settled by the caller's own.
+ */
 export const TO_ANTHROPIC: readonly Row[] = [
-  { field: 'n', outcome: 'refused', reason: 'one answer a call' },
-  { field: 'logprobs', outcome: 'refused', reason: 'Anthropic tells no probabilities' },
-  { field: 'top_logprobs', outcome: 'refused', reason: 'Anthropic tells no probabilities' },
   {
     field: 'response_format',
     outcome: 'refused',
     reason: 'a JSON object without a schema: Anthropic’s output needs one (`json_schema`)',
   },
   { field: 'stop', outcome: 'refused', reason: 'a stop sequence of nothing but white space' },
+  {
+    field: 'messages',
+    outcome: 'refused',
+    reason: 'arguments of an earlier tool call that are not the JSON text of an object',
+  },
   { field: 'seed', outcome: 'dropped', reason: 'only tunes' },
   { field: 'frequency_penalty', outcome: 'dropped', reason: 'only tunes' },
   { field: 'presence_penalty', outcome: 'dropped', reason: 'only tunes' },
-  { field: 'logit_bias', outcome: 'dropped', reason: 'only tunes' },
-  { field: 'verbosity', outcome: 'dropped', reason: 'only tunes' },
-  { field: 'prompt_cache_key', outcome: 'dropped', reason: 'only spares tokens' },
-  { field: 'prompt_cache_retention', outcome: 'dropped', reason: 'only spares tokens' },
-  { field: 'service_tier', outcome: 'dropped', reason: 'tiers are a provider’s own' },
-  { field: 'store', outcome: 'dropped', reason: 'nothing is stored' },
-  { field: 'safety_identifier', outcome: 'dropped', reason: 'users are the caller’s business' },
-  { field: 'user', outcome: 'dropped', reason: 'users are the caller’s business' },
-  { field: 'truncation', outcome: 'dropped', reason: 'the prompt is sent whole or refused' },
   {
     field: 'temperature',
     outcome: 'dropped',
-    reason: 'above 1, or on a model that thinks or takes no sampling parameters',
+    reason:
+      'above 1 it is sent as 1; a model that thinks or takes no sampling parameters gets none',
   },
   {
     field: 'top_p',
@@ -142,22 +137,13 @@ export const TO_ANTHROPIC: readonly Row[] = [
     reason: 'beside a forced tool, or where the maximum of output tokens leaves no room to think',
   },
   {
+    field: 'messages.content.thinking',
+    outcome: 'dropped',
+    reason: 'thinking that no Claude model signed is taken for forged',
+  },
+  {
     field: 'response_format.json_schema.strict',
     outcome: 'dropped',
     reason: 'Anthropic always keeps to the schema',
   },
 ];
-
-/** Names of the fields that only tune. Throws GatewayError `invalid_request` for one that Anthropic cannot express. */
-export function droppedOthers({ others }: Conversation): string[] {
-  return Object.keys(others).map((field) => {
-    const row = TO_ANTHROPIC.find((each) => each.field === field);
-    if (row?.outcome === 'dropped') return field;
-    const reason = row?.reason ?? 'Anthropic has nothing like it';
-    throw new GatewayError(
-      'invalid_request',
-      `'${field.slice(0, 100)}' is not supported by this model: ${reason}.`,
-      { param: field.slice(0, 100) },
-    );
-  });
-}

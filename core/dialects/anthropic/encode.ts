@@ -11,7 +11,6 @@ import type {
   ToolResultPart,
   Turn,
 } from '../conversation.ts';
-import { droppedOthers } from './compatibility.ts';
 import { outputSchema } from './output-schema.ts';
 import { tuning } from './tuning.ts';
 
@@ -40,10 +39,10 @@ export function encodeMessages(
     ...target.extra,
   };
   const dropped = [
-    ...droppedOthers(conversation),
+    ...Object.keys(conversation.others),
     ...tuned.dropped,
     ...(format?.dropped ?? []),
-    ...(hasUnsigned(conversation) ? ['reasoning'] : []),
+    ...(hasUnsigned(conversation) ? ['messages.content.thinking'] : []),
   ];
   return { body: JSON.stringify(body), dropped };
 }

@@ -6,6 +6,8 @@ import { type Betas, readBetas } from './betas.ts';
 import { toConversation } from './conversation.ts';
 import { readCount, readMessage } from './messages-answer.ts';
 import {
+  cacheWritesOf,
+  type ParsedRequest,
   parseCountRequest,
   parseMessagesRequest,
   tokensBesideText,
@@ -24,7 +26,7 @@ export function messagesCall(bytes: Uint8Array, headers: Headers): Call {
   const betas = readBetas(headers['anthropic-beta']);
   const estimatedInputTokens = () => estimateTokens(body);
   return {
-    ...factsOf(body, betas),
+    ...factsOf(parsed, betas),
     stream: body.stream === true,
     maxOutputTokens: body.max_tokens,
     endUser: body.metadata?.user_id ?? undefined,
@@ -53,7 +55,7 @@ export function countTokensCall(bytes: Uint8Array, headers: Headers): Call {
   const { body } = parsed;
   const betas = readBetas(headers['anthropic-beta']);
   return {
-    ...factsOf(body, betas),
+    ...factsOf(parsed, betas),
     task: 'count-tokens',
     stream: false,
     maxOutputTokens: 0,
@@ -69,13 +71,15 @@ export function countTokensCall(bytes: Uint8Array, headers: Headers): Call {
   };
 }
 
-function factsOf(body: CountRequest, betas: Betas) {
+function factsOf(parsed: ParsedRequest<CountRequest>, betas: Betas) {
+  const { body } = parsed;
   return {
     dialect: 'anthropic-messages',
     voice: anthropicVoice,
     alias: body.model,
     choices: 1,
     tokensBesideText: tokensBesideText(body),
+    cacheWrites: cacheWritesOf(parsed),
     tags: {},
     headers: betas.headers,
   } as const;

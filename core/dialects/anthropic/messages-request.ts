@@ -10,6 +10,7 @@ import {
   type MessagesRequest,
   messagesRequestSchema,
 } from './messages-schema.ts';
+import { isObject } from './stream-watch.ts';
 import { assertSupported } from './unsupported.ts';
 
 export interface ParsedRequest<Body> {
@@ -95,6 +96,24 @@ export function tokensBesideText(body: CountRequest): number {
     given * TOKENS_FOR_TOOLS +
     body.messages.reduce((sum, { content }) => sum + imagesIn(content), 0) * TOKENS_PER_IMAGE
   );
+}
+
+/** The longest write to the provider's cache that the caller's marks can cause. */
+export function cacheWritesOf({ sent }: ParsedRequest<CountRequest>): 'none' | '5m' | '1h' {
+  const { cache_control, system, tools, messages } = sent;
+  const marks = [...marksIn([{ cache_control }, system, tools, messages])];
+  if (marks.length === 0) return 'none';
+  return marks.includes('1h') ? '1h' : '5m';
+}
+
+/** The durations of the marks on blocks, which may hold blocks of their own. */
+function* marksIn(value: unknown): Generator<string> {
+  if (Array.isArray(value)) for (const item of value) yield* marksIn(item);
+  else if (isObject(value)) {
+    const { cache_control: mark, content, source } = value;
+    if (isObject(mark)) yield mark['ttl'] === '1h' ? '1h' : '5m';
+    yield* marksIn([content, source]);
+  }
 }
 
 export function formatOf({ output_config, output_format }: CountRequest) {

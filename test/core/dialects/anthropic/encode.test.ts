@@ -147,9 +147,6 @@ describe('a conversation for Anthropic', () => {
   it.each<[string, Partial<Conversation>]>([
     ['response_format', { output: { kind: 'json' } }],
     ['stop', { stop: ['\n'] }],
-    ['logprobs', { others: { logprobs: true } }],
-    ['n', { others: { n: 2 } }],
-    ['something_new', { others: { something_new: 1 } }],
     [
       'messages',
       {
@@ -192,7 +189,7 @@ describe('a conversation for Anthropic', () => {
       'frequency_penalty',
       'temperature',
       'top_p',
-      'reasoning',
+      'messages.content.thinking',
     ]);
     expect(body).toMatchObject({ temperature: 1 });
     expect(body.messages[1].content).toEqual([{ type: 'text', text: 'Hi' }]);

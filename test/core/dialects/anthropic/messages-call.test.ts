@@ -221,6 +221,29 @@ describe('a messages request', () => {
     expect(call({ tools: [bash] }).tokensBesideText).toBeGreaterThanOrEqual(804 + 700);
   });
 
+  it.each<[string, Record<string, unknown>]>([
+    ['none', {}],
+    ['5m', { cache_control: { type: 'ephemeral' } }],
+    [
+      '5m',
+      { system: [{ type: 'text', text: 'x', cache_control: { type: 'ephemeral', ttl: '5m' } }] },
+    ],
+    ['1h', { tools: [{ ...TOOL, cache_control: { type: 'ephemeral', ttl: '1h' } }] }],
+    [
+      '1h',
+      content(
+        { type: 'text', text: 'x', cache_control: { type: 'ephemeral' } },
+        {
+          type: 'tool_result',
+          tool_use_id: 't',
+          content: [{ type: 'text', text: 'y', cache_control: { type: 'ephemeral', ttl: '1h' } }],
+        },
+      ),
+    ],
+  ])('knows that its marks can make the provider write for %s', (longest, extra) => {
+    expect(call(extra)).toMatchObject({ cacheWrites: longest });
+  });
+
   it('tells the end user from the metadata, which stays here', () => {
     const made = call({ metadata: { user_id: 'ann' } });
     expect(made.endUser).toBe('ann');
