@@ -3,6 +3,7 @@
 import { createMessagesDecoder } from './anthropic/decoder.ts';
 import { encodeMessages } from './anthropic/encode.ts';
 import { decodeMessage } from './anthropic/messages-answer.ts';
+import { bedrockConverse } from './bedrock/converse.ts';
 import type { Outbound } from './call.ts';
 import type { Dialect } from './dialect.ts';
 import { openAiChat } from './openai/chat-outbound.ts';
@@ -16,5 +17,5 @@ export const OUTBOUND: Readonly<Record<Dialect, Outbound | undefined>> = {
     decoder: createMessagesDecoder,
     decodeWhole: (body) => decodeMessage(body),
   },
-  'bedrock-converse': undefined,
+  'bedrock-converse': bedrockConverse,
 };
