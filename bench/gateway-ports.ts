@@ -35,7 +35,7 @@ export async function createBenchPorts(options: GatewayServerOptions): Promise<P
   return {
     ...state,
     clock,
-    providerKeys: createProviderKeys({ secrets: {}, clock, report }),
+    providerKeys: createProviderKeys({ secrets: {}, cacheSecretArn: 'none', clock, report }),
     upstream: createHttpUpstream({ clock }),
     usage: { put: async () => {} },
     report,

@@ -13,11 +13,12 @@ import type {
   Dispatch as ProviderRequest,
   UpstreamCall,
 } from './providers/provider.ts';
-import { PROVIDERS } from './providers/registry.ts';
+import { PROVIDERS, spokenBy } from './providers/registry.ts';
 import { isWorthAnotherRoute, UpstreamFault } from './providers/upstream.ts';
 import type { Selection } from './routing/select-routes.ts';
 import type { GatewayRequest, Ports } from './serve.ts';
 import type { Caller } from './tenancy/authenticate.ts';
+import { PRIORITY_HEADER, priorityOf } from './tenancy/priority.ts';
 import type { CallBooks } from './usage/books.ts';
 import type { TokenUsage } from './usage/tokens.ts';
 
@@ -58,8 +59,8 @@ export async function firstAnswer(
 function servingRoutes({ call, caller, selection }: Dispatch): readonly Route[] {
   if (call.ownAnswer === undefined) return selection.routes;
   return selection.routes.filter(({ provider }) => {
-    const kind = caller.policy.providers[provider]?.kind;
-    return kind !== undefined && PROVIDERS[kind].speaks.includes(call.dialect);
+    const config = caller.policy.providers[provider];
+    return config !== undefined && spokenBy(config).includes(call.dialect);
   });
 }
 
@@ -96,15 +97,20 @@ async function tryRoute(
     throw new GatewayError('upstream_misconfigured', 'The route of this model has no provider.', {
       cause: candidate.provider,
     });
-  const apiKey = await ports.providerKeys.get(provider);
-  const attempt = (key: string | undefined) =>
-    openAttempt(ports, attemptRequest(ports, request, { ...dispatch, provider, apiKey: key }));
+  const { providerKeys } = ports;
+  const { sharesCache } = PROVIDERS[provider.kind];
+  const cacheSecret = sharesCache === true ? await providerKeys.cacheSecret() : undefined;
+  const apiKey = await providerKeys.get(provider);
+  const attempt = (key: string | undefined) => {
+    const route = { ...dispatch, provider, cacheSecret, apiKey: key };
+    return openAttempt(ports, attemptRequest(ports, request, route));
+  };
   try {
     return await attempt(apiKey);
   } catch (thrown) {
     if (!isKeyRejected(thrown)) throw thrown;
     // A key rotated at the provider: read the secret once more, and try again only if it changed.
-    const fresh = await ports.providerKeys.get(provider, { afterRejection: true });
+    const fresh = await providerKeys.get(provider, { afterRejection: true });
     if (fresh === apiKey) throw thrown;
     return attempt(fresh);
   }
@@ -117,24 +123,35 @@ function attemptRequest(
   dispatch: Dispatch & {
     readonly route: Route;
     readonly provider: Provider;
+    readonly cacheSecret: string | undefined;
     readonly apiKey: string | undefined;
   },
 ): AttemptRequest {
-  const { caller, call, route: candidate, provider, apiKey } = dispatch;
+  const { caller, call, route: candidate, provider, cacheSecret, apiKey } = dispatch;
   const { maxOutputTokens, deadlineMs, books } = dispatch;
   const { requestId } = request;
   const adapter = PROVIDERS[provider.kind];
-  const dialect = dialectFor(call, adapter.speaks);
+  const dialect = dialectFor(call, spokenBy(provider));
   if (dialect === undefined)
     throw new GatewayError('invalid_request', 'This model cannot serve this kind of request.', {
       param: 'model',
     });
   const { model } = candidate;
   const { tenantId } = caller.key;
-  const extra = adapter.extra?.({ provider, dialect, apiKey, tenantId }) ?? {};
+  const priority = priorityOf(request.headers[PRIORITY_HEADER], caller.key.priority);
+  const extra = adapter.extra?.({ provider, dialect, tenantId, priority, cacheSecret }) ?? {};
+  const { chatRules } = adapter;
+  const maxTokensField = adapter.maxTokensField?.(provider);
   const exchange = openExchange(
     call,
-    { dialect, model, maxOutputTokens, extra },
+    {
+      dialect,
+      model,
+      maxOutputTokens,
+      extra,
+      ...(chatRules === undefined ? {} : { chatRules }),
+      ...(maxTokensField === undefined ? {} : { maxTokensField }),
+    },
     { requestId, model: call.alias, createdAtSeconds: Math.floor(clock.nowMs() / 1000) },
   );
   books.dispatched(candidate);

@@ -9,6 +9,8 @@ export const ENV = {
   alertBus: 'ALERT_BUS',
   /** JSON object: secret reference of the policy file -> secret ARN. */
   providerSecrets: 'PROVIDER_SECRETS',
+  /** ARN of the secret from which tenants' salts of shared caches are made. */
+  cacheSecret: 'CACHE_SECRET',
   adminKeySecret: 'ADMIN_KEY_SECRET',
   stage: 'STAGE',
 } as const;

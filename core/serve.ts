@@ -57,6 +57,8 @@ export interface ProviderKeys {
     provider: Provider,
     options?: { readonly afterRejection: boolean },
   ): Promise<string | undefined>;
+  /** The gateway's own secret, from which each tenant's salt of a shared cache is made. */
+  cacheSecret(): Promise<string>;
 }
 
 export interface UsageSink {

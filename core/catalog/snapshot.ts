@@ -4,6 +4,7 @@
  * the policy file by core/policy, written by the admin function, cached by the proxy for at most 30 s.
  */
 import * as z from 'zod/mini';
+import { prioritySchema } from '../tenancy/priority.ts';
 
 const count = z.int().check(z.nonnegative());
 
@@ -77,13 +78,22 @@ export type Price = z.infer<typeof priceSchema>;
 
 const providerSchema = z.object({
   id: z.string(),
-  /**
-   * `openai`: any server that speaks the OpenAI dialect (OpenAI, a compatible endpoint). `vllm`: the same with vLLM's rules.
-   * `anthropic`: any server that speaks Anthropic's.
-   */
-  kind: z.enum(['openai', 'vllm', 'anthropic']),
+  /** What each kind means is in core/providers/<kind>. */
+  kind: z.enum(['openai', 'anthropic', 'azure-openai', 'bedrock', 'openai-compatible', 'vllm']),
   /** Ends without a slash; the dialect's path (`/v1/...`) is appended. */
   baseUrl: z.string(),
+  /** Of `bedrock`: where its calls are signed for. */
+  region: z.optional(z.string()),
+  /** Of `azure-openai`: the dated API with deployments in the path. Absent: its v1 API. */
+  apiVersion: z.optional(z.string()),
+  /** Of `openai-compatible`: what stands before `/chat/completions`. Absent: `/v1`. */
+  apiPath: z.optional(z.string()),
+  /** Of `openai-compatible`: the name it has for the maximum of output tokens. Absent: `max_tokens`. */
+  maxTokensField: z.optional(z.enum(['max_tokens', 'max_completion_tokens'])),
+  /** Of `openai-compatible`: it makes embeddings too. */
+  embeddings: z.optional(z.boolean()),
+  /** Of `vllm`: the server was started with `--scheduling-policy priority`. */
+  schedulesByPriority: z.optional(z.boolean()),
   /** Name of the secret that holds the provider's key pool; absent where the server wants no key. */
   secret: z.optional(z.string()),
   connectTimeoutMs: count,
@@ -175,6 +185,8 @@ export const keyRecordSchema = z.object({
   /** Features the key serves; the first is the default feature tag. */
   features: z.array(z.string()),
   limits: limitPlanSchema,
+  /** The highest priority of its calls. Absent: normal. */
+  priority: z.optional(prioritySchema),
   expiresAtMs: z.optional(count),
   createdAtMs: count,
 });

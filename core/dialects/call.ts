@@ -8,6 +8,7 @@ import type { TokenUsage } from '../usage/tokens.ts';
 import type { AnswerEvent } from './answer.ts';
 import type { Conversation } from './conversation.ts';
 import type { Dialect } from './dialect.ts';
+import type { ChatRules } from './openai/chat-rules.ts';
 import type { Voice } from './voice.ts';
 
 export interface Call {
@@ -50,6 +51,8 @@ export interface Target {
   readonly maxTokensField?: 'max_tokens' | 'max_completion_tokens';
   /** Fields that the provider's kind adds to the body, such as a cache salt. */
   readonly extra: Readonly<Record<string, unknown>>;
+  /** How this server's chat requests differ from OpenAI's own; absent where they do not. */
+  readonly chatRules?: ChatRules;
 }
 
 /** One call to one provider: the body to send, and how to read what comes back. */

@@ -17,6 +17,7 @@ import type {
 } from './call.ts';
 import type { Dialect } from './dialect.ts';
 import { heard, textOf } from './heard.ts';
+import { refuseImageAddresses } from './openai/chat-rules.ts';
 import { OUTBOUND } from './outbound.ts';
 
 /** The dialect in which a provider is asked: the caller's own where it speaks it; undefined when it cannot serve the call. */
@@ -37,6 +38,7 @@ export function openExchange(call: Call, target: Target, context: AnswerContext)
     });
   }
   const conversation = translation.conversation();
+  refuseImageAddresses(conversation, target.chatRules);
   const { body, dropped } = outbound.encode(conversation, { ...target, stream: call.stream });
   return {
     body,

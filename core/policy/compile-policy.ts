@@ -9,6 +9,8 @@ import type {
 import type { EpochMs } from '../clock.ts';
 import type { Limits } from '../limits/dimensions.ts';
 import { hasLimits, type LimitPlan, mapLimits } from '../limits/schedule.ts';
+import { bedrockBaseUrl } from '../providers/bedrock/adapter.ts';
+import type { Priority } from '../tenancy/priority.ts';
 import { type Scope, teamKey } from '../tenancy/scopes.ts';
 import { keyIdOf } from '../tenancy/virtual-key.ts';
 import { planOf } from './limits-schema.ts';
@@ -31,6 +33,7 @@ export interface KeyDeclaration {
   readonly features: readonly string[];
   readonly pinnedTags: Readonly<Record<string, string>>;
   readonly limits: LimitPlan;
+  readonly priority: Priority;
   readonly expiresAtMs?: number;
   /** Hex SHA-256 of the secret; absent where the admin API still has to make one. */
   readonly secretHash?: string;
@@ -48,6 +51,7 @@ export interface CompiledPolicy {
 
 type FileTenant = Policy['tenants'][string];
 type FileTeam = FileTenant['teams'][string];
+type FileProvider = Policy['providers'][string];
 type FileModel = Policy['models'][string];
 type FileLimits = Parameters<typeof planOf>[0];
 
@@ -80,18 +84,52 @@ export function compilePolicy(policy: Policy, version: number, atMs: EpochMs): C
   return { snapshot, accounts: [...accountsOf(snapshot), ...keys.flatMap(keyAccounts)], keys };
 }
 
-function toProvider(id: string, file: Policy['providers'][string], toPlan: ToPlan): Provider {
+function toProvider(id: string, file: FileProvider, toPlan: ToPlan): Provider {
   const share = (limit: number) => shareOf(limit, file.use_at_most);
   return {
     id,
-    kind: file.kind,
-    baseUrl: file.base_url,
+    ...kindOf(file),
     ...(file.secret === undefined ? {} : { secret: file.secret }),
     connectTimeoutMs: file.timeouts.connect,
     firstByteTimeoutMs: file.timeouts.first_byte,
     idleTimeoutMs: file.timeouts.idle,
     ...(file.limits === undefined ? {} : { limits: mapLimits(toPlan(file.limits), share) }),
   };
+}
+
+/** What only some kinds have. */
+function kindOf(file: FileProvider): Pick<Provider, 'kind' | 'baseUrl'> & Partial<Provider> {
+  switch (file.kind) {
+    case 'openai':
+    case 'anthropic':
+      return { kind: file.kind, baseUrl: file.base_url };
+    case 'azure-openai':
+      return {
+        kind: file.kind,
+        baseUrl: file.base_url,
+        ...(file.api_version === undefined ? {} : { apiVersion: file.api_version }),
+      };
+    case 'bedrock':
+      return {
+        kind: file.kind,
+        baseUrl: file.base_url ?? bedrockBaseUrl(file.region),
+        region: file.region,
+      };
+    case 'openai-compatible':
+      return {
+        kind: file.kind,
+        baseUrl: file.base_url,
+        ...(file.api_path === undefined ? {} : { apiPath: file.api_path }),
+        ...(file.max_tokens_field === undefined ? {} : { maxTokensField: file.max_tokens_field }),
+        ...(file.embeddings === undefined ? {} : { embeddings: file.embeddings }),
+      };
+    case 'vllm':
+      return {
+        kind: file.kind,
+        baseUrl: file.base_url,
+        ...(file.schedules_by_priority === true ? { schedulesByPriority: true } : {}),
+      };
+  }
 }
 
 function toModel(alias: string, file: FileModel): Omit<ModelAlias, 'routes'> {
@@ -182,6 +220,7 @@ function keysOf(tenantId: string, tenant: FileTenant, toPlan: ToPlan): KeyDeclar
       features: file.features,
       pinnedTags: file.tags,
       limits: toPlan(file.limits),
+      priority: file.priority,
       ...(file.expires === undefined ? {} : { expiresAtMs: file.expires }),
       ...(file.secret === undefined ? {} : { secretHash: file.secret }),
     };

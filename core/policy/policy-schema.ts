@@ -16,6 +16,7 @@ import {
   line,
   list,
   mapping,
+  ONE_OF,
   percent,
   timeZone,
   within,
@@ -66,9 +67,8 @@ const timeout = leaf('a duration from 1ms to 15m, such as 500ms, 15s or 2m', (te
 const contextTokens = count(MAX_CONTEXT_TOKENS);
 const tier = choice(TIERS);
 
-const provider = mapping({
-  kind: choice({ openai: 'openai', vllm: 'vllm', anthropic: 'anthropic' }),
-  base_url: leaf('an http(s) URL without credentials, query or a final /v1', parseBaseUrl),
+const baseUrl = leaf('an http(s) URL without credentials, query or a final /v1', parseBaseUrl);
+const common = {
   /** Name of a secret in the stage's configuration, never the provider key itself. */
   secret: id.optional(),
   timeouts: mapping({
@@ -85,13 +85,65 @@ const provider = mapping({
   /** The provider's own limits for this account, of which the gateway uses a part. */
   limits: limits.optional(),
   use_at_most: percent.default(DEFAULT_USE_AT_MOST),
-}).superRefine(({ limits: own = {}, use_at_most: share }, context) => {
-  mapLimits(planOf(own, 'UTC'), (limit) => {
-    if (shareOf(limit, share) < 1)
-      context.addIssue({ code: 'custom', path: ['limits'], message: POOL_EXPECTED });
-    return limit;
+};
+
+const providerKinds = [
+  mapping({ kind: z.literal('openai'), base_url: baseUrl, ...common }),
+  mapping({ kind: z.literal('anthropic'), base_url: baseUrl, ...common }),
+  mapping({
+    kind: z.literal('azure-openai'),
+    /** Of the resource: https://<resource>.openai.azure.com. */
+    base_url: baseUrl,
+    /** Absent: the v1 API. */
+    api_version: leaf('an API version such as 2024-10-21', (text) =>
+      /^\d{4}-\d{2}-\d{2}(-preview)?$/.test(text) ? text : undefined,
+    ).optional(),
+    ...common,
+  }),
+  mapping({
+    kind: z.literal('bedrock'),
+    region: leaf('an AWS region such as us-east-1', (text) =>
+      /^[a-z]{2}(-[a-z]+)+-\d$/.test(text) ? text : undefined,
+    ),
+    /** Absent: the region's own endpoint. */
+    base_url: baseUrl.optional(),
+    ...common,
+  }),
+  mapping({
+    kind: z.literal('openai-compatible'),
+    base_url: baseUrl,
+    /** What stands between the address and `/chat/completions`. */
+    api_path: leaf('a path such as /v1 or /openai', (text) =>
+      /^(\/[A-Za-z0-9_-][A-Za-z0-9._-]*)+$/.test(text) ? text : undefined,
+    ).optional(),
+    max_tokens_field: choice({
+      max_tokens: 'max_tokens',
+      max_completion_tokens: 'max_completion_tokens',
+    }).optional(),
+    embeddings: flag.optional(),
+    ...common,
+  }),
+  mapping({
+    kind: z.literal('vllm'),
+    base_url: baseUrl,
+    /** It was started with `--scheduling-policy priority`; others refuse a priority. */
+    schedules_by_priority: flag.optional(),
+    ...common,
+  }),
+] as const;
+
+const kindNames = providerKinds.map(({ shape }) => shape.kind.value);
+const provider = z
+  .discriminatedUnion('kind', providerKinds, {
+    error: ({ code }) => (code === 'invalid_union' ? ONE_OF + kindNames.join(', ') : 'a mapping'),
+  })
+  .superRefine(({ limits: own = {}, use_at_most: share }, context) => {
+    mapLimits(planOf(own, 'UTC'), (limit) => {
+      if (shareOf(limit, share) < 1)
+        context.addIssue({ code: 'custom', path: ['limits'], message: POOL_EXPECTED });
+      return limit;
+    });
   });
-});
 
 /** By class of tokens; docs/prices.md tells what a missing one falls back to. */
 const priceCard = {
@@ -172,6 +224,8 @@ const key = mapping({
   project: id,
   owner: line,
   features: list(line).default([]),
+  /** The highest that its calls may ask for, at servers that schedule by it. */
+  priority: choice({ low: 'low', normal: 'normal', high: 'high' }).default('normal'),
   tags: collection(tagName, line)
     .refine((tags) => Object.keys(tags).length <= MAX_TAGS, { error: `at most ${MAX_TAGS} tags` })
     .default({}),

@@ -1,12 +1,15 @@
 /** The port to a provider's HTTP server, and what its answers mean for the caller. */
-import * as z from 'zod/mini';
 import type { EpochMs } from '../clock.ts';
 import { type ErrorCode, GatewayError } from '../errors.ts';
+import type { AwsSignature } from './provider.ts';
+import { isRouteFault, isTooLong, readProviderError } from './provider-error.ts';
 
 export interface UpstreamRequest {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
+  /** Absent where the headers carry the credential. */
+  readonly sign?: AwsSignature;
   readonly connectTimeoutMs: number;
   readonly firstByteTimeoutMs: number;
   /** Longest silence between two bytes of the body. */
@@ -53,42 +56,43 @@ export class UpstreamFault extends GatewayError {
 }
 
 const MAX_ADVICE_MS = 60_000;
-const MAX_MESSAGE = 500;
-
-const errorSchema = z.looseObject({
-  error: z.looseObject({
-    message: z.optional(z.nullable(z.string())),
-    code: z.optional(z.nullable(z.union([z.string(), z.number()]))),
-  }),
-});
 
 /** What a provider's error status means for our caller. A fault of our own key or route is never the caller's. */
 export function upstreamRefusal(
   response: { status: number; headers: UpstreamResponse['headers']; body: Buffer },
   nowMs: EpochMs,
 ): GatewayError {
-  const { status } = response;
-  if (status === 429) {
-    const retryAfterMs = retryAfter(response.headers['retry-after'], nowMs);
+  const { status, headers, body } = response;
+  const error = readProviderError(headers, body);
+  if (status === 429 || error.kind === 'ServiceQuotaExceededException') {
+    const retryAfterMs = retryAfter(headers, nowMs);
     return new GatewayError(
       'upstream_rate_limited',
       'The provider is limiting the rate of requests.',
       { retryAfterMs },
     );
   }
-  if (status === 400 || status === 413 || status === 422) return rejected(response.body);
-  if (status === 401 || status === 403 || status === 404) {
+  const cause = `provider status ${status}${error.kind === undefined ? '' : `, ${error.kind}`}`;
+  if (status === 401 || status === 403 || status === 404 || isRouteFault(error)) {
     return new GatewayError(
       'upstream_misconfigured',
       'The gateway is not set up correctly for this model. Its operators can see why.',
-      { cause: `provider status ${status}` },
+      { cause },
     );
   }
-  const code: ErrorCode =
-    status === 503 || status === 529 ? 'upstream_unreachable' : 'upstream_error';
-  return new GatewayError(code, 'The provider failed to answer this request.', {
-    cause: `provider status ${status}`,
+  if (status === 400 || status === 413 || status === 422) {
+    const code = isTooLong(error) ? 'context_length_exceeded' : 'upstream_rejected';
+    return new GatewayError(code, error.message ?? 'The provider rejected this request.');
+  }
+  return new GatewayError(codeOfFailure(status), 'The provider failed to answer this request.', {
+    cause,
   });
+}
+
+/** 408 is Bedrock's word for a model that took too long. */
+function codeOfFailure(status: number): ErrorCode {
+  if (status === 408 || status === 504) return 'upstream_timeout';
+  return status === 503 || status === 529 ? 'upstream_unreachable' : 'upstream_error';
 }
 
 /** True when another route may do better; a request that the provider calls wrong stays wrong. */
@@ -96,31 +100,19 @@ export function isWorthAnotherRoute(error: GatewayError): boolean {
   return error.code !== 'upstream_rejected' && error.code !== 'context_length_exceeded';
 }
 
-function rejected(body: Buffer): GatewayError {
-  const parsed = errorSchema.safeParse(parseJson(body));
-  const message = parsed.success ? parsed.data.error.message?.slice(0, MAX_MESSAGE) : undefined;
-  // Anthropic has no code for it, and these words.
-  const isTooLong =
-    (parsed.success && parsed.data.error.code === 'context_length_exceeded') ||
-    message?.startsWith('prompt is too long') === true;
-  const code = isTooLong ? 'context_length_exceeded' : 'upstream_rejected';
-  return new GatewayError(code, message ?? 'The provider rejected this request.');
-}
-
-/** Milliseconds of a Retry-After header (seconds or a date), within 0 and a minute; junk is no advice. */
-function retryAfter(header: string | undefined, nowMs: EpochMs): number | undefined {
-  if (header === undefined) return undefined;
-  const seconds = /^\d+(\.\d+)?$/.test(header) ? Number(header) : undefined;
-  // Without the zone that HTTP demands, Date.parse takes `-5` for a month.
-  const date = header.endsWith('GMT') ? Date.parse(header) - nowMs : Number.NaN;
-  const ms = seconds === undefined ? date : seconds * 1000;
+/** Milliseconds of a Retry-After header (seconds or a date), or of Azure's in milliseconds, within 0 and a minute; junk is no advice. */
+function retryAfter(headers: UpstreamResponse['headers'], nowMs: EpochMs): number | undefined {
+  const exact = headers['retry-after-ms'] ?? '';
+  const ms = NUMBER.test(exact)
+    ? Number(exact)
+    : millisecondsOf(headers['retry-after'] ?? '', nowMs);
   return Number.isNaN(ms) ? undefined : Math.min(MAX_ADVICE_MS, Math.max(0, ms));
 }
 
-function parseJson(body: Buffer): unknown {
-  try {
-    return JSON.parse(body.toString('utf8'));
-  } catch {
-    return undefined;
-  }
+const NUMBER = /^\d+(\.\d+)?$/;
+
+function millisecondsOf(header: string, nowMs: EpochMs): number {
+  if (NUMBER.test(header)) return Number(header) * 1000;
+  // Without the zone that HTTP demands, Date.parse takes `-5` for a month.
+  return header.endsWith('GMT') ? Date.parse(header) - nowMs : Number.NaN;
 }

@@ -1,6 +1,7 @@
 /**
- * Provider keys from Secrets Manager: one secret a provider, a JSON pool. Cached for five minutes, the
- * last good one on failure, read again at once when the provider refuses a key. A value is never logged.
+ * Provider keys from Secrets Manager: one secret a provider, a JSON pool; and the gateway's own secret for
+ * the salts of shared caches. Cached for five minutes, the last good one on failure, read again at once
+ * when the provider refuses a key. A value is never logged.
  */
 import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import * as z from 'zod/mini';
@@ -17,51 +18,66 @@ const poolSchema = z.object({
     .check(z.minLength(1)),
 });
 
+/** 128 bits in the letters that Secrets Manager generates; a shorter one could be guessed. */
+const cacheSecretSchema = z.string().check(z.minLength(22));
+
 export interface ProviderKeysOptions {
   /** Secret reference of the policy -> ARN. */
   readonly secrets: Readonly<Record<string, string>>;
+  readonly cacheSecretArn: string;
   readonly clock: Clock;
   readonly report: Report;
 }
 
-export function createProviderKeys({ secrets, clock, report }: ProviderKeysOptions): ProviderKeys {
+export function createProviderKeys(options: ProviderKeysOptions): ProviderKeys {
+  const { secrets, cacheSecretArn, clock, report } = options;
   let client: SecretsManagerClient | undefined;
   const cache = new Map<string, { readonly value: string; readonly readAtMs: number }>();
 
-  async function read(reference: string): Promise<string> {
-    const arn = secrets[reference];
-    if (arn === undefined) throw misconfigured(`no secret is deployed under the name ${reference}`);
+  async function read(arn: string, parse: (text: string) => string): Promise<string> {
     // Loaded on first use: most calls find the key in memory, and some providers want none.
     const { SecretsManagerClient, GetSecretValueCommand } = await import(
       '@aws-sdk/client-secrets-manager'
     );
     client ??= new SecretsManagerClient({ maxAttempts: 3 });
     const { SecretString } = await client.send(new GetSecretValueCommand({ SecretId: arn }));
-    const [first] = poolSchema.parse(JSON.parse(SecretString ?? '')).keys;
-    if (first === undefined) throw misconfigured(`the secret ${reference} holds no key`);
-    cache.set(reference, { value: first.value, readAtMs: clock.nowMs() });
-    return first.value;
+    const value = parse(SecretString ?? '');
+    cache.set(arn, { value, readAtMs: clock.nowMs() });
+    return value;
+  }
+
+  async function cached(
+    arn: string,
+    parse: (text: string) => string,
+    afterRejection = false,
+  ): Promise<string> {
+    const known = cache.get(arn);
+    if (known !== undefined && !afterRejection && clock.nowMs() - known.readAtMs < MAX_AGE_MS)
+      return known.value;
+    try {
+      return await read(arn, parse);
+    } catch (fault) {
+      if (known === undefined) throw fault instanceof GatewayError ? fault : misconfigured(fault);
+      report('provider keys not refreshed', fault);
+      return known.value;
+    }
   }
 
   return {
-    async get({ secret }, options) {
+    async get({ secret }, { afterRejection } = { afterRejection: false }) {
       if (secret === undefined) return undefined;
-      const known = cache.get(secret);
-      if (
-        known !== undefined &&
-        options?.afterRejection !== true &&
-        clock.nowMs() - known.readAtMs < MAX_AGE_MS
-      )
-        return known.value;
-      try {
-        return await read(secret);
-      } catch (fault) {
-        if (known === undefined) throw fault instanceof GatewayError ? fault : misconfigured(fault);
-        report('provider keys not refreshed', fault);
-        return known.value;
-      }
+      const arn = secrets[secret];
+      if (arn === undefined) throw misconfigured(`no secret is deployed under the name ${secret}`);
+      return cached(arn, (text) => firstKey(text, secret), afterRejection);
     },
+    cacheSecret: () => cached(cacheSecretArn, (text) => cacheSecretSchema.parse(text)),
   };
+}
+
+function firstKey(text: string, reference: string): string {
+  const [first] = poolSchema.parse(JSON.parse(text)).keys;
+  if (first === undefined) throw misconfigured(`the secret ${reference} holds no key`);
+  return first.value;
 }
 
 function misconfigured(cause: unknown): GatewayError {

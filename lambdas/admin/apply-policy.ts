@@ -73,8 +73,8 @@ async function writeKey(
   if (secretHash === undefined) return;
   const keyId = keyIdOf(secretHash);
   const known = await writer.findKey(keyId);
-  const { tenantId, teamId, projectId, owner, features, pinnedTags, limits, expiresAtMs } =
-    declaration;
+  const { tenantId, teamId, projectId, owner, features } = declaration;
+  const { pinnedTags, limits, priority, expiresAtMs } = declaration;
   const record: KeyRecord = {
     keyId,
     tenantId,
@@ -84,6 +84,7 @@ async function writeKey(
     pinnedTags: { ...pinnedTags },
     features: [...features],
     limits,
+    priority,
     createdAtMs: known?.createdAtMs ?? clock.nowMs(),
     ...(expiresAtMs === undefined ? {} : { expiresAtMs }),
   };

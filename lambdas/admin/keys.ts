@@ -4,6 +4,7 @@ import { type KeyRecord, limitsSchema, policySnapshotSchema } from '../../core/c
 import type { Clock } from '../../core/clock.ts';
 import { calendarDay } from '../../core/limits/periods.ts';
 import { momentOf } from '../../core/limits/reserve.ts';
+import { prioritySchema } from '../../core/tenancy/priority.ts';
 import { teamKey } from '../../core/tenancy/scopes.ts';
 import { hashKey, keyIdOf, newVirtualKey } from '../../core/tenancy/virtual-key.ts';
 import type { CatalogWriter } from './catalog-writer.ts';
@@ -18,6 +19,7 @@ export const newKeySchema = z.strictObject({
   features: z.array(z.string().min(1).max(256)).max(32).default([]),
   pinnedTags: z.record(z.string().min(1).max(64), z.string().min(1).max(256)).default({}),
   limits: z.optional(z.strictObject(limitsSchema.shape)),
+  priority: z.optional(prioritySchema),
   expiresAtMs: z.int().positive().optional(),
 });
 export type NewKey = z.infer<typeof newKeySchema>;
@@ -52,12 +54,13 @@ export async function createKey(
 
   const key = newVirtualKey();
   const keyHash = hashKey(key);
-  const { expiresAtMs, limits = {}, ...rest } = request;
+  const { expiresAtMs, priority, limits = {}, ...rest } = request;
   const record: KeyRecord = {
     ...rest,
     keyId: keyIdOf(keyHash),
     limits,
     createdAtMs: clock.nowMs(),
+    ...(priority === undefined ? {} : { priority }),
     ...(expiresAtMs === undefined ? {} : { expiresAtMs }),
   };
   // The account first: a key that can be found must have the account that says it is active.

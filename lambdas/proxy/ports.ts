@@ -4,12 +4,14 @@ import { systemClock } from '../../core/clock.ts';
 import { createAccounts } from '../../core/limits/accounts.ts';
 import type { Report } from '../../core/report.ts';
 import type { Ports } from '../../core/serve.ts';
+import { createCredentials } from '../adapters/aws-credentials.ts';
 import { createDynamoAccounts, pauseRandomly } from '../adapters/dynamo-accounts.ts';
 import { createDynamoClients } from '../adapters/dynamo-client.ts';
 import { createDynamoDirectory } from '../adapters/dynamo-directory.ts';
 import { readEnvironment } from '../adapters/environment.ts';
 import { createHttpUpstream } from '../adapters/http-upstream.ts';
 import { createProviderKeys } from '../adapters/provider-keys.ts';
+import { createSignedUpstream } from '../adapters/signed-upstream.ts';
 import { createUsageStream } from '../adapters/usage-stream.ts';
 
 export function createPorts(report: Report): Ports {
@@ -19,6 +21,7 @@ export function createPorts(report: Report): Ports {
     'usageStream',
     'spillQueueUrl',
     'providerSecrets',
+    'cacheSecret',
   ]);
   const secrets = z.record(z.string(), z.string()).parse(JSON.parse(env.providerSecrets));
   const clock = systemClock;
@@ -33,8 +36,12 @@ export function createPorts(report: Report): Ports {
       report,
     }),
     accounts: createAccounts({ store, clock, pause: pauseRandomly }),
-    providerKeys: createProviderKeys({ secrets, clock, report }),
-    upstream: createHttpUpstream({ clock }),
+    providerKeys: createProviderKeys({ secrets, cacheSecretArn: env.cacheSecret, clock, report }),
+    upstream: createSignedUpstream({
+      upstream: createHttpUpstream({ clock }),
+      credentials: createCredentials({ clock }),
+      clock,
+    }),
     usage: createUsageStream({
       streamName: env.usageStream,
       spillQueueUrl: env.spillQueueUrl,

@@ -84,6 +84,7 @@ export function portsFor(
             answer.resolve(afterRejection && random.chance(0.5) ? 'new key' : 'key'),
           ),
         ),
+      cacheSecret: async () => 'a secret of the simulation',
     },
     upstream: providerFor(options, process, call),
     usage: sabotage.usage?.(sink, process) ?? sink,

@@ -11,6 +11,7 @@ import {
   unforwarded,
   upstreamChatBody,
 } from './chat-request.ts';
+import { fieldsLeftOut } from './chat-rules.ts';
 import { createChatStream } from './chat-stream.ts';
 import { imageTokens } from './content.ts';
 import { estimateTextTokens } from './text.ts';
@@ -37,12 +38,15 @@ export function chatCall(bytes: Uint8Array): Call {
     estimatedInputTokens: () =>
       estimateTextTokens([body.messages, body.tools]) +
       body.messages.length * TOKENS_AROUND_A_MESSAGE,
-    pass: (target: Target) => ({
-      body: upstreamChatBody(body, target),
-      dropped: unforwarded(body),
-      stream: () => createChatStream(style),
-      whole: (answer) => ({ ...readChatAnswer(answer), body: answer }),
-    }),
+    pass: (target: Target) => {
+      const leftOut = fieldsLeftOut(body, target.chatRules);
+      return {
+        body: upstreamChatBody(body, target, leftOut),
+        dropped: [...unforwarded(body), ...leftOut],
+        stream: () => createChatStream(style),
+        whole: (answer) => ({ ...readChatAnswer(answer), body: answer }),
+      };
+    },
     translation: {
       conversation: () => chatConversation(body),
       encoder: (context) => createChatEncoder(context, style),

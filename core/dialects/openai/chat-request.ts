@@ -101,9 +101,10 @@ export function parseChatRequest(body: Uint8Array): ChatRequestBody {
 export function upstreamChatBody(
   body: ChatRequestBody,
   { model, maxOutputTokens, maxTokensField, extra }: Target,
+  leftOut: readonly string[],
 ): string {
   const forwarded: Record<string, unknown> = { ...body, model, ...extra };
-  for (const field of [...OWN, ...WITHHELD]) delete forwarded[field];
+  for (const field of [...OWN, ...WITHHELD, ...leftOut]) delete forwarded[field];
   delete forwarded['max_tokens'];
   delete forwarded['max_completion_tokens'];
   forwarded[maxTokensField ?? maximumField(body)] = maxOutputTokens;

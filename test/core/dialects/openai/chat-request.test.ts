@@ -21,7 +21,14 @@ function parse(body: unknown) {
 
 function sent(body: Record<string, unknown>, provider: Provider = OPENAI, tenantId = 'acme') {
   const call = parse({ model: 'alias', messages: MESSAGES, ...body });
-  const facts = { provider, dialect: call.dialect, apiKey: 'provider-secret', tenantId };
+  const facts = {
+    provider,
+    dialect: call.dialect,
+    apiKey: 'provider-secret',
+    tenantId,
+    priority: 'normal',
+    cacheSecret: 'cache-secret',
+  } as const;
   const { extra, request } = PROVIDERS[provider.kind];
   const target = { dialect: call.dialect, model: 'real-model', maxOutputTokens: 99 };
   const exchange = call.pass({ ...target, extra: extra?.(facts) ?? {} });
