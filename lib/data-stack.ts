@@ -37,6 +37,8 @@ export class DataStack extends Stack {
   readonly usageStream: Stream;
   readonly lake: UsageLake;
   readonly adminKey: Secret;
+  /** From it come the salts that keep tenants apart in caches which servers share. */
+  readonly cacheSecret: Secret;
   /** By the name that the policy file uses. */
   readonly providerSecrets: ReadonlyMap<string, Secret>;
   readonly #removalPolicy: RemovalPolicy;
@@ -49,6 +51,7 @@ export class DataStack extends Stack {
     this.accounts = this.#table('Accounts', config, { timeToLiveAttribute: TABLE_TTL });
     this.catalog = this.#table('Catalog', config);
     this.adminKey = this.#adminKey();
+    this.cacheSecret = this.#cacheSecret();
     this.providerSecrets = new Map(
       config.providerSecrets.map((name) => [name, this.#providerSecret(name)]),
     );
@@ -104,6 +107,18 @@ export class DataStack extends Stack {
     });
     acknowledge(secret, {
       SMG4: 'Replaced by hand: people and pipelines hold this key, and a rotation that they did not start would lock them out.',
+    });
+    return secret;
+  }
+
+  #cacheSecret(): Secret {
+    const secret = new Secret(this, 'CacheSecret', {
+      description: 'Secret of the salts that part tenants in shared prefix caches',
+      generateSecretString: { passwordLength: 48, excludePunctuation: true },
+      removalPolicy: this.#removalPolicy,
+    });
+    acknowledge(secret, {
+      SMG4: 'It opens nothing and never leaves the proxy; a new value would only empty the caches of all tenants at once.',
     });
     return secret;
   }

@@ -3,6 +3,7 @@ import { CfnOutput, Duration, Stack, type StackProps } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
 import { ENV } from '../core/names.ts';
 import { Alerts } from './constructs/alerts.ts';
+import { grantBedrock } from './constructs/bedrock-grants.ts';
 import { GatewayFunction } from './constructs/gateway-function.ts';
 import { Monitoring } from './constructs/monitoring.ts';
 import { Network } from './constructs/network.ts';
@@ -65,6 +66,7 @@ export class GatewayStack extends Stack {
         [ENV.usageStream]: data.usageStream.streamName,
         [ENV.spillQueueUrl]: pipeline.spillQueue.queueUrl,
         [ENV.providerSecrets]: this.toJsonString(secretArns),
+        [ENV.cacheSecret]: data.cacheSecret.secretArn,
       },
     });
     data.accounts.grant(proxy, 'dynamodb:GetItem', 'dynamodb:UpdateItem');
@@ -72,6 +74,8 @@ export class GatewayStack extends Stack {
     data.usageStream.grantWrite(proxy);
     pipeline.spillQueue.grantSendMessages(proxy);
     for (const [, secret] of secrets) secret.grantRead(proxy);
+    data.cacheSecret.grantRead(proxy);
+    if (config.bedrock !== undefined) grantBedrock(proxy, config.bedrock);
     return proxy;
   }
 

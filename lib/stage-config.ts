@@ -68,12 +68,32 @@ const inferenceSettings = z.strictObject({
   image: z.string().default('vllm/vllm-openai:v0.11.0'),
 });
 
+const region = z
+  .string()
+  .regex(/^[a-z]{2}(-[a-z]+)+-\d$/, 'expected an AWS region such as us-east-1');
+
+const bedrockSettings = z.strictObject({
+  /** Where calls are sent to; absent: the stage's own region. */
+  regions: z.array(region).min(1).optional(),
+  /** As the policy's routes name them. */
+  models: z
+    .array(
+      z
+        .string()
+        .regex(
+          /^(arn:[\w-]+:bedrock:[\w:/.-]+|[a-z0-9-]+(\.[a-z0-9-]+)+(:\d+)?(:\w+)?)$/,
+          'expected the id of a model or inference profile, or an ARN',
+        ),
+    )
+    .min(1),
+});
+
 const stageSettingsSchema = z.strictObject({
   account: z
     .string()
     .regex(/^\d{12}$/, 'expected twelve digits in quotes')
     .optional(),
-  region: z.string().regex(/^[a-z]{2}(-[a-z]+)+-\d$/, 'expected an AWS region such as us-east-1'),
+  region,
   removalProtection: z.boolean(),
   logLevel: z.enum(['DEBUG', 'INFO', 'WARN', 'ERROR']),
   logRetentionDays: z.literal([
@@ -94,6 +114,8 @@ const stageSettingsSchema = z.strictObject({
   providerSecrets: z
     .array(z.string().regex(/^[a-z][a-z0-9-]{0,62}$/, 'expected a lower-case name'))
     .min(1),
+  /** The models of Amazon Bedrock that the proxy's role may call, and no others. Absent: none. */
+  bedrock: bedrockSettings.optional(),
   alerts: z.strictObject({
     email: z.email('expected an e-mail address').optional(),
     slack: z
@@ -113,6 +135,7 @@ const stageSettingsSchema = z.strictObject({
 });
 
 export type StageConfig = { readonly stage: string } & z.infer<typeof stageSettingsSchema>;
+export type BedrockSettings = z.infer<typeof bedrockSettings>;
 export type InferenceSettings = z.infer<typeof inferenceSettings>;
 export type ManagedInstancesCompute = z.infer<typeof managedInstancesCompute>;
 

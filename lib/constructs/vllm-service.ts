@@ -142,7 +142,7 @@ export class VllmService extends Construct {
       gpuCount: 1,
       command: [
         ...['--model', settings.model, '--host', '0.0.0.0', '--port', String(PORT)],
-        // Premium requests go ahead; without this vLLM refuses a request that carries a priority.
+        // The policy says so of this provider (schedules_by_priority); without it vLLM refuses a request that carries a priority.
         ...['--scheduling-policy', 'priority', '--enable-prefix-caching'],
       ],
       environment: {

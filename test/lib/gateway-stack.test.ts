@@ -22,7 +22,14 @@ describe('gateway stack', () => {
     [
       'proxy',
       900,
-      ['accountsTable', 'catalogTable', 'usageStream', 'spillQueueUrl', 'providerSecrets'],
+      [
+        'accountsTable',
+        'catalogTable',
+        'usageStream',
+        'spillQueueUrl',
+        'providerSecrets',
+        'cacheSecret',
+      ],
     ],
     ['admin', 29, ['accountsTable', 'catalogTable', 'adminKeySecret']],
     ['usage-monitor', 60, ['accountsTable', 'catalogTable', 'alertBus']],
@@ -64,15 +71,18 @@ describe('gateway stack', () => {
   });
 
   it('lets only the proxy read provider keys and only the admin function read the admin key', () => {
-    for (const [prefix, secret] of [
-      ['ProxyRole', 'ProviderSecretopenai'],
-      ['AdminRole', 'AdminKey'],
+    for (const [prefix, secrets] of [
+      ['ProxyRole', ['ProviderSecretopenai', 'CacheSecret']],
+      ['AdminRole', ['AdminKey']],
     ] as const) {
       const readers = statements(gateway, prefix).filter(({ Action }) =>
         Action.includes('secretsmanager:GetSecretValue'),
       );
-      expect(readers).toHaveLength(1);
-      expect(JSON.stringify(readers)).toContain(secret);
+      const read = readers
+        .flatMap(({ Resource }) => [Resource].flat())
+        .map((each) => JSON.stringify(each));
+      expect(read).toHaveLength(secrets.length);
+      for (const secret of secrets) expect(read.join()).toContain(secret);
     }
     const others = statements(gateway, 'UsagePipeline').flatMap(({ Action }) => Action);
     expect(others.filter((action) => action.startsWith('secretsmanager:'))).toEqual([]);

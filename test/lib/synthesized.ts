@@ -77,6 +77,7 @@ const statementSchema = z.object({
   Effect: z.string(),
   Action: z.union([z.string(), z.array(z.string())]).transform((action) => [action].flat()),
   Resource: z.unknown(),
+  Condition: z.unknown().optional(),
 });
 export type Statement = z.infer<typeof statementSchema>;
 

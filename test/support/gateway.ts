@@ -19,7 +19,7 @@ import { createHttpUpstream } from '../../lambdas/adapters/http-upstream.ts';
 import { createMemoryStore, type MemoryStore } from './memory-store.ts';
 
 const PRICE = { version: 'p1', input: 250_000, cachedInput: 25_000, output: 2_000_000 };
-export const CACHE_SECRET = 'a secret of the tests, of many letters';
+const CACHE_SECRET = 'a secret of the tests, of many letters';
 export const TEAM = { kind: 'team', tenantId: 'acme', teamId: 'search' } as const;
 
 export interface TestGateway {

@@ -13,7 +13,7 @@ import { thinkingSettings } from './thinking.ts';
 import { toolSettings } from './tools.ts';
 
 /** Where Claude says which stop sequence it met; Converse itself does not. */
-export const STOP_SEQUENCE_PATH = '/delta/stop_sequence';
+const STOP_SEQUENCE_PATH = '/delta/stop_sequence';
 
 /** Throws GatewayError `invalid_request` that names the caller's field. */
 export function encodeConverse(
