@@ -1,6 +1,6 @@
 /**
  * What a dialect cannot say, as data: every field of a caller's body that a target refuses or leaves out
- * has a row, and docs/compatibility.md is made of the rows.
+ * has a row, and docs/compatibility.md is made of the rows. A field without a row is refused.
  */
 import type { Provider } from '../catalog/snapshot.ts';
 import { GatewayError } from '../errors.ts';
@@ -20,12 +20,11 @@ export interface CompatibilityRow {
 export function settleFields(
   fields: Readonly<Record<string, unknown>>,
   rows: readonly CompatibilityRow[],
-  unlisted: CompatibilityRow['action'] = 'refuse',
 ): string[] {
   return Object.entries(fields).flatMap(([field, value]) => {
     if (saysNothing(field, value)) return [];
     const row = rows.find((each) => each.field === field);
-    if ((row?.action ?? unlisted) === 'drop') return [field];
+    if (row?.action === 'drop') return [field];
     throw inexpressible(field, row?.reason ?? 'The model of this route has no such field');
   });
 }

@@ -22,8 +22,7 @@ export function encodeConverse(
 ): Pick<Exchange, 'body' | 'dropped'> {
   const draft = newDraft(target.model);
   const isClaude = draft.rules.family === 'claude';
-  // What must not be left out of `others` the caller's own dialect has refused already.
-  for (const field of settleFields(inNoWords(conversation), CONVERSE_ROWS, 'drop'))
+  for (const field of settleFields(inNoWords(conversation), CONVERSE_ROWS))
     draft.dropped.add(field);
   const system = conversation.system.flatMap((part) => textBlocks(part, draft));
   const thinking = thinkingSettings(conversation.thinking, target.maxOutputTokens, draft);

@@ -14,6 +14,7 @@ const ROWS: readonly CompatibilityRow[] = [
   { field: 'function_call', target: 'vllm', action: 'refuse', reason: FUNCTIONS },
   { field: 'verbosity', target: 'vllm', action: 'drop', reason: UNKNOWN },
   { field: 'prompt_cache_retention', target: 'vllm', action: 'drop', reason: UNKNOWN },
+  { field: 'prompt_cache_options', target: 'vllm', action: 'drop', reason: UNKNOWN },
   { field: 'modalities', target: 'vllm', action: 'drop', reason: 'text is all that vLLM gives' },
 ];
 

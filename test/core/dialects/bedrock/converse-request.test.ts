@@ -187,12 +187,11 @@ describe('a request to Converse', () => {
   });
 
   it('leaves out what only tunes, and names it', () => {
-    const others = { logit_bias: { a: 1 }, user: null, store: false, 'messages.name': true };
+    const others = { logit_bias: { a: 1 }, user: null, store: false };
     const { dropped } = encode({ seed: 1, frequencyPenalty: 1, presencePenalty: 1, others });
     expect([...dropped].sort()).toEqual([
       'frequency_penalty',
       'logit_bias',
-      'messages.name',
       'presence_penalty',
       'seed',
     ]);
@@ -350,6 +349,7 @@ describe('what Converse cannot express', () => {
     ['stop', { stop: ['x'] }, GPT_OSS],
     ['n', { others: { n: 2 } }],
     ['logprobs', { others: { logprobs: true } }],
+    ['mcp_servers', { others: { mcp_servers: [] } }],
   ])('is refused by the name of its field: %s', (field, conversation, model) => {
     expect(() => encode(conversation, model)).toThrow(
       expect.objectContaining({ code: 'invalid_request', param: field }),
