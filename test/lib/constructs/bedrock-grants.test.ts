@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { statements, synthesize } from '../synthesized.ts';
+import { parseStageConfig } from '../../../lib/stage-config.ts';
+import { editedDevConfig, statements, synthesize } from '../synthesized.ts';
 
 const SONNET = 'anthropic.claude-sonnet-4-5-20250929-v1:0';
 const APPLICATION = 'arn:aws:bedrock:us-east-1:111122223333:application-inference-profile/abc123';
@@ -48,4 +49,16 @@ describe('grants for Bedrock', () => {
     expect(found[0]).not.toContain('*');
     expect(found[1]).toContain(`"bedrock:InferenceProfileArn":"${APPLICATION}"`);
   });
+
+  it.each(['*', 'anthropic.*', 'arn:aws:bedrock:*::foundation-model/*', 'claude'])(
+    'cannot be widened by a stage that names %s',
+    (model) => {
+      const text = editedDevConfig({
+        'alerts: {}': `bedrock: { models: ["${model}"] }\nalerts: {}`,
+      });
+      expect(() => parseStageConfig({ stage: 'dev', file: 'config/dev.yaml', text })).toThrow(
+        'bedrock.models.0: expected the id of a model or inference profile, or an ARN',
+      );
+    },
+  );
 });
