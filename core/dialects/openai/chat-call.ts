@@ -32,7 +32,8 @@ export function chatCall(bytes: Uint8Array): Call {
     maxOutputTokens: body.max_completion_tokens ?? body.max_tokens ?? undefined,
     choices: body.n ?? 1,
     tokensBesideText: imageTokens(body.messages) + schemaTokens(body),
-    cacheWrites: 'none',
+    // OpenAI's newer models write to their cache unasked, at one price whatever the duration.
+    cacheWrites: '5m',
     tags: body.metadata ?? {},
     endUser: body.user ?? undefined,
     estimatedInputTokens: () =>
