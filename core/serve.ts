@@ -11,6 +11,7 @@ import { anthropicVoice } from './dialects/anthropic/voice.ts';
 import type { Call } from './dialects/call.ts';
 import { chatCall } from './dialects/openai/chat-call.ts';
 import { embeddingsCall } from './dialects/openai/embeddings-call.ts';
+import { responsesCall } from './dialects/openai/responses-call.ts';
 import { openAiVoice } from './dialects/openai/voice.ts';
 import type { Voice } from './dialects/voice.ts';
 import { firstAnswer } from './dispatch.ts';
@@ -85,6 +86,7 @@ const CALLS: Readonly<Record<string, ParseCall>> = {
   '/v1/embeddings': embeddingsCall,
   '/v1/messages': messagesCall,
   '/v1/messages/count_tokens': countTokensCall,
+  '/v1/responses': responsesCall,
 };
 
 /** How long a hold outlives its call before the reaper may close it: the longest stream the platform allows. */

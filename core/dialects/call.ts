@@ -84,7 +84,11 @@ export interface AnswerStream {
   usage(): TokenUsage | undefined;
   /** Tokens of the answer as counted from its text. */
   estimatedOutputTokens(): number;
+  /** The gateway's error as this stream's next event, where the voice alone cannot know what that looks like. */
+  readonly errorEvent?: ErrorEvent;
 }
+
+type ErrorEvent = Voice['errorEvent'];
 
 /** The caller's side of a translation. */
 export interface Translation {
@@ -106,6 +110,8 @@ export interface AnswerContext {
 export interface AnswerEncoder {
   /** The text to send for this event; empty where it says nothing yet. */
   encode(event: AnswerEvent): string;
+  /** As of the stream. */
+  readonly errorEvent?: ErrorEvent;
 }
 
 /** The provider's side of a translation. */

@@ -86,5 +86,6 @@ function translatedStream(decoder: AnswerDecoder, encoder: AnswerEncoder): Answe
     isComplete: () => complete,
     usage: () => usage,
     estimatedOutputTokens: said.tokens,
+    ...(encoder.errorEvent === undefined ? {} : { errorEvent: encoder.errorEvent }),
   };
 }

@@ -3,7 +3,7 @@ import type { Dialect } from '../../dialects/dialect.ts';
 import type { Dispatch, ProviderAdapter, UpstreamCall } from '../provider.ts';
 
 export const openAi: ProviderAdapter = {
-  speaks: ['openai-chat', 'openai-embeddings'],
+  speaks: ['openai-chat', 'openai-responses', 'openai-embeddings'],
   request: openAiRequest,
 };
 

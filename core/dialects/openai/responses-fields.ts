@@ -1,0 +1,123 @@
+/**
+ * What the Responses dialect can say and not every provider can be told: refused where the answer would
+ * mean something else without it, dropped and listed in `x-tollgate-dropped` where it only tunes.
+ */
+import type { ResponsesBody } from './responses-request.ts';
+
+export interface FieldRule {
+  /** By the caller's name. */
+  readonly field: string;
+  /** `other dialects`: only where the provider does not speak this one. */
+  readonly target: 'every provider' | 'other dialects';
+  readonly action: 'refuse' | 'drop';
+  readonly reason: string;
+}
+
+type Rule = FieldRule & { readonly applies: (body: ResponsesBody) => boolean };
+
+const isSet = (value: unknown) => value !== undefined && value !== null && value !== false;
+const asksLogprobs = ({ top_logprobs, include }: ResponsesBody) =>
+  (top_logprobs ?? 0) > 0 || (include ?? []).includes('message.output_text.logprobs');
+const items = ({ input }: ResponsesBody) => (typeof input === 'string' ? [] : input);
+const usesCustomTools = (body: ResponsesBody) =>
+  (body.tools ?? []).some(({ type }) => type === 'custom') ||
+  items(body).some(({ type }) => type.startsWith('custom_tool_call'));
+const choiceType = ({ tool_choice }: ResponsesBody) =>
+  typeof tool_choice === 'object' ? tool_choice?.type : undefined;
+
+export const RESPONSES_FIELDS: readonly Rule[] = [
+  everywhere(
+    'previous_response_id',
+    'refuse',
+    'nothing is stored; send the whole conversation',
+    (body) => isSet(body.previous_response_id),
+  ),
+  everywhere('conversation', 'refuse', 'nothing is stored; send the whole conversation', (body) =>
+    isSet(body.conversation),
+  ),
+  everywhere('prompt', 'refuse', 'a prompt stored at the provider is another account’s', (body) =>
+    isSet(body.prompt),
+  ),
+  everywhere('background', 'refuse', 'an answer that nobody waits for has no books', (body) =>
+    isSet(body.background),
+  ),
+  everywhere('store', 'drop', 'nothing is stored, whatever the caller says', ({ store }) =>
+    isSet(store),
+  ),
+  everywhere('prompt_cache_key', 'drop', 'callers share the provider’s account', (body) =>
+    isSet(body.prompt_cache_key),
+  ),
+  everywhere('safety_identifier', 'drop', 'users stay inside', (body) =>
+    isSet(body.safety_identifier),
+  ),
+  elsewhere('top_logprobs', 'refuse', 'no other dialect gives them', asksLogprobs),
+  elsewhere('tools', 'refuse', 'no other dialect has custom tools', usesCustomTools),
+  elsewhere('tool_choice', 'refuse', 'no other dialect has it', (body) =>
+    ['custom', 'allowed_tools'].includes(choiceType(body) ?? ''),
+  ),
+  elsewhere('text.verbosity', 'drop', 'tunes the answer only', (body) =>
+    isSet(body.text?.verbosity),
+  ),
+  elsewhere('reasoning.context', 'drop', 'tunes the answer only', (body) =>
+    isSet(body.reasoning?.context),
+  ),
+  elsewhere(
+    'max_tool_calls',
+    'drop',
+    'bounds tools of the provider, of which there are none',
+    (body) => isSet(body.max_tool_calls),
+  ),
+  elsewhere(
+    'truncation',
+    'drop',
+    'a conversation that is too long is refused',
+    (body) => body.truncation === 'auto',
+  ),
+  elsewhere('prompt_cache_retention', 'drop', 'other caches have other terms', (body) =>
+    isSet(body.prompt_cache_retention),
+  ),
+];
+
+/** The rules that refuse this body at such a provider. */
+export function refusedFields(
+  body: ResponsesBody,
+  target: FieldRule['target'],
+): readonly FieldRule[] {
+  return rulesFor(body, target, 'refuse');
+}
+
+/** Names of the fields that such a provider does not get. */
+export function droppedFields(body: ResponsesBody, target: FieldRule['target']): readonly string[] {
+  return rulesFor(body, target, 'drop').map(({ field }) => field);
+}
+
+function rulesFor(
+  body: ResponsesBody,
+  target: FieldRule['target'],
+  action: FieldRule['action'],
+): readonly Rule[] {
+  return RESPONSES_FIELDS.filter(
+    (rule) =>
+      rule.action === action &&
+      (rule.target === 'every provider' || rule.target === target) &&
+      rule.applies(body),
+  );
+}
+
+function everywhere(
+  field: string,
+  action: FieldRule['action'],
+  reason: string,
+  applies: Rule['applies'],
+): Rule {
+  return { field, target: 'every provider', action, reason, applies };
+}
+
+function elsewhere(
+  field: string,
+  action: FieldRule['action'],
+  reason: string,
+  applies: Rule['applies'],
+): Rule {
+  return { field, target: 'other dialects', action, reason, applies };
+}
