@@ -2,7 +2,7 @@
 import { inspect } from 'node:util';
 import { CreateTableCommand, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { KeyRecord } from '../core/catalog/snapshot.ts';
-import { systemClock } from '../core/clock.ts';
+import { systemClock, systemTimer } from '../core/clock.ts';
 import { createAccounts } from '../core/limits/accounts.ts';
 import { calendarDay } from '../core/limits/periods.ts';
 import { momentOf } from '../core/limits/reserve.ts';
@@ -35,6 +35,8 @@ export async function createBenchPorts(options: GatewayServerOptions): Promise<P
   return {
     ...state,
     clock,
+    timer: systemTimer,
+    cancellations: { mark: async () => {}, isMarked: async () => false },
     providerKeys: createProviderKeys({ secrets: {}, cacheSecretArn: 'none', clock, report }),
     upstream: createHttpUpstream({ clock }),
     usage: { put: async () => {} },

@@ -5,14 +5,14 @@
  */
 
 import type { Provider } from './catalog/snapshot.ts';
-import type { EpochMs } from './clock.ts';
+import type { Clock, EpochMs } from './clock.ts';
 import type { AnswerStream, Call, Exchange } from './dialects/call.ts';
 import { asGatewayError, type ErrorCode, GatewayError } from './errors.ts';
 import { isRunaway } from './limits/bound.ts';
 import { formatUsd } from './money.ts';
 import type { UpstreamCall } from './providers/provider.ts';
-import { type UpstreamResponse, upstreamRefusal } from './providers/upstream.ts';
-import type { GatewayResponse } from './response.ts';
+import { UpstreamFault, type UpstreamResponse, upstreamRefusal } from './providers/upstream.ts';
+import { type GatewayResponse, streamResponse } from './response.ts';
 import type { Ports } from './serve.ts';
 import type { CallBooks } from './usage/books.ts';
 
@@ -34,6 +34,8 @@ export interface AttemptRequest {
   readonly maxOutputTokens: number;
   readonly requestId: string;
   readonly deadlineMs: EpochMs;
+  /** Aborted when the caller does not want the answer any more. */
+  readonly cancelled: AbortSignal;
   readonly books: CallBooks;
 }
 
@@ -44,10 +46,16 @@ const MAX_ERROR_BYTES = 64_000;
 /** How long a provider is read on after the caller has left, to learn the final usage. */
 const DRAIN_MS = 20_000;
 
+/**
+ * After so long without a byte to the caller, anything from the provider that gives it none (a comment, half
+ * an event) is answered by a sign of life. With the adapter's ten quiet seconds no gap is longer than 15.
+ */
+const SILENCE_MS = 5_000;
+
 /** Throws GatewayError while another route may still be tried. */
 export async function openAttempt(ports: Ports, request: AttemptRequest): Promise<Attempt> {
   const { connectTimeoutMs, firstByteTimeoutMs, idleTimeoutMs } = request.provider;
-  const { deadlineMs, books, exchange, upstream } = request;
+  const { deadlineMs, cancelled, books, exchange, upstream } = request;
   const response = await ports.upstream.send({
     ...upstream,
     body: exchange.body,
@@ -55,7 +63,9 @@ export async function openAttempt(ports: Ports, request: AttemptRequest): Promis
     firstByteTimeoutMs,
     idleTimeoutMs,
     deadlineMs,
+    signal: cancelled,
   });
+  cancelled.addEventListener('abort', () => response.abort(), { once: true });
   if (response.status !== 200) {
     const body = await readAll(response, MAX_ERROR_BYTES).catch(() => Buffer.alloc(0));
     throw statusError(response, body, ports.clock.nowMs());
@@ -134,7 +144,7 @@ interface Relay {
   readonly first: Buffer;
 }
 
-/** Waits until the provider has said something, or has been quiet for so long that the status must go out. */
+/** Waits until the provider has said something, however long it takes. */
 async function streamedAttempt(
   ports: Ports,
   request: AttemptRequest,
@@ -145,7 +155,6 @@ async function streamedAttempt(
   const parts: Buffer[] = [];
   while (!stream.hasBegun()) {
     const next = await chunks.next();
-    if (next.done !== true && next.value === 'quiet') break;
     if (next.done !== true && next.value !== 'quiet') parts.push(stream.push(next.value));
     // What has begun was generated and may be billed, so it is this call's answer even if it broke at once.
     if (stream.hasBegun()) break;
@@ -162,39 +171,14 @@ async function streamedAttempt(
     dropped: request.exchange.dropped,
     answer: ({ headers, deadlineMs }) => {
       const closed = Promise.withResolvers<void>();
-      const body = started(
-        relay(
-          ports,
-          { request, response, chunks, stream, first: Buffer.concat(parts) },
-          { deadlineMs, close: closed.resolve },
-        ),
+      const body = relay(
+        ports,
+        { request, response, chunks, stream, first: Buffer.concat(parts) },
+        { deadlineMs, close: closed.resolve },
       );
-      return {
-        status: 200,
-        headers: {
-          ...headers,
-          'content-type': 'text/event-stream; charset=utf-8',
-          'cache-control': 'no-cache',
-        },
-        body,
-        closed: closed.promise,
-      };
+      return streamResponse(headers, body, closed.promise);
     },
   };
-}
-
-/** A generator that nobody has pulled from skips its `finally`; this one is begun, so its books always close. */
-function started(generator: AsyncGenerator<Uint8Array>): AsyncIterable<Uint8Array> {
-  let first: Promise<IteratorResult<Uint8Array>> | undefined = generator.next();
-  const iterator: AsyncIterator<Uint8Array> = {
-    next() {
-      const result = first ?? generator.next();
-      first = undefined;
-      return result;
-    },
-    return: () => generator.return(undefined),
-  };
-  return { [Symbol.asyncIterator]: () => iterator };
 }
 
 interface RelayEnd {
@@ -206,35 +190,45 @@ interface RelayEnd {
 async function* relay(ports: Ports, call: Relay, end: RelayEnd): AsyncGenerator<Uint8Array> {
   let errorCode: ErrorCode | undefined;
   let left = true;
-  const { keepAlive } = call.request.call.voice;
+  const { cancelled } = call.request;
   try {
-    yield call.first.length > 0 ? call.first : keepAlive;
+    if (call.first.length > 0) yield call.first;
     try {
-      for await (const out of transformed(call)) yield out;
+      for await (const out of transformed(ports.clock, call)) yield out;
       errorCode = call.stream.isComplete() ? undefined : 'upstream_error';
     } catch (fault) {
       errorCode = asGatewayError(fault).code;
-      ports.report('stream broke', fault);
+      if (!cancelled.aborted) ports.report('stream broke', fault);
     }
+    if (errorCode !== undefined && cancelled.aborted) errorCode = 'request_cancelled';
     left = false;
-    if (errorCode !== undefined) yield errorEvent(errorCode, call.request);
+    if (errorCode !== undefined) yield errorEvent(errorCode, call);
   } finally {
     end.close(finish(ports, call, { left, errorCode, deadlineMs: end.deadlineMs }));
   }
 }
 
-async function* transformed({
-  request,
-  response,
-  chunks,
-  stream,
-}: Relay): AsyncGenerator<Uint8Array> {
+async function* transformed(
+  clock: Clock,
+  { request, response, chunks, stream }: Relay,
+): AsyncGenerator<Uint8Array> {
   const allowed = request.maxOutputTokens * request.call.choices;
+  const { keepAlive } = request.call.voice;
+  let toldAtMs = clock.nowMs();
   while (!stream.hasFailed() && !stream.isComplete()) {
     const next = await chunks.next();
     if (next.done === true) return;
-    const out = next.value === 'quiet' ? request.call.voice.keepAlive : stream.push(next.value);
-    if (out.length > 0) yield out;
+    const nowMs = clock.nowMs();
+    if (nowMs >= request.deadlineMs) {
+      response.abort();
+      throw new UpstreamFault('upstream_timeout', 'answering', 'deadline');
+    }
+    const said = next.value === 'quiet' ? keepAlive : stream.push(next.value);
+    const out = said.length === 0 && nowMs >= toldAtMs + SILENCE_MS ? keepAlive : said;
+    if (out.length > 0) {
+      toldAtMs = nowMs;
+      yield out;
+    }
     if (isRunaway(stream.estimatedOutputTokens(), allowed)) {
       response.abort();
       throw new GatewayError(
@@ -246,12 +240,17 @@ async function* transformed({
   }
 }
 
-function errorEvent(code: ErrorCode, { call, requestId }: AttemptRequest): Buffer {
-  const message =
-    code === 'upstream_timeout'
-      ? 'The provider fell silent in the middle of the answer.'
-      : 'The provider failed in the middle of the answer.';
-  return Buffer.from(call.voice.errorEvent({ code, message, gateway: { request_id: requestId } }));
+function errorEvent(code: ErrorCode, { request, stream }: Relay): Buffer {
+  const { requestId, call } = request;
+  const facts = { code, message: reasonOf(code), gateway: { request_id: requestId } };
+  return Buffer.from((stream.errorEvent ?? call.voice.errorEvent)(facts));
+}
+
+function reasonOf(code: ErrorCode): string {
+  if (code === 'request_cancelled') return 'The request was cancelled by its caller.';
+  return code === 'upstream_timeout'
+    ? 'The provider did not finish its answer in time.'
+    : 'The provider failed in the middle of the answer.';
 }
 
 async function finish(
@@ -266,7 +265,8 @@ async function finish(
       { chunks, stream },
       Math.min(end.deadlineMs, ports.clock.nowMs() + DRAIN_MS),
     );
-  const outcome = wasCut ? 'cancelled' : end.errorCode === undefined ? 'ok' : 'error';
+  const isCancelled = wasCut || end.errorCode === 'request_cancelled';
+  const outcome = isCancelled ? 'cancelled' : end.errorCode === undefined ? 'ok' : 'error';
   const closed = request.books.finished({
     outcome,
     ...(end.errorCode === undefined ? {} : { errorCode: end.errorCode }),

@@ -28,6 +28,8 @@ export interface Dispatch {
   readonly selection: Selection;
   readonly maxOutputTokens: number;
   readonly deadlineMs: EpochMs;
+  /** Aborted when the caller does not want the answer any more. */
+  readonly cancelled: AbortSignal;
   readonly books: CallBooks;
 }
 
@@ -48,7 +50,7 @@ export async function firstAnswer(
     } catch (thrown) {
       last = asGatewayError(thrown);
       const mayBeBilled = last instanceof UpstreamFault && last.phase !== 'unsent';
-      if (mayBeBilled || !isWorthAnotherRoute(last)) break;
+      if (mayBeBilled || !isWorthAnotherRoute(last) || dispatch.cancelled.aborted) break;
       ports.report('route failed', last);
     }
   }
@@ -128,7 +130,7 @@ function attemptRequest(
   },
 ): AttemptRequest {
   const { caller, call, route: candidate, provider, cacheSecret, apiKey } = dispatch;
-  const { maxOutputTokens, deadlineMs, books } = dispatch;
+  const { maxOutputTokens, deadlineMs, cancelled, books } = dispatch;
   const { requestId } = request;
   const adapter = PROVIDERS[provider.kind];
   const dialect = dialectFor(call, spokenBy(provider));
@@ -171,6 +173,7 @@ function attemptRequest(
     maxOutputTokens,
     requestId,
     deadlineMs,
+    cancelled,
     books,
   };
 }

@@ -20,6 +20,7 @@ export type ErrorCode =
   | 'upstream_error'
   | 'upstream_unreachable'
   | 'upstream_timeout'
+  | 'request_cancelled'
   | 'limiter_unavailable'
   | 'model_unpriced'
   | 'internal_error';
@@ -79,6 +80,14 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorKind>> = {
   upstream_error: kind(502, 'server_error', 'upstream_error', 'api_error', true),
   upstream_unreachable: kind(503, 'server_error', 'upstream_unreachable', 'overloaded_error', true),
   upstream_timeout: kind(504, 'server_error', 'upstream_timeout', 'timeout_error', true),
+  // Only ever an event of a stream; the status is what the trade uses for a caller that gave up.
+  request_cancelled: kind(
+    499,
+    'invalid_request_error',
+    'request_cancelled',
+    'invalid_request_error',
+    false,
+  ),
   limiter_unavailable: kind(503, 'server_error', 'limiter_unavailable', 'api_error', true),
   model_unpriced: kind(403, 'permission_error', 'model_unpriced', 'permission_error', false),
   internal_error: kind(500, 'server_error', 'internal_error', 'api_error', true),

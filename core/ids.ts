@@ -16,6 +16,12 @@ export function newRequestId(random: RandomText = randomText): string {
   return REQUEST_ID_PREFIX + random(REQUEST_ID_LENGTH);
 }
 
+const REQUEST_ID = new RegExp(`^${REQUEST_ID_PREFIX}[0-9A-Za-z]{${REQUEST_ID_LENGTH}}$`);
+
+export function isRequestId(text: string): boolean {
+  return REQUEST_ID.test(text);
+}
+
 /**
  * Name of a request's hold inside an account item. Eight characters (47 bits) keep the item under one
  * kilobyte. Two open holds of one account share a name about once in 1e14 pairs, and then the second

@@ -4,6 +4,7 @@ export type Incident =
   | 'route failed'
   | 'stream broke'
   | 'drain broke'
+  | 'cancellation not checked'
   | 'connection not reusable'
   | 'denial not closed'
   | 'holds not given back'

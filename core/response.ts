@@ -24,6 +24,32 @@ export function jsonResponse(status: number, body: unknown, requestId: string): 
   };
 }
 
+export function streamResponse(
+  headers: Readonly<Record<string, string>>,
+  body: AsyncGenerator<Uint8Array>,
+  closed: Promise<void>,
+): GatewayResponse {
+  const stream = {
+    'content-type': 'text/event-stream; charset=utf-8',
+    'cache-control': 'no-cache',
+  };
+  return { status: 200, headers: { ...headers, ...stream }, body: started(body), closed };
+}
+
+/** A generator that nobody has pulled from skips its `finally`; this one is begun, so its books always close. */
+function started(generator: AsyncGenerator<Uint8Array>): AsyncIterable<Uint8Array> {
+  let first: Promise<IteratorResult<Uint8Array>> | undefined = generator.next();
+  const iterator: AsyncIterator<Uint8Array> = {
+    next() {
+      const result = first ?? generator.next();
+      first = undefined;
+      return result;
+    },
+    return: () => generator.return(undefined),
+  };
+  return { [Symbol.asyncIterator]: () => iterator };
+}
+
 /** Retry-After is whole seconds from 1 to 60: SDKs ignore or over-obey anything else. */
 const MAX_RETRY_AFTER_SECONDS = 60;
 
@@ -67,6 +93,6 @@ function retryHeaders(
   };
 }
 
-function requestIds(requestId: string): Record<string, string> {
+export function requestIds(requestId: string): Record<string, string> {
   return { 'x-request-id': requestId, 'request-id': requestId };
 }

@@ -40,7 +40,8 @@ export async function assertActive(ports: Pick<Ports, 'accounts'>, caller: Calle
   assertKeyActive(await ports.accounts.read({ kind: 'key', keyId: caller.key.keyId }));
 }
 
-function assertKeyActive(account: Account | undefined): void {
+/** Throws GatewayError `invalid_api_key`. */
+export function assertKeyActive(account: Account | undefined): void {
   if (account?.status === 'active') return;
   throw new GatewayError(
     'invalid_api_key',

@@ -4,8 +4,10 @@
  */
 
 import type { Attempt } from './attempt.ts';
+import { type Cancellations, keepVigil, serveCancel } from './cancel.ts';
 import type { Provider } from './catalog/snapshot.ts';
-import type { Clock, EpochMs } from './clock.ts';
+import type { Clock, EpochMs, Timer } from './clock.ts';
+import { deadlineOf, platformDeadline } from './deadline.ts';
 import { countTokensCall, messagesCall } from './dialects/anthropic/messages-call.ts';
 import { anthropicVoice } from './dialects/anthropic/voice.ts';
 import type { Call } from './dialects/call.ts';
@@ -14,8 +16,9 @@ import { embeddingsCall } from './dialects/openai/embeddings-call.ts';
 import { responsesCall } from './dialects/openai/responses-call.ts';
 import { openAiVoice } from './dialects/openai/voice.ts';
 import type { Voice } from './dialects/voice.ts';
-import { firstAnswer } from './dispatch.ts';
+import { type Dispatch, firstAnswer } from './dispatch.ts';
 import { asGatewayError, ERRORS, GatewayError } from './errors.ts';
+import { lateAnswer, outcomeOf, withinPatience } from './late-answer.ts';
 import type { Accounts, Refusal, Reservation, Unreserved } from './limits/accounts.ts';
 import { boundOf, type CallSize } from './limits/bound.ts';
 import { clampedOutput } from './limits/clamp.ts';
@@ -25,7 +28,7 @@ import { ZERO_USD } from './money.ts';
 import { MAX_BODY_BYTES } from './names.ts';
 import type { UpstreamPort } from './providers/upstream.ts';
 import type { Report } from './report.ts';
-import { errorResponse, type GatewayResponse, jsonResponse } from './response.ts';
+import { errorResponse, type GatewayResponse, jsonResponse, requestIds } from './response.ts';
 import { type Selection, selectRoutes } from './routing/select-routes.ts';
 import { serveModel, serveModels } from './serve-models.ts';
 import { serveUsage } from './serve-usage.ts';
@@ -69,10 +72,12 @@ export interface UsageSink {
 
 export interface Ports {
   readonly clock: Clock;
+  readonly timer: Timer;
   readonly directory: Directory;
   readonly accounts: Accounts;
   readonly providerKeys: ProviderKeys;
   readonly upstream: UpstreamPort;
+  readonly cancellations: Cancellations;
   readonly usage: UsageSink;
   /** Operators read these; callers never do. */
   readonly report: Report;
@@ -89,11 +94,10 @@ const CALLS: Readonly<Record<string, ParseCall>> = {
   '/v1/responses': responsesCall,
 };
 
+const CANCEL_PATH = /^\/v1\/requests\/([^/]{1,256})\/cancel$/;
+
 /** How long a hold outlives its call before the reaper may close it: the longest stream the platform allows. */
 const HOLD_SECONDS = 900;
-
-/** Time kept from the platform's deadline to close the books. */
-const CLOSING_MS = 10_000;
 
 export async function serve(ports: Ports, request: GatewayRequest): Promise<GatewayResponse> {
   try {
@@ -123,6 +127,12 @@ async function route(ports: Ports, request: GatewayRequest): Promise<GatewayResp
   const parse = Object.hasOwn(CALLS, path) ? CALLS[path] : undefined;
   if (parse !== undefined)
     return method === 'POST' ? serveCall(ports, request, parse) : methodNotAllowed(method);
+  const cancelled = CANCEL_PATH.exec(path)?.[1];
+  if (cancelled !== undefined) {
+    if (method !== 'POST') return methodNotAllowed(method);
+    const { requestId } = request;
+    return serveCancel(ports, await identify(ports, request), { id: cancelled, requestId });
+  }
   const model = /^\/v1\/models\/(.{1,256})$/.exec(path)?.[1];
   const isRead = path === '/v1/models' || path === '/v1/usage' || model !== undefined;
   if (!isRead) throw new GatewayError('not_found', `Unknown path '${path.slice(0, 200)}'.`);
@@ -183,38 +193,64 @@ async function serveCall(
   if (reservation.kind !== 'reserved')
     return refuse(ports, { facts, call, refusal: reservation, undone: reservation.undone });
 
-  const books = openBooks(ports, { facts, reservation, call });
-  try {
-    const attempt = await firstAnswer(ports, request, {
-      caller,
-      call,
-      selection,
-      maxOutputTokens: size.maxOutputTokens,
-      deadlineMs: deadlineOf(request),
-      books,
-    });
-    const clamped = isClamped ? { 'x-tollgate-max-tokens': String(size.maxOutputTokens) } : {};
-    return attempt.answer({
-      headers: {
-        ...call.voice.rateHeaders(reservation),
-        ...callHeaders(request, attempt),
-        ...clamped,
-      },
-      deadlineMs: request.deadlineMs - CLOSING_MS,
-    });
-  } catch (thrown) {
-    const error = asGatewayError(thrown);
-    reportFault(ports, error);
-    return errorResponse(error, {
-      voice: call.voice,
-      requestId: request.requestId,
-      closed: books.failed(error),
-      headers: call.voice.rateHeaders(reservation),
-    });
-  }
+  const { maxOutputTokens } = size;
+  const clamped = isClamped ? { 'x-tollgate-max-tokens': String(maxOutputTokens) } : {};
+  return dispatched(ports, request, {
+    caller,
+    call,
+    selection,
+    maxOutputTokens,
+    deadlineMs: deadlineOf(request, caller, selection),
+    books: openBooks(ports, { facts, reservation, call }),
+    headers: { ...call.voice.rateHeaders(reservation), ...clamped },
+  });
 }
 
 const NOTHING = { nanoUsd: 0, inputTokens: 0, outputTokens: 0 };
+/** From here on the call may cost something: whatever comes, its books are closed behind the answer. */
+async function dispatched(
+  ports: Ports,
+  request: GatewayRequest,
+  dispatch: Omit<Dispatch, 'cancelled'> & { readonly headers: Readonly<Record<string, string>> },
+): Promise<GatewayResponse> {
+  const { caller, call, books, headers } = dispatch;
+  const { requestId } = request;
+  const { keyId } = caller.key;
+  const vigil = keepVigil(ports, { keyId, requestId, isWatched: call.stream });
+  const { cancelled } = vigil;
+  const outcome = outcomeOf(firstAnswer(ports, request, { ...dispatch, cancelled }), cancelled);
+  const fail = (error: GatewayError) => {
+    if (error.code === 'request_cancelled') return books.finished(CANCELLED);
+    reportFault(ports, error);
+    return books.failed(error);
+  };
+  const deadlineMs = platformDeadline(request);
+  const known = call.stream ? await withinPatience(outcome, vigil) : await outcome;
+  const response =
+    known === undefined
+      ? lateAnswer({
+          ...{ call, requestId, outcome, vigil, deadlineMs, fail },
+          headers: { ...requestIds(requestId), ...headers },
+        })
+      : known.kind === 'answered'
+        ? known.attempt.answer({
+            headers: { ...headers, ...callHeaders(request, known.attempt) },
+            deadlineMs,
+          })
+        : errorResponse(known.error, {
+            ...{ voice: call.voice, requestId, headers },
+            closed: fail(known.error),
+          });
+  return { ...response, closed: response.closed.then(vigil.end) };
+}
+
+/** Before the provider said anything: it has read the prompt. */
+const CANCELLED = {
+  outcome: 'cancelled',
+  errorCode: 'request_cancelled',
+  usage: undefined,
+  estimatedOutputTokens: 0,
+} as const;
 
 interface Room {
   readonly reservation: Reservation | Unreserved;
@@ -356,11 +392,4 @@ function callHeaders(request: GatewayRequest, attempt: Attempt): Record<string, 
     'x-tollgate-overhead-ms': String(overheadMs),
     ...(attempt.dropped.length === 0 ? {} : { 'x-tollgate-dropped': attempt.dropped.join(',') }),
   };
-}
-
-/** The earlier of the platform's deadline and the one that the SDK announces (seconds). */
-function deadlineOf({ headers, receivedAtMs, deadlineMs }: GatewayRequest): EpochMs {
-  const announced = Number(headers['x-stainless-timeout']);
-  const platform = deadlineMs - CLOSING_MS;
-  return announced > 0 ? Math.min(platform, receivedAtMs + announced * 1000) : platform;
 }

@@ -47,7 +47,7 @@ export class DataStack extends Stack {
     super(scope, id, props);
     const { config } = props;
     this.#removalPolicy = config.removalProtection ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY;
-    // Posted calls go by themselves when nobody corrects them any more. No account has the attribute.
+    // Posted calls and marks of cancelled ones go by themselves. No account has the attribute.
     this.accounts = this.#table('Accounts', config, { timeToLiveAttribute: TABLE_TTL });
     this.catalog = this.#table('Catalog', config);
     this.adminKey = this.#adminKey();

@@ -123,6 +123,8 @@ const modelAliasSchema = z.object({
   maxOutputTokens: count,
   /** Injected as the upstream maximum when the caller gives none. */
   defaultMaxOutputTokens: count,
+  /** Longest time from a call's arrival to its last byte. Absent: the platform's. */
+  maxDurationSeconds: z.optional(count),
 });
 export type ModelAlias = z.infer<typeof modelAliasSchema>;
 
@@ -142,6 +144,8 @@ const teamSchema = z.object({
   featureLimits: z.optional(z.record(z.string(), limitPlanSchema)),
   /** A call that does not fit, but would with a smaller maximum of output tokens, gets that one. Absent: it is refused. */
   clampOutput: z.optional(z.boolean()),
+  /** As a model's; the shorter one holds. */
+  maxDurationSeconds: z.optional(count),
   /** Whole percents of the monthly budget at which an alert is due, each once a period. */
   alertAtPercent: z.array(count),
   owner: z.string(),

@@ -139,6 +139,7 @@ function toModel(alias: string, file: FileModel): Omit<ModelAlias, 'routes'> {
     contextTokens: file.context_tokens,
     maxOutputTokens: file.max_output_tokens,
     defaultMaxOutputTokens: file.default_max_output_tokens,
+    ...(file.max_duration === undefined ? {} : { maxDurationSeconds: file.max_duration }),
   };
 }
 
@@ -180,6 +181,7 @@ function teamsOf(tenantId: string, tenant: FileTenant, toPlan: ToPlan): Team[] {
     ...(file.models === undefined ? {} : { models: file.models }),
     ...limitsOfTeam(file, toPlan),
     ...(file.when_tight === 'clamp' ? { clampOutput: true } : {}),
+    ...(file.max_duration === undefined ? {} : { maxDurationSeconds: file.max_duration }),
     alertAtPercent: [...new Set(file.alerts.at_percent)].toSorted((a, b) => a - b),
     owner: file.owner,
     ...(file.cost_center === undefined ? {} : { costCenter: file.cost_center }),

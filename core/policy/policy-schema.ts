@@ -64,6 +64,13 @@ const tierPercent = leaf('a whole percent of the price from 1 to 1000, such as 5
 const timeout = leaf('a duration from 1ms to 15m, such as 500ms, 15s or 2m', (text) =>
   within(parseDurationMs(text), 1, MAX_TIMEOUT_MS),
 );
+const maxDuration = leaf(
+  'a duration of whole seconds from 1s to 15m, such as 30s or 5m',
+  (text) => {
+    const ms = within(parseDurationMs(text), 1_000, MAX_TIMEOUT_MS);
+    return ms === undefined || ms % 1_000 !== 0 ? undefined : ms / 1_000;
+  },
+);
 const contextTokens = count(MAX_CONTEXT_TOKENS);
 const tier = choice(TIERS);
 
@@ -177,6 +184,8 @@ const model = mapping({
   context_tokens: contextTokens,
   max_output_tokens: contextTokens,
   default_max_output_tokens: contextTokens,
+  /** From a call's arrival to its last byte. */
+  max_duration: maxDuration.optional(),
 }).superRefine((value, context) => {
   if (value.max_output_tokens > value.context_tokens) {
     const message = 'at most context_tokens';
@@ -206,6 +215,8 @@ const team = mapping({
   feature_limits: collection(line, limits).optional(),
   /** What becomes of a call that fits only with a smaller maximum of output tokens. */
   when_tight: choice({ refuse: 'refuse', clamp: 'clamp' }).default('refuse'),
+  /** As a model's; the shorter one holds. */
+  max_duration: maxDuration.optional(),
   /** Notify and never refuse. */
   soft_limits: plainLimits.optional(),
   alerts: mapping({

@@ -15,6 +15,8 @@ export interface UpstreamRequest {
   /** Longest silence between two bytes of the body. */
   readonly idleTimeoutMs: number;
   readonly deadlineMs: EpochMs;
+  /** Aborted when the answer is not wanted any more, also before its head is there. */
+  readonly signal?: AbortSignal;
 }
 
 export interface UpstreamResponse {

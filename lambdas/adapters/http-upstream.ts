@@ -19,7 +19,7 @@ import { awaitHead } from './upstream-head.ts';
 import { createUpstreamPool, type UpstreamPool } from './upstream-pool.ts';
 
 /** After so long without a byte the body yields `'quiet'`, so that a keep-alive can go to the caller. */
-const QUIET_MS = 15_000;
+const QUIET_MS = 10_000;
 /** A function streams no more than this to its caller, so a larger answer could not be passed on. */
 const MAX_BODY_BYTES = 200_000_000;
 
@@ -51,14 +51,17 @@ async function send(
   }
   if (head === 'stale')
     throw new UpstreamFault('upstream_unreachable', 'unsent', 'pooled connections are dead');
-  const { source, headers } = decoded(head);
+  const answer = head;
+  const { source, headers } = decoded(answer);
+  const abort = () => {
+    source.destroy();
+    answer.destroy();
+  };
+  request.signal?.addEventListener('abort', abort, { once: true });
   return {
-    status: head.statusCode ?? 0,
+    status: answer.statusCode ?? 0,
     headers,
     body: readBody(wire, request, source),
-    abort: () => {
-      source.destroy();
-      head.destroy();
-    },
+    abort,
   };
 }

@@ -13,6 +13,8 @@ import type { UpstreamPool } from './upstream-pool.ts';
 /** Under the 60 s after which load balancers close an idle connection, and the wall clock counts on while a function is frozen. */
 const MAX_IDLE_MS = 30_000;
 
+const CANCELLED = 'the answer is not wanted any more';
+
 /** `'stale'` when the pooled connection had died before the call was written to it. Throws UpstreamFault. */
 export async function awaitHead(
   { pool, clock }: { readonly pool: UpstreamPool; readonly clock: Clock },
@@ -20,6 +22,8 @@ export async function awaitHead(
 ): Promise<http.IncomingMessage | 'stale'> {
   const remainingMs = request.deadlineMs - clock.nowMs();
   if (remainingMs <= 0) throw new UpstreamFault('upstream_timeout', 'unsent', 'no time is left');
+  if (request.signal?.aborted === true)
+    throw new UpstreamFault('upstream_unreachable', 'unsent', CANCELLED);
   const body = Buffer.from(request.body);
   const call = pool.open(new URL(request.url), {
     ...request.headers,
@@ -43,6 +47,8 @@ export async function awaitHead(
     () => giveUp('upstream_timeout', 'no response head'),
     Math.min(request.firstByteTimeoutMs, remainingMs),
   );
+  const cancel = () => giveUp('upstream_unreachable', CANCELLED);
+  request.signal?.addEventListener('abort', cancel, { once: true });
   const connected = () => {
     phase = 'sent';
     clearTimeout(connectTimer);
@@ -76,6 +82,7 @@ export async function awaitHead(
   try {
     return await head.promise;
   } finally {
+    request.signal?.removeEventListener('abort', cancel);
     clearTimeout(connectTimer);
     clearTimeout(firstByteTimer);
   }

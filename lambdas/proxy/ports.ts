@@ -1,11 +1,12 @@
 /** Wires the request path to AWS. Built once per environment; holds no state of any request. */
 import * as z from 'zod/mini';
-import { systemClock } from '../../core/clock.ts';
+import { systemClock, systemTimer } from '../../core/clock.ts';
 import { createAccounts } from '../../core/limits/accounts.ts';
 import type { Report } from '../../core/report.ts';
 import type { Ports } from '../../core/serve.ts';
 import { createCredentials } from '../adapters/aws-credentials.ts';
 import { createDynamoAccounts, pauseRandomly } from '../adapters/dynamo-accounts.ts';
+import { createDynamoCancellations } from '../adapters/dynamo-cancellations.ts';
 import { createDynamoClients } from '../adapters/dynamo-client.ts';
 import { createDynamoDirectory } from '../adapters/dynamo-directory.ts';
 import { readEnvironment } from '../adapters/environment.ts';
@@ -29,6 +30,7 @@ export function createPorts(report: Report): Ports {
   const store = createDynamoAccounts({ client: clients.accounts, tableName: env.accountsTable });
   return {
     clock,
+    timer: systemTimer,
     directory: createDynamoDirectory({
       client: clients.catalog,
       tableName: env.catalogTable,
@@ -40,6 +42,11 @@ export function createPorts(report: Report): Ports {
     upstream: createSignedUpstream({
       upstream: createHttpUpstream({ clock }),
       credentials: createCredentials({ clock }),
+      clock,
+    }),
+    cancellations: createDynamoCancellations({
+      client: clients.catalog,
+      tableName: env.accountsTable,
       clock,
     }),
     usage: createUsageStream({

@@ -72,6 +72,17 @@ export function portsFor(
   const sink = usageStream.sinkFor(process);
   return {
     clock,
+    timer: {
+      after: (ms, signal) =>
+        Promise.race([
+          process.outside<void>((answer) =>
+            scheduler.after(ms, () => signal.aborted || answer.resolve()),
+          ),
+          new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve())),
+        ]),
+    },
+    // Nobody cancels here: callers leave.
+    cancellations: { mark: async () => undefined, isMarked: async () => false },
     accounts,
     directory: {
       findKey: async (hash) => (await catalogOf(options, environment)).keys.get(hash),

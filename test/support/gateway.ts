@@ -4,7 +4,7 @@ import type {
   PolicySnapshot,
   Provider,
 } from '../../core/catalog/snapshot.ts';
-import { systemClock } from '../../core/clock.ts';
+import { systemClock, systemTimer } from '../../core/clock.ts';
 import { newRequestId } from '../../core/ids.ts';
 import type { AccountStore } from '../../core/limits/account-store.ts';
 import { createAccounts } from '../../core/limits/accounts.ts';
@@ -69,6 +69,8 @@ export interface TestGatewayOptions {
   readonly quietMs?: number;
   /** Of the provider behind all models. */
   readonly kind?: Provider['kind'];
+  /** By how much the gateway's own waiting is shortened. */
+  readonly haste?: number;
 }
 
 /** A model whose name at the simulated provider says how it behaves. */
@@ -99,6 +101,7 @@ export function createTestGateway({
   idleTimeoutMs = 5_000,
   quietMs = 15_000,
   kind = 'openai',
+  haste = 1,
 }: TestGatewayOptions): TestGateway {
   // A team without limits has no account to look into.
   const teamLimits = limits.team ?? { requestsPerSecond: 300 };
@@ -152,6 +155,7 @@ export function createTestGateway({
   for (const { scope, limits: each } of compiled?.accounts ?? []) store.setUp(scope, each);
   const events: UsageEvent[] = [];
   const reports: string[] = [];
+  const marks = new Set<string>();
   const upstream = createHttpUpstream({ clock: systemClock, quietMs });
   const ports: Ports = {
     clock: systemClock,
@@ -161,6 +165,11 @@ export function createTestGateway({
     },
     accounts: createAccounts({ store: wrap(store), clock: systemClock }),
     providerKeys: { get: async () => undefined, cacheSecret: async () => CACHE_SECRET },
+    timer: { after: (ms, signal) => systemTimer.after(ms / haste, signal) },
+    cancellations: {
+      mark: async (call) => void marks.add(JSON.stringify(call)),
+      isMarked: async (call) => marks.has(JSON.stringify(call)),
+    },
     upstream,
     usage: { put: async (event) => void events.push(event) },
     report: (what, fault) => void reports.push(`${what}: ${String(fault)}`),

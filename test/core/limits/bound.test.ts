@@ -2,7 +2,12 @@ import { describe, expect, it } from 'vitest';
 import type { Route } from '../../../core/catalog/snapshot.ts';
 import { boundOf, type CallSize } from '../../../core/limits/bound.ts';
 
-const size: CallSize = { bodyBytes: 999_984, tokensBesideText: 0, maxOutputTokens: 1_000, choices: 2 };
+const size: CallSize = {
+  bodyBytes: 999_984,
+  tokensBesideText: 0,
+  maxOutputTokens: 1_000,
+  choices: 2,
+};
 
 function route(price: Partial<NonNullable<Route['price']>>): Route {
   const whole = { version: 'v', input: 3_000_000, output: 15_000_000, ...price };

@@ -97,7 +97,9 @@ describe('a key in the policy', () => {
   it('may ask for normal priority unless it says otherwise', () => {
     const keyOf = (text: string) => {
       const parsed = parsePolicy(text, 'policy.yaml');
-      return parsed.kind === 'ok' ? compilePolicy(parsed.policy, 1, 0).keys[0]?.priority : undefined;
+      return parsed.kind === 'ok'
+        ? compilePolicy(parsed.policy, 1, 0).keys[0]?.priority
+        : undefined;
     };
     expect(keyOf(SMALL_POLICY)).toBe('normal');
     const raised = SMALL_POLICY.replace('project: web\n', 'project: web\n        priority: high\n');
