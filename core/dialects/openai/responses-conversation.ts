@@ -1,4 +1,4 @@
-/** A Responses request in no dialect's words. System and developer messages are instructions, wherever they stand. */
+/** A Responses request in no dialect's words. What only this dialect can say is refused or left out by RESPONSES_FIELDS. */
 import { GatewayError } from '../../errors.ts';
 import type {
   Conversation,
@@ -11,7 +11,7 @@ import type {
   ToolChoice,
   Turn,
 } from '../conversation.ts';
-import { droppedFields, refusedFields } from './responses-fields.ts';
+import { droppedFields, isInstruction, refusedFields } from './responses-fields.ts';
 import { uncarry } from './responses-reasoning.ts';
 import type { InputItem, ResponsesBody } from './responses-request.ts';
 
@@ -56,7 +56,8 @@ function spoken({ instructions, input }: ResponsesBody): Pick<Conversation, 'sys
   if (typeof input === 'string') say('user', [{ kind: 'text', text: input }]);
   else
     for (const [index, item] of input.entries()) {
-      if (item.type === 'message' && (item.role === 'system' || item.role === 'developer'))
+      // Later instructions stay where they are, because their place is part of what they mean.
+      if (isInstruction(item) && turns.length === 0)
         system.push(...messageParts(item, index).filter((part) => part.kind === 'text'));
       else say(...said(item, index));
     }

@@ -2,7 +2,7 @@
  * What the Responses dialect can say and not every provider can be told: refused where the answer would
  * mean something else without it, dropped and listed in `x-tollgate-dropped` where it only tunes.
  */
-import type { ResponsesBody } from './responses-request.ts';
+import type { InputItem, ResponsesBody } from './responses-request.ts';
 
 export interface FieldRule {
   /** By the caller's name. */
@@ -22,6 +22,25 @@ const items = ({ input }: ResponsesBody) => (typeof input === 'string' ? [] : in
 const usesCustomTools = (body: ResponsesBody) =>
   (body.tools ?? []).some(({ type }) => type === 'custom') ||
   items(body).some(({ type }) => type.startsWith('custom_tool_call'));
+/** A message in the role of those who built the application. */
+export function isInstruction(item: InputItem): item is Extract<InputItem, { type: 'message' }> {
+  return item.type === 'message' && (item.role === 'system' || item.role === 'developer');
+}
+const instructsLater = (body: ResponsesBody) => {
+  const all = items(body);
+  const firstTurn = all.findIndex((item) => !isInstruction(item));
+  return firstTurn !== -1 && all.slice(firstTurn).some(isInstruction);
+};
+const partsOf = (item: InputItem) => {
+  const content = 'output' in item ? item.output : 'role' in item ? item.content : [];
+  return typeof content === 'string' ? [] : content;
+};
+const hasDetail = (body: ResponsesBody) =>
+  items(body)
+    .flatMap<object>(partsOf)
+    .some((part) => 'detail' in part && isSet(part.detail));
+const describesFormat = ({ text }: ResponsesBody) =>
+  text?.format?.type === 'json_schema' && isSet(text.format.description);
 const choiceType = ({ tool_choice }: ResponsesBody) =>
   typeof tool_choice === 'object' ? tool_choice?.type : undefined;
 
@@ -57,6 +76,19 @@ export const RESPONSES_FIELDS: readonly Rule[] = [
   ),
   elsewhere('text.verbosity', 'drop', 'tunes the answer only', (body) =>
     isSet(body.text?.verbosity),
+  ),
+  elsewhere(
+    'input.role',
+    'drop',
+    'instructions behind the first turn stay in their place, as the user’s words',
+    instructsLater,
+  ),
+  elsewhere('input.content.detail', 'drop', 'other providers choose the resolution', hasDetail),
+  elsewhere(
+    'text.format.description',
+    'drop',
+    'other dialects describe a format in its schema',
+    describesFormat,
   ),
   elsewhere('reasoning.context', 'drop', 'tunes the answer only', (body) =>
     isSet(body.reasoning?.context),

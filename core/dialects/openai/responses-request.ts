@@ -98,7 +98,12 @@ const item = z.discriminatedUnion(
       encrypted_content: nullish(z.string()),
     }),
   ],
-  { error: 'is of a type that needs something stored, or run, at the provider' },
+  {
+    error: ({ input }) =>
+      isRecord(input) && input['type'] === 'item_reference'
+        ? 'nothing is stored that an item could refer to; set `store` to false in your client'
+        : 'is of a type that the provider must have stored, or runs itself',
+  },
 );
 
 const tool = z.discriminatedUnion(

@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { createOpenAI } from '@ai-sdk/openai';
+import type { AIMessageChunk } from '@langchain/core/messages';
+import { ChatOpenAI } from '@langchain/openai';
 import { streamText } from 'ai';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import * as fc from 'fast-check';
@@ -198,6 +200,25 @@ describe('an answer', () => {
     ]);
     expect(await result.usage).toMatchObject({ inputTokens: 20, outputTokens: 9 });
     expect(await result.finishReason).toBe('tool-calls');
+  });
+
+  it('reaches LangChain with its text, tool calls and usage', async () => {
+    const { text } = encoded(TALK);
+    const chat = new ChatOpenAI({
+      model: 'smart',
+      apiKey: 'k',
+      useResponsesApi: true,
+      configuration: { fetch: answering(text) },
+    });
+    let whole: AIMessageChunk | undefined;
+    for await (const piece of await chat.stream('Hello'))
+      whole = whole === undefined ? piece : whole.concat(piece);
+    expect(whole?.text).toBe('Let me look.');
+    expect(whole?.tool_calls?.map(({ id, args }) => [id, args])).toEqual([
+      ['call_a', {}],
+      ['call_b', { a: 1 }],
+    ]);
+    expect(whole?.usage_metadata).toMatchObject({ input_tokens: 20, output_tokens: 9 });
   });
 
   it('tells usage with cached, written and reasoning tokens inside the totals', () => {

@@ -1,4 +1,7 @@
+import { createOpenAI } from '@ai-sdk/openai';
+import { generateText, Output, tool } from 'ai';
 import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
 import { responsesCall } from '../../../../core/dialects/openai/responses-call.ts';
 import { carry } from '../../../../core/dialects/openai/responses-reasoning.ts';
 import { GatewayError } from '../../../../core/errors.ts';
@@ -107,6 +110,107 @@ describe('a Responses request', () => {
       { type: 'function_call_output', call_id: 'c', output: [image] },
     ];
     expect(call({ input }).tokensBesideText).toBe(36_000);
+  });
+});
+
+const THOUGHT = carry({ kind: 'thinking', text: 'Hm', signature: 's' });
+
+describe('the AI SDK', () => {
+  const image = Buffer.from('iVBORw0KGgo=', 'base64');
+  const opening = {
+    role: 'user' as const,
+    content: [
+      { type: 'text' as const, text: 'What is it, and what is the weather there?' },
+      { type: 'file' as const, data: image, mediaType: 'image/png' },
+    ],
+  };
+  const answered = [
+    {
+      role: 'assistant' as const,
+      content: [
+        {
+          type: 'reasoning' as const,
+          text: 'Hm',
+          providerOptions: { openai: { itemId: 'rs_1', reasoningEncryptedContent: THOUGHT } },
+        },
+        {
+          type: 'text' as const,
+          text: 'Let me look.',
+          providerOptions: { openai: { itemId: 'msg_1' } },
+        },
+        {
+          type: 'tool-call' as const,
+          toolCallId: 'c1',
+          toolName: 'weather',
+          input: { city: 'Bern' },
+        },
+      ],
+    },
+    {
+      role: 'tool' as const,
+      content: [
+        {
+          type: 'tool-result' as const,
+          toolCallId: 'c1',
+          toolName: 'weather',
+          output: { type: 'text' as const, value: 'sunny' },
+        },
+      ],
+    },
+  ];
+
+  /** The body that it sends; the answer does not matter. */
+  async function bodySent(store: boolean | undefined): Promise<Record<string, unknown>> {
+    let body = '{}';
+    const fetching: typeof fetch = async (_url, init) => {
+      body = String(init?.body);
+      return new Response('{}', { status: 400 });
+    };
+    const result = generateText({
+      model: createOpenAI({ apiKey: 'k', fetch: fetching }).responses('gpt-5.6'),
+      instructions: 'Be brief.',
+      messages: [opening, ...answered],
+      tools: { weather: tool({ inputSchema: z.object({ city: z.string() }) }) },
+      output: Output.object({ schema: z.object({ answer: z.string() }) }),
+      maxRetries: 0,
+      providerOptions: {
+        openai: {
+          reasoningEffort: 'low',
+          reasoningSummary: 'auto',
+          ...(store === undefined ? {} : { store }),
+        },
+      },
+    });
+    await expect(result).rejects.toThrow();
+    return JSON.parse(body);
+  }
+
+  it('is understood, with images, tools, their results, a schema and reasoning', async () => {
+    const { model: _, ...body } = await bodySent(false);
+    expect(call(body).translation?.conversation()).toMatchObject({
+      system: [{ text: 'Be brief.' }],
+      turns: [
+        { role: 'user', parts: [{ kind: 'text' }, { source: { kind: 'base64' } }] },
+        {
+          role: 'assistant',
+          parts: [
+            { kind: 'thinking', text: 'Hm', signature: 's' },
+            { text: 'Let me look.' },
+            { id: 'c1', name: 'weather', arguments: '{"city":"Bern"}' },
+          ],
+        },
+        { role: 'user', parts: [{ callId: 'c1', content: [{ text: 'sunny' }] }] },
+      ],
+      tools: [{ name: 'weather', schema: { required: ['city'] } }],
+      output: { kind: 'schema', schema: { required: ['answer'] } },
+      thinking: { kind: 'effort', effort: 'low' },
+    });
+    expect(call(body).tokensBesideText).toBe(12_000);
+  });
+
+  it('that counts on stored items is told how not to', async () => {
+    const body = await bodySent(undefined);
+    expect(() => call(body)).toThrow('set `store` to false');
   });
 });
 
@@ -237,7 +341,7 @@ describe('in no dialect’s words', () => {
       topP: 0.9,
       stop: [],
       others: {},
-      dropped: [],
+      leftOut: [],
     });
   });
 
@@ -254,6 +358,29 @@ describe('in no dialect’s words', () => {
   ])('has no word for what only this dialect has: %j', (fields, param) => {
     expect(refusal(fields)).toBe('accepted');
     expect(refusal(fields, conversation)).toBe(param);
+  });
+
+  it('keeps later instructions in their place, and says that their role got lost', () => {
+    const input = [
+      { role: 'system', content: 'One.' },
+      { role: 'user', content: 'Two.' },
+      { role: 'developer', content: 'Three.' },
+      {
+        role: 'user',
+        content: [{ type: 'input_image', image_url: 'https://x/y.png', detail: 'low' }],
+      },
+    ];
+    expect(conversation({ input })).toMatchObject({
+      system: [{ text: 'One.' }],
+      turns: [
+        {
+          role: 'user',
+          parts: [{ text: 'Two.' }, { text: 'Three.' }, { source: { url: 'https://x/y.png' } }],
+        },
+      ],
+      leftOut: ['input.role', 'input.content.detail'],
+    });
+    expect(conversation({ input: input.slice(0, 2) })?.leftOut).toEqual([]);
   });
 
   it('leaves out what only tunes, and says so', () => {
