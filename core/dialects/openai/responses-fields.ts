@@ -15,6 +15,20 @@ export interface FieldRule {
 
 type Rule = FieldRule & { readonly applies: (body: ResponsesBody) => boolean };
 
+const rule =
+  (target: Rule['target'], action: Rule['action']) =>
+  (field: string, reason: string, applies: Rule['applies']): Rule => ({
+    field,
+    target,
+    action,
+    reason,
+    applies,
+  });
+const refusedEverywhere = rule('every provider', 'refuse');
+const droppedEverywhere = rule('every provider', 'drop');
+const refusedElsewhere = rule('other dialects', 'refuse');
+const droppedElsewhere = rule('other dialects', 'drop');
+
 const isSet = (value: unknown) => value !== undefined && value !== null && value !== false;
 const asksLogprobs = ({ top_logprobs, include }: ResponsesBody) =>
   (top_logprobs ?? 0) > 0 || (include ?? []).includes('message.output_text.logprobs');
@@ -45,67 +59,62 @@ const choiceType = ({ tool_choice }: ResponsesBody) =>
   typeof tool_choice === 'object' ? tool_choice?.type : undefined;
 
 export const RESPONSES_FIELDS: readonly Rule[] = [
-  everywhere(
+  refusedEverywhere(
     'previous_response_id',
-    'refuse',
     'nothing is stored; send the whole conversation',
     (body) => isSet(body.previous_response_id),
   ),
-  everywhere('conversation', 'refuse', 'nothing is stored; send the whole conversation', (body) =>
+  refusedEverywhere('conversation', 'nothing is stored; send the whole conversation', (body) =>
     isSet(body.conversation),
   ),
-  everywhere('prompt', 'refuse', 'a prompt stored at the provider is another account’s', (body) =>
+  refusedEverywhere('prompt', 'a prompt stored at the provider is another account’s', (body) =>
     isSet(body.prompt),
   ),
-  everywhere('background', 'refuse', 'an answer that nobody waits for has no books', (body) =>
+  refusedEverywhere('background', 'an answer that nobody waits for has no books', (body) =>
     isSet(body.background),
   ),
-  everywhere('store', 'drop', 'nothing is stored, whatever the caller says', ({ store }) =>
+  droppedEverywhere('store', 'nothing is stored, whatever the caller says', ({ store }) =>
     isSet(store),
   ),
-  everywhere('prompt_cache_key', 'drop', 'callers share the provider’s account', (body) =>
+  droppedEverywhere('prompt_cache_key', 'callers share the provider’s account', (body) =>
     isSet(body.prompt_cache_key),
   ),
-  everywhere('safety_identifier', 'drop', 'users stay inside', (body) =>
+  droppedEverywhere('safety_identifier', 'users stay inside', (body) =>
     isSet(body.safety_identifier),
   ),
-  elsewhere('top_logprobs', 'refuse', 'no other dialect gives them', asksLogprobs),
-  elsewhere('tools', 'refuse', 'no other dialect has custom tools', usesCustomTools),
-  elsewhere('tool_choice', 'refuse', 'no other dialect has it', (body) =>
+  refusedElsewhere('top_logprobs', 'no other dialect gives them', asksLogprobs),
+  refusedElsewhere('tools', 'no other dialect has custom tools', usesCustomTools),
+  refusedElsewhere('tool_choice', 'no other dialect has it', (body) =>
     ['custom', 'allowed_tools'].includes(choiceType(body) ?? ''),
   ),
-  elsewhere('text.verbosity', 'drop', 'tunes the answer only', (body) =>
+  droppedElsewhere('text.verbosity', 'tunes the answer only', (body) =>
     isSet(body.text?.verbosity),
   ),
-  elsewhere(
+  droppedElsewhere(
     'input.role',
-    'drop',
     'instructions behind the first turn stay in their place, as the user’s words',
     instructsLater,
   ),
-  elsewhere('input.content.detail', 'drop', 'other providers choose the resolution', hasDetail),
-  elsewhere(
+  droppedElsewhere('input.content.detail', 'other providers choose the resolution', hasDetail),
+  droppedElsewhere(
     'text.format.description',
-    'drop',
     'other dialects describe a format in its schema',
     describesFormat,
   ),
-  elsewhere('reasoning.context', 'drop', 'tunes the answer only', (body) =>
+  droppedElsewhere('reasoning.context', 'tunes the answer only', (body) =>
     isSet(body.reasoning?.context),
   ),
-  elsewhere(
+  droppedElsewhere(
     'max_tool_calls',
-    'drop',
     'bounds tools of the provider, of which there are none',
     (body) => isSet(body.max_tool_calls),
   ),
-  elsewhere(
+  droppedElsewhere(
     'truncation',
-    'drop',
     'a conversation that is too long is refused',
     (body) => body.truncation === 'auto',
   ),
-  elsewhere('prompt_cache_retention', 'drop', 'other caches have other terms', (body) =>
+  droppedElsewhere('prompt_cache_retention', 'other caches have other terms', (body) =>
     isSet(body.prompt_cache_retention),
   ),
 ];
@@ -129,27 +138,9 @@ function rulesFor(
   action: FieldRule['action'],
 ): readonly Rule[] {
   return RESPONSES_FIELDS.filter(
-    (rule) =>
-      rule.action === action &&
-      (rule.target === 'every provider' || rule.target === target) &&
-      rule.applies(body),
+    (each) =>
+      each.action === action &&
+      (each.target === 'every provider' || each.target === target) &&
+      each.applies(body),
   );
-}
-
-function everywhere(
-  field: string,
-  action: FieldRule['action'],
-  reason: string,
-  applies: Rule['applies'],
-): Rule {
-  return { field, target: 'every provider', action, reason, applies };
-}
-
-function elsewhere(
-  field: string,
-  action: FieldRule['action'],
-  reason: string,
-  applies: Rule['applies'],
-): Rule {
-  return { field, target: 'other dialects', action, reason, applies };
 }
