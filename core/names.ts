@@ -38,6 +38,8 @@ export const METRICS = {
   faults: { name: 'Faults', unit: 'Count' },
   usageSpilled: { name: 'UsageSpilled', unit: 'Count' },
   settleFailed: { name: 'SettleFailed', unit: 'Count' },
+  /** Accounts that calls went on without, because they were out of reach. */
+  limitsUnchecked: { name: 'LimitsUnchecked', unit: 'Count' },
   holdsPosted: { name: 'HoldsPosted', unit: 'Count' },
   poisonRecords: { name: 'PoisonRecords', unit: 'Count' },
   overheadMs: { name: 'OverheadMs', unit: 'Milliseconds' },

@@ -7,6 +7,7 @@ export type Incident =
   | 'cancellation not checked'
   | 'connection not reusable'
   | 'denial not closed'
+  | 'limits not checked'
   | 'holds not given back'
   | 'holds not reaped'
   | 'usage spilled'

@@ -193,6 +193,8 @@ async function serveCall(
   if (reservation.kind !== 'reserved')
     return refuse(ports, { facts, call, refusal: reservation, undone: reservation.undone });
 
+  for (const { unchecked } of reservation.grants)
+    if (unchecked !== undefined) ports.report('limits not checked', unchecked);
   const { maxOutputTokens } = size;
   const clamped = isClamped ? { 'x-tollgate-max-tokens': String(maxOutputTokens) } : {};
   return dispatched(ports, request, {
@@ -207,6 +209,7 @@ async function serveCall(
 }
 
 const NOTHING = { nanoUsd: 0, inputTokens: 0, outputTokens: 0 };
+
 /** From here on the call may cost something: whatever comes, its books are closed behind the answer. */
 async function dispatched(
   ports: Ports,

@@ -6,9 +6,10 @@ import type { Clock } from '../clock.ts';
 import { holdIdsOf } from '../ids.ts';
 import { accountKey, type Scope } from '../tenancy/scopes.ts';
 import type { Account, HoldOwner } from './account.ts';
-import { type AccountStore, readScope, readShards } from './account-store.ts';
+import { type AccountStore, readScope, readShards, StoreFault } from './account-store.ts';
 import type { Denial, Moment } from './denial.ts';
 import { createDeniedMemory, type DeniedMemory } from './denied-memory.ts';
+import { createOutageAllowance, type OutageAllowance } from './outage.ts';
 import {
   CALLERS_PATIENCE,
   CLOSERS_PATIENCE,
@@ -26,7 +27,7 @@ import { scopeKeyOf } from './shards.ts';
 import { createSliceMemory } from './slice-memory.ts';
 import { planRepay } from './slices.ts';
 import { type SoftCrossing, softCrossings } from './soft.ts';
-import { type Strays, undoStrays } from './strays.ts';
+import { type Strays, settleUnchecked, undoStrays } from './strays.ts';
 
 /** A scope to reserve at, with the limits that the caller believes are in force. */
 export interface ScopeLimits {
@@ -60,6 +61,8 @@ interface ScopedGrant {
   readonly key: string;
   readonly grant: Grant;
   readonly strays: Strays;
+  /** Why the account could not be asked, where the call goes on without it (core/limits/outage.ts). */
+  readonly unchecked?: StoreFault;
 }
 
 export type Refusal =
@@ -118,6 +121,7 @@ export function createAccounts({
     pause,
     memory: createDeniedMemory(),
     slices: createSliceMemory(),
+    allowance: createOutageAllowance(),
   };
   return {
     reserve: (call) => reserveAll(engine, call),
@@ -134,13 +138,14 @@ export function createAccounts({
 interface Engine extends ScopeEngine {
   readonly closingStore: AccountStore;
   readonly memory: DeniedMemory;
+  readonly allowance: OutageAllowance;
 }
 
 type Outcome = Undo &
   (
     | { readonly kind: 'granted'; readonly granted: ScopedGrant }
     | { readonly kind: 'denied'; readonly refusal: Refusal }
-    | { readonly kind: 'faulted'; readonly fault: unknown }
+    | { readonly kind: 'faulted'; readonly fault: unknown; readonly scoped: ScopeLimits }
   );
 
 /** What one scope's part of a call leaves behind that was given up. */
@@ -159,14 +164,14 @@ async function reserveAll(engine: Engine, call: ReserveCall): Promise<Reservatio
   if (lead === undefined) throw new TypeError('a call has at least the scope of its key');
   const holdId = holdIdsOf(call.requestId)[call.isSecond === true ? 1 : 0];
   const expiresAtSeconds = Math.ceil(nowMs / 1000) + call.holdSeconds;
-  const outcomes = await Promise.all(
+  const answers = await Promise.all(
     call.scopes.map((each) => {
       const owner = ownerOf(call, each === lead ? undefined : lead.scope);
       const request = { holdId, demand: call.demand, at, expiresAtSeconds, owner };
       return reserveOne(engine, each, { request, timeZone: call.timeZone });
     }),
   );
-
+  const outcomes = goOn(engine, answers);
   const grants = outcomes.flatMap((each) => (each.kind === 'granted' ? [each.granted] : []));
   const denied = outcomes.find((outcome) => outcome.kind === 'denied');
   const faulted = outcomes.find((outcome) => outcome.kind === 'faulted');
@@ -178,6 +183,27 @@ async function reserveAll(engine: Engine, call: ReserveCall): Promise<Reservatio
   const undone = undoAll(engine, outcomes);
   if (denied !== undefined) return { ...denied.refusal, undone };
   return { kind: 'faulted', fault: faulted?.fault, undone };
+}
+
+/**
+ * A call whose key answered goes on without accounts that are out of reach and may fail open. Never without its key: whether
+ * that was revoked is known there alone.
+ */
+function goOn(engine: Engine, outcomes: readonly Outcome[]): readonly Outcome[] {
+  const isUseless =
+    outcomes[0]?.kind !== 'granted' || outcomes.some(({ kind }) => kind === 'denied');
+  return isUseless ? outcomes : outcomes.map((outcome) => uncheckedOf(engine, outcome));
+}
+
+function uncheckedOf({ slices, allowance }: Engine, outcome: Outcome): Outcome {
+  if (outcome.kind !== 'faulted' || !(outcome.fault instanceof StoreFault)) return outcome;
+  const { request, strays, scoped, fault } = outcome;
+  const { scope, limits: plan } = scoped;
+  if (!allowance.take(accountKey(scope), plan, request)) return outcome;
+  const home = slices.home({ key: accountKey(scope), plan }, request.holdId);
+  const grant = { request, plan: home.plan };
+  const granted = { scope, plan, key: home.key, grant, strays, unchecked: fault };
+  return { kind: 'granted', request, strays, granted };
 }
 
 function crossingsOf({ scope, grant: { account, request } }: ScopedGrant): ScopedCrossing[] {
@@ -204,9 +230,10 @@ function recallRefusal(
 
 async function reserveOne(
   engine: Engine,
-  { scope, limits, policyVersion }: ScopeLimits,
+  scoped: ScopeLimits,
   { request, timeZone }: { request: ReserveRequest; timeZone: string },
 ): Promise<Outcome> {
+  const { scope, limits, policyVersion } = scoped;
   const key = accountKey(scope);
   const outcome = await reserveScope(engine, { key, plan: limits, policyVersion, request });
   const { strays } = outcome;
@@ -214,7 +241,7 @@ async function reserveOne(
     case 'granted':
       return { kind: 'granted', request, strays, granted: { ...outcome, scope, plan: limits } };
     case 'faulted':
-      return { ...outcome, request };
+      return { ...outcome, request, scoped };
     case 'inactive': {
       const refusal = { kind: outcome.kind, status: outcome.status, scope };
       return { kind: 'denied', request, strays, refusal };
@@ -227,19 +254,41 @@ async function reserveOne(
   }
 }
 
-/** Siblings first, the lead last: while a sibling is open its lead tells the reaper that the call was sent. */
+/**
+ * Siblings first, the lead last: while a sibling is open its lead tells the reaper that the call was sent. Accounts that were
+ * never asked may still be out of reach; giving up on them must not leave the lead open, to be posted at its hold.
+ */
 async function settleAll(
   engine: Engine,
   { grants, holdId }: Reservation,
   actual: Actual,
 ): Promise<void> {
-  const [lead, ...siblings] = grants;
+  const [lead, ...siblings] = grants.filter(isChecked);
   const settle = async (scoped: ScopedGrant) => {
     await settleOne(engine, { ...scoped, holdId }, actual);
     await allOrThrow(undoStrays(engine.closingStore, scoped.grant.request, scoped.strays));
   };
+  const unchecked = grants.filter((each) => !isChecked(each));
+  const late = Promise.allSettled(unchecked.map((each) => settleLate(engine, each, actual)));
   await allOrThrow(siblings.map(settle));
+  await late;
   if (lead !== undefined) await settle(lead);
+  throwFirst(await late);
+}
+
+function isChecked({ unchecked }: ScopedGrant): boolean {
+  return unchecked === undefined;
+}
+
+async function settleLate(
+  { closingStore, clock }: Engine,
+  { key, grant, strays }: ScopedGrant,
+  actual: Actual,
+): Promise<void> {
+  const at = closingMoment(grant, clock);
+  await settleUnchecked(closingStore, { key, grant, setup: strays.setup }, { actual, at });
+  const elsewhere = { ...strays, keys: strays.keys.filter((each) => each !== key) };
+  await allOrThrow(undoStrays(closingStore, grant.request, elsewhere));
 }
 
 /** A hold that the reaper has posted meanwhile is corrected to what was really used. */
@@ -280,7 +329,7 @@ const MAX_REPAYS = 4;
 /** The lead first: a sibling whose lead is gone was not sent, and the reaper gives it back. */
 async function undoAll(engine: Engine, undos: readonly Undo[]): Promise<void> {
   const undo = async ({ granted, request, strays }: Undo) => {
-    if (granted !== undefined) {
+    if (granted !== undefined && isChecked(granted)) {
       const write = planRelease(granted.grant, closingMoment(granted.grant, engine.clock));
       await engine.closingStore.write(granted.key, write);
     }
@@ -303,7 +352,10 @@ function closingMoment({ request }: Grant, clock: Clock): Moment {
 
 /** Waits for all, whatever happens to one; a fault in any is thrown at the end. */
 async function allOrThrow(writes: readonly Promise<unknown>[]): Promise<void> {
-  const results = await Promise.allSettled(writes);
+  throwFirst(await Promise.allSettled(writes));
+}
+
+function throwFirst(results: readonly PromiseSettledResult<unknown>[]): void {
   const failed = results.find((result) => result.status === 'rejected');
   if (failed !== undefined) throw failed.reason;
 }

@@ -10,10 +10,12 @@ interface DimensionRow {
   /** What a caller reads. */
   readonly label: string;
   /**
-   * When the accounts are out of reach: `closed` refuses, because money or a contract is at stake.
-   * Every dimension lives in the same item, so today all close together; the row keeps the reason.
+   * When the account is out of reach. `closed` refuses the call: what is spent stays spent, and a budget that opened once
+   * has no bound. `open` lets a small allowance pass: the limit protects capacity, it comes back by itself within
+   * a minute, and what passed is counted later. A scope with any closed limit is closed whole, and so is every key,
+   * whose account says whether it was revoked (core/limits/outage.ts).
    */
-  readonly outage: 'closed';
+  readonly outage: 'closed' | 'open';
 }
 
 export const DIMENSIONS = {
@@ -22,42 +24,42 @@ export const DIMENSIONS = {
     window: 'second',
     counts: 'requests',
     label: 'requests per second',
-    outage: 'closed',
+    outage: 'open',
   },
   requestsPerMinute: {
     code: 'rm',
     window: 'minute',
     counts: 'requests',
     label: 'requests per minute',
-    outage: 'closed',
+    outage: 'open',
   },
   inputTokensPerMinute: {
     code: 'im',
     window: 'minute',
     counts: 'inputTokens',
     label: 'input tokens per minute',
-    outage: 'closed',
+    outage: 'open',
   },
   outputTokensPerMinute: {
     code: 'om',
     window: 'minute',
     counts: 'outputTokens',
     label: 'output tokens per minute',
-    outage: 'closed',
+    outage: 'open',
   },
   tokensPerMinute: {
     code: 'tm',
     window: 'minute',
     counts: 'tokens',
     label: 'tokens per minute',
-    outage: 'closed',
+    outage: 'open',
   },
   concurrentRequests: {
     code: 'cr',
     window: 'open',
     counts: 'requests',
     label: 'concurrent requests',
-    outage: 'closed',
+    outage: 'open',
   },
   tokensPerDay: {
     code: 'tD',

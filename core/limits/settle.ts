@@ -30,27 +30,47 @@ export type Actual = Demand;
 
 /** Replaces the hold by the actual usage, in the period of the reserve. The request stays counted. */
 export function planSettle(grant: Grant, actual: Actual, now: Moment): AccountWrite {
-  const { month } = grant.request.at;
+  const { demand } = grant.request;
+  const change = (dimension: Dimension) =>
+    amountOf(dimension, actual) - amountOf(dimension, demand);
+  return closeHold(grant, [...changes(grant, change, now), ...settledSums(grant, actual)], now);
+}
+
+/** Counts a call that holds nothing here, because the account was out of reach when it was admitted. */
+export function planForce(grant: Grant, actual: Actual, now: Moment): AccountWrite {
+  const { holdId, expiresAtSeconds } = grant.request;
+  const used = (dimension: Dimension) => amountOf(dimension, actual);
+  return {
+    conditions: [
+      { kind: 'present', path: [ATTR.status] },
+      // Closes the race with a copy of the reserve that has arrived after all: that hold is settled instead.
+      { kind: 'absent', path: [ATTR.holds, holdId] },
+      // Closes the race with our own timed-out attempt: a call is counted once.
+      { kind: 'absent', path: [ATTR.voided, holdId] },
+    ],
+    set: [[[ATTR.voided, holdId], encodeMark(expiresAtSeconds)]],
+    add: [...changes(grant, used, now), ...settledSums(grant, actual)].filter(
+      ([, amount]) => amount !== 0,
+    ),
+    remove: [],
+  };
+}
+
+function settledSums({ request }: Grant, actual: Actual): [string, number][] {
   const settled: [Counter, number][] = [
     ['settledRequests', 1],
     ['settledInputTokens', actual.inputTokens],
     ['settledOutputTokens', actual.outputTokens],
     ['settledNanoUsd', actual.nanoUsd],
   ];
-  const used = (dimension: Dimension) => amountOf(dimension, actual);
-  const add = corrections(grant, used, now).concat(
-    settled.map(([counter, amount]) => [counterName(counter, month), amount]),
-  );
-  return closeHold(grant, add, now);
+  return settled.map(([counter, amount]) => [counterName(counter, request.at.month), amount]);
 }
 
 /** Gives everything back, the request too: nothing was sent to a provider, or a sibling account refused. */
 export function planRelease(grant: Grant, now: Moment): AccountWrite {
-  return closeHold(
-    grant,
-    corrections(grant, () => 0, now),
-    now,
-  );
+  const { demand } = grant.request;
+  const change = (dimension: Dimension) => -amountOf(dimension, demand);
+  return closeHold(grant, changes(grant, change, now), now);
 }
 
 function closeHold(grant: Grant, add: [string, number][], now: Moment): AccountWrite {
@@ -68,10 +88,10 @@ function closeHold(grant: Grant, add: [string, number][], now: Moment): AccountW
   };
 }
 
-/** Used minus held for each counter that the reserve moved. */
-function corrections(
+/** By how much each counter that the reserve moves is to change. */
+function changes(
   grant: Grant,
-  used: (dimension: Dimension) => number,
+  by: (dimension: Dimension) => number,
   now: Moment,
 ): [string, number][] {
   const { request, plan, isDoubtful } = grant;
@@ -82,7 +102,7 @@ function corrections(
     const { window } = DIMENSIONS[dimension];
     const isWindow = window === 'second' || window === 'minute';
     if (isWindow && request.at[window] < now[window] - 1) return [];
-    const difference = used(dimension) - amountOf(dimension, request.demand);
+    const difference = by(dimension);
     // An earlier copy may have counted in an earlier window: what is given back there would be given away here.
     if (isWindow && isDoubtful === true && difference < 0) return [];
     return [[counter, difference]];

@@ -19,6 +19,7 @@ export interface Telemetry {
 
 const COUNTED: { readonly [I in Incident]?: Metric } = {
   'usage spilled': 'usageSpilled',
+  'limits not checked': 'limitsUnchecked',
   'settlement failed': 'settleFailed',
   'usage not delivered': 'settleFailed',
   'record not readable': 'poisonRecords',

@@ -68,6 +68,7 @@ function alarmRows(props: MonitoringProps): Readonly<Record<string, AlarmRow>> {
   return {
     'settle-failures': critical(own('settleFailed')),
     'gateway-faults': critical(own('faults'), { above: 5, periods: 2 }),
+    'limits-unchecked': warning(own('limitsUnchecked'), { periods: 2 }),
     'proxy-errors': critical(proxy.metricErrors(sum), { periods: 2 }),
     'proxy-throttles': critical(proxy.metricThrottles(sum)),
     'admin-errors': warning(admin.metricErrors(sum)),

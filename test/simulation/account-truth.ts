@@ -152,7 +152,9 @@ function released(options: AccountTruthOptions, seen: Seen): void {
   const { truth, call, where } = seen;
   const hold = closeHold(options, seen);
   if (hold === undefined) return;
-  if (billedEntries(call).length > 0 && !truth.settled.has(call.holdId))
+  // A copy that arrived in an account which the call went on without, and which stayed out of reach when it ended.
+  const isGivenUp = call.unchecked.has(truth.key) && hasFailedToClose(call);
+  if (billedEntries(call).length > 0 && !truth.settled.has(call.holdId) && !isGivenUp)
     options.violation(`I2 released although the provider bills it: ${where}`);
   spend(truth, hold, NOTHING);
   checkItem(options, seen, hold.day);
@@ -203,11 +205,30 @@ function corrected(options: AccountTruthOptions, seen: Seen): void {
   checkItem(options, seen, hold.day);
 }
 
+/** Right where the call was admitted without the account, and for no other. */
+function forced({ violation }: AccountTruthOptions, seen: Seen): void {
+  const { truth, call, where } = seen;
+  const [event] = call.events;
+  if (!call.unchecked.has(truth.key))
+    violation(`I1 counted although it was never admitted so: ${where}`);
+  if (truth.settled.has(call.holdId)) violation(`I2 counted twice: ${where}`);
+  if (event === undefined || call.decided === undefined) {
+    violation(`I4 settled before its usage event: ${where}`);
+    return;
+  }
+  call.accounts.add(truth.key);
+  truth.settled.add(call.holdId);
+  const day = dayOf(call.decided.atMs, call.decided.policy.timeZone);
+  for (const period of periodsOf(day)) grow(truth, period, usedBy(event, truth.key));
+  checkItem({ violation }, seen, day);
+}
+
 const CLOSINGS = {
   settle: settled,
   release: released,
   post: posted,
   correct: corrected,
+  force: forced,
 } as const;
 
 function closeHold({ violation }: AccountTruthOptions, { truth, call, where }: Seen) {
@@ -269,7 +290,11 @@ function committedOnDay({ holds, sums }: AccountTruth, day: number): Amount {
 }
 
 /** The item's counters of the month and the day are the model's, and so are its holds. */
-function checkItem({ violation }: AccountTruthOptions, seen: Seen, day: number): void {
+function checkItem(
+  { violation }: Pick<AccountTruthOptions, 'violation'>,
+  seen: Seen,
+  day: number,
+): void {
   const { truth, after, where } = seen;
   const month = monthOf(day);
   const sums = truth.sums.get(`M${month}`) ?? NOTHING;

@@ -39,6 +39,8 @@ export interface CallRecord {
   readonly asked: Asked;
   /** Accounts that the gateway tried to reserve at. */
   readonly accounts: Set<string>;
+  /** Accounts that were out of reach when the call was admitted. */
+  readonly unchecked: Set<string>;
   /** The caller's policy and the gateway's time when it reserved; undefined until then. */
   decided: { readonly policy: PolicySnapshot; readonly atMs: EpochMs } | undefined;
   readonly providerEntries: ProviderEntry[];
@@ -59,6 +61,7 @@ export function newCallRecord(requestId: string, key: KeyRecord, asked: Asked): 
     key,
     asked,
     accounts: new Set(),
+    unchecked: new Set(),
     decided: undefined,
     providerEntries: [],
     events: [],

@@ -5,10 +5,13 @@ import type { Amount } from './true-money.ts';
 
 export type Change =
   | { readonly kind: 'reserve'; readonly holdId: string; readonly hold: StoredHold }
-  /** `post` counts an expired hold as spent, `correct` replaces that by the truth. */
+  /**
+   * `post` counts an expired hold as spent, `correct` replaces that by the truth, `force` counts a call that was
+   * admitted while the account was out of reach.
+   */
   | { readonly kind: Closing; readonly holdId: string };
 
-type Closing = 'settle' | 'release' | 'post' | 'correct';
+type Closing = 'settle' | 'release' | 'post' | 'correct' | 'force';
 
 interface StoredHold {
   readonly demand: Amount;
@@ -31,8 +34,10 @@ export function changeOf({
     return { kind: isCorrected ? 'correct' : 'post', holdId };
   }
   const closed = remove.find(([map, id]) => map === 'h' && id !== undefined)?.[1];
-  if (closed === undefined) return undefined;
   const isSettled = add.some(([name]) => name.startsWith('sn'));
+  const [forced] = marksOf({ set, remove }).made;
+  if (closed === undefined)
+    return isSettled && forced !== undefined ? { kind: 'force', holdId: forced } : undefined;
   return { kind: isSettled ? 'settle' : 'release', holdId: closed };
 }
 
@@ -42,7 +47,7 @@ export function isPostedCall(key: string): boolean {
 }
 
 /** Names of holds that may not be made from now on, and those that may again. */
-export function marksOf({ set, remove }: AccountWrite): {
+export function marksOf({ set, remove }: Pick<AccountWrite, 'set' | 'remove'>): {
   readonly made: readonly string[];
   readonly swept: readonly string[];
 } {

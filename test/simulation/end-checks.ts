@@ -51,7 +51,11 @@ export function ledgerComplaints(
 ): string[] {
   const rows = new Map<string, number>();
   const complaints: string[] = [];
-  for (const { requestId, holdId } of calls) {
+  for (const call of calls) {
+    const { requestId, holdId } = call;
+    // It was never asked, and the process died before it could be told.
+    const isLost = call.unchecked.has(account.key) && hasFailedToClose(call);
+    if (isLost && !account.settled.has(holdId)) continue;
     const row = ledger.get(requestId);
     if (row !== undefined && row.outcome !== 'expired' && account.posted.has(holdId))
       complaints.push(`I2 never corrected: ${holdId} in ${account.key}`);

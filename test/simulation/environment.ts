@@ -3,6 +3,8 @@ import type { KeyRecord, PolicySnapshot } from '../../core/catalog/snapshot.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { AccountStore } from '../../core/limits/account-store.ts';
 import { type Accounts, createAccounts } from '../../core/limits/accounts.ts';
+import type { Moment } from '../../core/limits/denial.ts';
+import type { Limits } from '../../core/limits/dimensions.ts';
 import type { Pause } from '../../core/limits/patient-store.ts';
 import type { Ports, UsageSink } from '../../core/serve.ts';
 import type { CallRecord } from './call-record.ts';
@@ -33,6 +35,15 @@ export interface EnvironmentOptions extends FakeProviderOptions {
   readonly company: Company;
   readonly usageStream: FakeUsageStream;
   readonly sabotage: Sabotage;
+  readonly onUnchecked: (admission: UncheckedAdmission) => void;
+}
+
+/** A call was admitted without one of its accounts. */
+export interface UncheckedAdmission {
+  readonly environment: Environment;
+  readonly account: string;
+  readonly limits: Limits;
+  readonly at: Moment;
 }
 
 /** Tests put something broken between the request path and the world, to see that it is noticed. */
@@ -68,7 +79,20 @@ export function portsFor(
   call: CallRecord,
 ): Ports {
   const { scheduler, random, usageStream, sabotage, trace } = options;
-  const { clock, accounts, process } = environment;
+  const { clock, process } = environment;
+  const accounts: Accounts = {
+    ...environment.accounts,
+    reserve: async (asked) => {
+      const outcome = await environment.accounts.reserve(asked);
+      if (outcome.kind === 'reserved')
+        for (const { key, plan, grant, unchecked } of outcome.grants) {
+          if (unchecked === undefined) continue;
+          call.unchecked.add(key);
+          options.onUnchecked({ environment, account: key, limits: plan, at: grant.request.at });
+        }
+      return outcome;
+    },
+  };
   const sink = usageStream.sinkFor(process);
   return {
     clock,

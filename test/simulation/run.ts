@@ -77,7 +77,8 @@ export async function runSimulation(options: SimulationOptions): Promise<Simulat
   });
   const usageStream = createFakeUsageStream({ ...world, onDurable: watch.durable });
   const company = createCompany({ ...world, dynamo, operations, callers, isOver: () => isOver });
-  const places = { ...world, dynamo, usageStream, company, sabotage };
+  const onUnchecked = watch.unchecked;
+  const places = { ...world, dynamo, usageStream, company, sabotage, onUnchecked };
   startReaper({ ...places, isOver: () => isOver });
   startReconciler({ ...places, isOver: () => isOver });
   startCallers({

@@ -11,7 +11,9 @@ import { type Denied, eventComplaints, phantomDenial } from './call-checks.ts';
 import { type CallRecord, isRunaway } from './call-record.ts';
 import { changeOf, isPostedCall } from './change.ts';
 import { closedComplaints, finalComplaints, ledgerComplaints } from './end-checks.ts';
+import type { UncheckedAdmission } from './environment.ts';
 import type { Arrival } from './fake-dynamo.ts';
+import { createUncheckedChecks } from './unchecked-checks.ts';
 
 export interface Counts {
   writes: number;
@@ -26,6 +28,8 @@ export interface Counts {
   posted: number;
   /** Charges for holds that a late copy of a reserve had made when its call was over. */
   strayCharged: number;
+  /** Accounts that calls went on without, because they were out of reach. */
+  unchecked: number;
   /** Nano-dollars and tokens of budgets that were admitted beyond a limit. */
   overspent: number;
   phantomDenials: number;
@@ -45,6 +49,7 @@ export interface Watch {
   begun(call: CallRecord): void;
   answered(call: CallRecord, response: GatewayResponse): void;
   closed(call: CallRecord): void;
+  unchecked(admission: UncheckedAdmission): void;
   /** Nothing will happen any more. */
   ended(ledger: ReadonlyMap<string, UsageEvent>): void;
 }
@@ -54,6 +59,7 @@ export function createWatch({ violation, itemOf, isFresh }: WatchOptions): Watch
   /** The items that refused the calls being decided. */
   const refusals = new Map<string, StoredItem>();
   const counts = noCounts();
+  const unchecked = createUncheckedChecks();
   const complain = (complaints: readonly string[]) => complaints.forEach(violation);
   const truths = createAccountTruths({
     callOf: (holdId) => calls.get(holdId),
@@ -113,6 +119,10 @@ export function createWatch({ violation, itemOf, isFresh }: WatchOptions): Watch
       }
       for (const account of call.accounts) refusals.delete(`${call.holdId} ${account}`);
     },
+    unchecked(admission) {
+      counts.unchecked += 1;
+      complain(unchecked.complaints(admission));
+    },
     closed: (call) => complain(closedComplaints(call, accountsOf(call))),
     ended(ledger) {
       const callsOf = new Map<string, CallRecord[]>();
@@ -138,6 +148,7 @@ function noCounts(): Counts {
     runaways: 0,
     posted: 0,
     strayCharged: 0,
+    unchecked: 0,
     overspent: 0,
     phantomDenials: 0,
   };

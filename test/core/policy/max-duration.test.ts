@@ -5,7 +5,7 @@ import { broken } from './policy-texts.ts';
 
 function snapshotWith(line: string, replacement: string) {
   const parsed = parsePolicy(broken(line, replacement).text, 'policy.yaml');
-  return parsed.kind === 'invalid' ? parsed.errors : compilePolicy(parsed.policy, 1).snapshot;
+  return parsed.kind === 'invalid' ? parsed.errors : compilePolicy(parsed.policy, 1, 0).snapshot;
 }
 
 describe('max_duration', () => {

@@ -54,6 +54,7 @@ describe('monitoring', () => {
     expect(own.map(({ MetricName, Dimensions }) => [MetricName, Dimensions]).sort()).toEqual([
       [METRICS.faults.name, [{ Name: 'service', Value: 'proxy' }]],
       [METRICS.holdsPosted.name, [{ Name: 'service', Value: 'reaper' }]],
+      [METRICS.limitsUnchecked.name, [{ Name: 'service', Value: 'proxy' }]],
       [METRICS.poisonRecords.name, [{ Name: 'service', Value: 'usage-monitor' }]],
       [METRICS.settleFailed.name, [{ Name: 'service', Value: 'proxy' }]],
     ]);

@@ -1,0 +1,40 @@
+/** The bound of what passes while accounts are out of reach: told again from the limits, apart from the core's table. */
+import type { Limits } from '../../core/limits/dimensions.ts';
+import type { Environment, UncheckedAdmission } from './environment.ts';
+
+const MONEY_AND_QUOTAS = [
+  'tokensPerDay',
+  'tokensPerMonth',
+  'nanoUsdPerDay',
+  'nanoUsdPerMonth',
+] as const;
+const REQUESTS = ['requestsPerSecond', 'requestsPerMinute', 'concurrentRequests'] as const;
+
+export interface UncheckedChecks {
+  complaints(admission: UncheckedAdmission): string[];
+}
+
+/** Per environment, account and minute: one call, or one in a hundred of what the smallest limit of requests allows. */
+export function createUncheckedChecks(): UncheckedChecks {
+  const admitted = new WeakMap<Environment, Map<string, number>>();
+  return {
+    complaints({ environment, account, limits, at }) {
+      const complaints: string[] = [];
+      if (account.startsWith('key/')) complaints.push(`a key was not asked: ${account}`);
+      if (MONEY_AND_QUOTAS.some((dimension) => limits[dimension] !== undefined))
+        complaints.push(`I1 a budget was not asked: ${account}`);
+      const ofEnvironment = admitted.get(environment) ?? new Map<string, number>();
+      admitted.set(environment, ofEnvironment);
+      const slot = `${account} ${at.minute}`;
+      const count = (ofEnvironment.get(slot) ?? 0) + 1;
+      ofEnvironment.set(slot, count);
+      if (count > mostCalls(limits)) complaints.push(`${count} calls passed unchecked: ${account}`);
+      return complaints;
+    },
+  };
+}
+
+function mostCalls(limits: Limits): number {
+  const most = REQUESTS.map((dimension) => Math.floor((limits[dimension] ?? Infinity) / 100));
+  return Math.max(1, Math.min(...most));
+}
