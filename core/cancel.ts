@@ -1,7 +1,7 @@
 /**
  * Cancelling a running call. A streaming function is not told that its client has left, so the client says
  * so: a mark in a table, which the environment that streams looks for now and then. A caller reaches only
- * calls of its own key, because the mark is made under the key that asks (ADR 0009).
+ * calls of its own key, because the mark is made under the key that asks (ADR 0013).
  */
 import { GatewayError } from './errors.ts';
 import { holdIdOf, isRequestId } from './ids.ts';

@@ -31,7 +31,7 @@ export function chatCall(bytes: Uint8Array): Call {
     stream: body.stream === true,
     maxOutputTokens: body.max_completion_tokens ?? body.max_tokens ?? undefined,
     choices: body.n ?? 1,
-    tokensBesideText: imageTokens(body.messages) + schemaTokens(body),
+    tokensBesideText: imageTokens(body.messages) + promptsAdded(body) * TOKENS_FOR_TOOLS,
     // OpenAI's newer models write to their cache unasked, at one price whatever the duration.
     cacheWrites: '5m',
     tags: body.metadata ?? {},
@@ -57,9 +57,8 @@ export function chatCall(bytes: Uint8Array): Call {
 }
 
 /** A provider may tell its model how to use tools, or how to keep to a schema, in tokens that nobody sent. */
-function schemaTokens({ tools, functions, response_format }: ChatRequestBody): number {
-  const hasSchema = [tools, functions, response_format].some((each) => each != null);
-  return hasSchema ? TOKENS_FOR_TOOLS : 0;
+function promptsAdded({ tools, functions, response_format }: ChatRequestBody): number {
+  return ((tools ?? functions) == null ? 0 : 1) + (response_format == null ? 0 : 1);
 }
 
 /** The caller wants the usage chunk; upstream is always asked for it. */

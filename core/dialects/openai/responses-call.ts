@@ -30,7 +30,7 @@ export function responsesCall(bytes: Uint8Array): Call {
     stream: body.stream === true,
     maxOutputTokens: body.max_output_tokens ?? undefined,
     choices: 1,
-    tokensBesideText: imagesIn(input) * TOKENS_PER_IMAGE + schemaTokens(body),
+    tokensBesideText: imagesIn(input) * TOKENS_PER_IMAGE + promptsAdded(body) * TOKENS_FOR_TOOLS,
     // OpenAI's newer models write to their cache unasked, at one price whatever the duration.
     cacheWrites: '5m',
     tags: body.metadata ?? {},
@@ -59,9 +59,9 @@ export function responsesCall(bytes: Uint8Array): Call {
   };
 }
 
-/** What providers say around tools and schemas. */
-function schemaTokens({ tools, text }: ResponsesBody): number {
-  return tools?.length || text?.format != null ? TOKENS_FOR_TOOLS : 0;
+/** Hidden prompts that providers add: for tools, and for a schema. */
+function promptsAdded({ tools, text }: ResponsesBody): number {
+  return (tools?.length ? 1 : 0) + (text?.format?.type === 'json_schema' ? 1 : 0);
 }
 
 /** Another provider's, which the provider of this dialect cannot read. */
