@@ -1,25 +1,36 @@
-/** What the provider says: always the same answer to the same request, one piece a token. */
+/** What the model says: always the same answer to the same question, one piece a token. */
 import { createHash } from 'node:crypto';
 import type { Behaviour } from './behaviour.ts';
-import { type ChatRequest, countPromptTokens, textOf } from './chat-request.ts';
 import { exampleOfSchema } from './example-of-schema.ts';
+import type { OfferedTool, Question } from './question.ts';
 
-type FinishReason = 'stop' | 'length' | 'tool_calls';
+export type End = 'stop' | 'stop-sequence' | 'length' | 'tool-calls' | 'refusal';
+
+export type Block =
+  | { readonly kind: 'text' | 'refusal'; readonly pieces: readonly string[] }
+  /** The pieces are the JSON text of the arguments. */
+  | { readonly kind: 'tool-call'; readonly name: string; readonly pieces: readonly string[] };
 
 export interface Choice {
-  readonly kind: 'text' | 'tool-call';
-  /** Text, or the tool call's arguments; one token each. */
-  readonly pieces: readonly string[];
-  readonly toolName: string;
-  readonly finishReason: FinishReason;
-  /** Tokens generated and billed but not shown. */
-  readonly reasoningTokens: number;
+  /** Generated and billed before anything else; a dialect shows it or not. */
+  readonly thinking: readonly string[];
+  readonly blocks: readonly Block[];
+  readonly end: End;
+  readonly stopSequence: string | undefined;
 }
 
 export interface Answer {
   readonly choices: readonly Choice[];
   readonly promptTokens: number;
+  /** Read from the cache, written to it for five minutes, and for an hour; all part of promptTokens. */
   readonly cachedTokens: number;
+  readonly cacheWrites: { readonly '5m': number; readonly '1h': number };
+}
+
+/** Prefixes that were marked before. */
+export interface PromptCache {
+  has(prefix: string): boolean;
+  add(prefix: string): void;
 }
 
 /** Some words are not ASCII, so that whoever cuts the stream between bytes shows it. */
@@ -28,8 +39,10 @@ const WORDS = [
   ...['a', 'team', 'budget', 'holds', 'answers', 'stream', 'while', 'models', 'think', 'naïve'],
   ...['Zürich', '東京', 'café', '🙂', 'costs', 'less', 'than', 'silence', 'so', 'ask', 'again'],
 ];
+const REFUSAL = ['I', ' cannot', ' help', ' with', ' that', '.'];
 const MIN_TOKENS = 20;
 const TOKENS_SPREAD = 41;
+const THINKING_TOKENS = 12;
 const FRAGMENT_CHARACTERS = 4;
 const INFINITE_TOKENS = 100_000_000;
 const IGNORED_MAX_FACTOR = 3;
@@ -37,13 +50,52 @@ const IGNORED_MAX_FACTOR = 3;
 const CACHE_MIN_TOKENS = 1024;
 const CACHE_STEP_TOKENS = 128;
 
-export function answerTo(request: ChatRequest, behaviour: Behaviour): Answer {
-  const promptTokens = countPromptTokens(request);
-  const cached = behaviour.cachedTokens ?? usuallyCached(promptTokens);
-  const choices = Array.from({ length: request.n ?? 1 }, (_, index) =>
-    choiceOf(request, behaviour, index),
+export interface AnswerFacts {
+  readonly behaviour: Behaviour;
+  readonly cache: PromptCache;
+  /** The dialect caches by itself, without marks. */
+  readonly cachesAlone: boolean;
+}
+
+export function answerTo(question: Question, facts: AnswerFacts): Answer {
+  const choices = Array.from({ length: question.choices }, (_, index) =>
+    choiceOf(question, facts.behaviour, index),
   );
-  return { choices, promptTokens, cachedTokens: Math.min(cached, promptTokens) };
+  return { choices, promptTokens: question.promptTokens, ...cachedOf(question, facts) };
+}
+
+export function tokensOf({ choices }: Pick<Answer, 'choices'>): number {
+  return choices.reduce(
+    (sum, { thinking, blocks }) =>
+      blocks.reduce((total, { pieces }) => total + pieces.length, sum + thinking.length),
+    0,
+  );
+}
+
+export function thinkingTokensOf({ choices }: Pick<Answer, 'choices'>): number {
+  return choices.reduce((sum, { thinking }) => sum + thinking.length, 0);
+}
+
+function cachedOf(
+  { promptTokens, cacheMarks }: Question,
+  { behaviour, cache, cachesAlone }: AnswerFacts,
+): Pick<Answer, 'cachedTokens' | 'cacheWrites'> {
+  const none = { '5m': 0, '1h': 0 };
+  const told = behaviour.cachedTokens;
+  if (told !== undefined || cachesAlone) {
+    const cached = told ?? usuallyCached(promptTokens);
+    return { cachedTokens: Math.min(cached, promptTokens), cacheWrites: none };
+  }
+  const marks = cacheMarks.filter(({ tokens }) => tokens >= CACHE_MIN_TOKENS);
+  const read = marks.findLast(({ prefix }) => cache.has(prefix))?.tokens ?? 0;
+  const writes = { ...none };
+  let upTo = read;
+  for (const { prefix, tokens, ttl } of marks) {
+    cache.add(prefix);
+    writes[ttl] += Math.max(0, tokens - upTo);
+    upTo = Math.max(upTo, tokens);
+  }
+  return { cachedTokens: read, cacheWrites: writes };
 }
 
 function usuallyCached(promptTokens: number): number {
@@ -51,78 +103,125 @@ function usuallyCached(promptTokens: number): number {
   return Math.floor(promptTokens / 2 / CACHE_STEP_TOKENS) * CACHE_STEP_TOKENS;
 }
 
-function choiceOf(request: ChatRequest, behaviour: Behaviour, index: number): Choice {
-  const limit = limitOf(request, behaviour);
-  const reasoningTokens = Math.min(behaviour.reasoningTokens, limit);
-  const tool = calledTool(request);
-  const whole =
-    tool === undefined
-      ? textPieces(request, behaviour, index)
-      : fragments(JSON.stringify(exampleOfSchema(tool.parameters ?? { type: 'object' })));
-  const stopped = tool === undefined ? cutAtStop(whole, request.stop) : whole;
-  const pieces = stopped.slice(0, limit - reasoningTokens);
-  const finished = tool === undefined ? 'stop' : 'tool_calls';
+function choiceOf(question: Question, behaviour: Behaviour, index: number): Choice {
+  const limit = limitOf(question, behaviour);
+  const wanted = behaviour.reasoningTokens ?? (question.thinks ? THINKING_TOKENS : 0);
+  const seed = `${behaviour.seed}:${index}:${question.lastText}`;
+  const thinking = words(`thinking:${seed}`, Math.min(wanted, limit));
+  const { blocks, end, stopSequence } = said(question, behaviour, seed);
+  const cut = cutAt(blocks, limit - thinking.length);
+  return { thinking, blocks: cut.blocks, end: cut.wasCut ? 'length' : end, stopSequence };
+}
+
+function said(question: Question, behaviour: Behaviour, seed: string): Omit<Choice, 'thinking'> {
+  const stopSequence = undefined;
+  if (behaviour.fault === 'refusal') {
+    return { blocks: [{ kind: 'refusal', pieces: REFUSAL }], end: 'refusal', stopSequence };
+  }
+  const called = calledTools(question, behaviour);
+  if (called.length > 0) {
+    const preamble = words(seed, behaviour.preamble);
+    const calls = called.map(({ name, schema }) => {
+      return { kind: 'tool-call' as const, name, pieces: fragments(exampleOfSchema(schema)) };
+    });
+    const before = preamble.length > 0 ? [{ kind: 'text' as const, pieces: preamble }] : [];
+    return { blocks: [...before, ...calls], end: 'tool-calls', stopSequence };
+  }
+  const whole = textPieces(question, behaviour, seed);
+  const stopped = cutAtStop(whole, question.stop);
   return {
-    kind: tool === undefined ? 'text' : 'tool-call',
-    toolName: tool?.name ?? '',
-    pieces,
-    reasoningTokens,
-    finishReason: pieces.length < stopped.length ? 'length' : finished,
+    blocks: [{ kind: 'text', pieces: stopped.pieces }],
+    end: stopped.at === undefined ? 'stop' : 'stop-sequence',
+    stopSequence: stopped.at,
   };
 }
 
-function limitOf(request: ChatRequest, { fault }: Behaviour): number {
-  const asked = request.max_completion_tokens ?? request.max_tokens ?? INFINITE_TOKENS;
-  return fault === 'ignore-max' || fault === 'infinite' ? INFINITE_TOKENS : asked;
+function limitOf({ maxTokens }: Question, { fault }: Behaviour): number {
+  return fault === 'ignore-max' || fault === 'infinite'
+    ? INFINITE_TOKENS
+    : (maxTokens ?? INFINITE_TOKENS);
 }
 
-/** A tool is called once, for the user's words; its result is then answered in text. */
-function calledTool({ tools, tool_choice: choice, messages }: ChatRequest) {
-  if (!tools || choice === 'none' || messages.at(-1)?.role !== 'user') return undefined;
-  const wanted = typeof choice === 'object' && choice !== null ? choice.function.name : undefined;
-  return tools.find((tool) => wanted === undefined || tool.function.name === wanted)?.function;
+/** Tools are called once, for the user's words; their results are then answered in text. */
+function calledTools(question: Question, behaviour: Behaviour): readonly OfferedTool[] {
+  const { tools, toolChoice, mayCallTools, parallel } = question;
+  if (toolChoice === 'none' || !mayCallTools) return [];
+  const offered =
+    typeof toolChoice === 'object' ? tools.filter(({ name }) => name === toolChoice.name) : tools;
+  const calls = offered.length === 0 ? 0 : parallel ? behaviour.calls : 1;
+  return Array.from({ length: calls }, (_, index) => offered[index % offered.length]).flatMap(
+    (tool) => tool ?? [],
+  );
 }
 
-function textPieces(request: ChatRequest, behaviour: Behaviour, index: number): readonly string[] {
-  const format = request.response_format;
-  if (format?.type === 'json_schema') {
-    return fragments(JSON.stringify(exampleOfSchema(format.json_schema.schema ?? {})));
-  }
-  if (format?.type === 'json_object') return fragments('{"answer":"example"}');
-  const seed = `${behaviour.seed}:${index}:${textOf(request.messages.at(-1)?.content)}`;
+function textPieces(question: Question, behaviour: Behaviour, seed: string): readonly string[] {
+  const { output, lastImages } = question;
+  if (output === 'json') return fragments({ answer: 'example' });
+  if (output !== 'text') return fragments(exampleOfSchema(output.schema));
   const random = randomFrom(seed);
   const usual = MIN_TOKENS + Math.floor(random() * TOKENS_SPREAD);
-  const count = behaviour.tokens ?? Math.max(usual, ignoredMax(request, behaviour));
+  const count = behaviour.tokens ?? Math.max(usual, ignoredMax(question, behaviour));
+  const seen = lastImages === 0 ? [] : ['I', ' see', ` ${lastImages}`, ' image.'];
+  const rest = spoken(random, count);
+  return [...seen, ...rest.slice(seen.length)].slice(0, count);
+}
+
+function words(seed: string, count: number): readonly string[] {
+  return spoken(randomFrom(seed), count);
+}
+
+function spoken(random: () => number, count: number): readonly string[] {
   return Array.from({ length: count }, (_, position) => {
     const word = WORDS[Math.floor(random() * WORDS.length)] ?? '';
     return position === 0 ? word : ` ${word}`;
   });
 }
 
-function ignoredMax(request: ChatRequest, { fault }: Behaviour): number {
-  const asked = request.max_completion_tokens ?? request.max_tokens ?? 0;
-  return fault === 'ignore-max' ? Math.min(asked * IGNORED_MAX_FACTOR, 1_000_000) : 0;
+function ignoredMax({ maxTokens = 0 }: Question, { fault }: Behaviour): number {
+  return fault === 'ignore-max' ? Math.min(maxTokens * IGNORED_MAX_FACTOR, 1_000_000) : 0;
 }
 
-function fragments(text: string): string[] {
-  const characters = [...text];
+function fragments(value: unknown): string[] {
+  const characters = [...JSON.stringify(value)];
   const count = Math.ceil(characters.length / FRAGMENT_CHARACTERS);
   return Array.from({ length: count }, (_, index) =>
     characters.slice(index * FRAGMENT_CHARACTERS, (index + 1) * FRAGMENT_CHARACTERS).join(''),
   );
 }
 
-function cutAtStop(pieces: readonly string[], stop: ChatRequest['stop']): readonly string[] {
-  const stops = (typeof stop === 'string' ? [stop] : (stop ?? [])).filter((text) => text !== '');
-  const text = pieces.join('');
-  const places = stops.map((word) => text.indexOf(word)).filter((place) => place >= 0);
-  if (places.length === 0) return pieces;
-  let left = Math.min(...places);
-  return pieces.flatMap((piece) => {
-    const kept = piece.slice(0, Math.max(0, left));
-    left -= piece.length;
-    return kept === '' ? [] : [kept];
+function cutAt(
+  blocks: readonly Block[],
+  limit: number,
+): { readonly blocks: readonly Block[]; readonly wasCut: boolean } {
+  let left = limit;
+  let wasCut = false;
+  const kept = blocks.flatMap((block, index) => {
+    const pieces = block.pieces.slice(0, left);
+    wasCut ||= pieces.length < block.pieces.length;
+    left -= pieces.length;
+    return pieces.length === 0 && index > 0 ? [] : [{ ...block, pieces }];
   });
+  return { blocks: kept, wasCut };
+}
+
+function cutAtStop(
+  pieces: readonly string[],
+  stops: readonly string[],
+): { readonly pieces: readonly string[]; readonly at: string | undefined } {
+  const text = pieces.join('');
+  const places = stops
+    .filter((stop) => stop !== '' && text.includes(stop))
+    .map((stop) => ({ stop, place: text.indexOf(stop) }))
+    .sort((a, b) => a.place - b.place);
+  const [first] = places;
+  if (first === undefined) return { pieces, at: undefined };
+  let left = first.place;
+  const kept = pieces.flatMap((piece) => {
+    const part = piece.slice(0, Math.max(0, left));
+    left -= piece.length;
+    return part === '' ? [] : [part];
+  });
+  return { pieces: kept, at: first.stop };
 }
 
 /** A small seeded generator (xorshift32), uniform enough for words and split points. */

@@ -2,6 +2,7 @@
  * How one call behaves is written in its model's name, so that a test needs nothing but the public API:
  * `sim-small+ttft=50+tps=200+tokens=300+fault=429+retry-after=7`. The part before the first plus is the
  * model; every other part is a knob. Without knobs a name of {@link PROFILES} brings its own speed.
+ * The same knobs may stand in the last message, for callers who cannot choose the model's name: `sim+calls=2`.
  */
 import { z } from 'zod';
 
@@ -32,6 +33,8 @@ const FAULTS = [
   'usage-twice',
   'usage-negative',
   'usage-string',
+  'usage-nan',
+  'usage-late',
   'garbage-json',
   'bad-utf8',
   'redirect',
@@ -42,6 +45,11 @@ const FAULTS = [
   'two-finishes',
   'infinite',
   'empty',
+  'overloaded',
+  'refusal',
+  'wrong-model',
+  'start-twice',
+  'splice',
 ] as const;
 
 const faultSchema = z.union([
@@ -53,6 +61,7 @@ const faultSchema = z.union([
 export type Fault = z.infer<typeof faultSchema>;
 
 const knob = (max: number) => z.coerce.number().min(0).max(max);
+const KNOBS_IN_TEXT = /(?:^|\s)sim(?<knobs>(?:\+[a-z-]+=[^\s+]+)+)/;
 const SLOW_FIRST_MS = 30_000;
 
 const knobsSchema = z.strictObject({
@@ -60,7 +69,11 @@ const knobsSchema = z.strictObject({
   tps: knob(1_000_000).positive().optional(),
   tokens: knob(1_000_000).int().optional(),
   chunks: knob(1_000_000).int().positive().optional(),
-  reasoning: knob(1_000_000).int().default(0),
+  reasoning: knob(1_000_000).int().optional(),
+  /** Tool calls at once, where tools are called and the caller allows more than one. */
+  calls: knob(128).int().default(1),
+  /** Tokens of text before the tool calls. */
+  preamble: knob(10_000).int().default(0),
   cached: knob(10_000_000).int().optional(),
   seed: knob(2 ** 31)
     .int()
@@ -75,7 +88,10 @@ export interface Behaviour {
   readonly speed: Speed;
   readonly tokens?: number | undefined;
   readonly chunks?: number | undefined;
-  readonly reasoningTokens: number;
+  /** Absent: as many as a model thinks that is asked to. */
+  readonly reasoningTokens?: number | undefined;
+  readonly calls: number;
+  readonly preamble: number;
   readonly cachedTokens?: number | undefined;
   readonly seed: number;
   readonly split?: 'bytes' | 'random' | undefined;
@@ -84,8 +100,13 @@ export interface Behaviour {
 }
 
 /** Undefined when a knob is unknown or its value is out of range: such a model does not exist. */
-export function behaviourOf(modelName: string, defaultSpeed: Speed): Behaviour | undefined {
-  const [base = '', ...parts] = modelName.split('+');
+export function behaviourOf(
+  modelName: string,
+  defaultSpeed: Speed,
+  lastText = '',
+): Behaviour | undefined {
+  const asked = KNOBS_IN_TEXT.exec(lastText)?.groups?.['knobs'] ?? '';
+  const [base = '', ...parts] = `${modelName}${asked}`.split('+');
   const pairs = parts.map((part) => [part.split('=', 1).join(''), part.replace(/^[^=]*=?/, '')]);
   const knobs = knobsSchema.safeParse(Object.fromEntries(pairs));
   if (base === '' || !knobs.success) return undefined;

@@ -22,7 +22,7 @@ const keywordsSchema = z.looseObject({
 });
 
 export const jsonSchemaSchema = z.record(z.string(), z.unknown());
-type JsonSchema = z.infer<typeof jsonSchemaSchema>;
+export type JsonSchema = z.infer<typeof jsonSchemaSchema>;
 
 type Keywords = z.infer<typeof keywordsSchema>;
 type Json = z.infer<ReturnType<typeof z.json>>;

@@ -14,6 +14,7 @@ const rowSchema = z.object({
   startedAtMs: count,
   /** The id in the answer's body. */
   id: z.string(),
+  dialect: z.string().default('openai-chat'),
   /** The caller's `x-request-id`. */
   requestId: z.string().nullable(),
   /** First 16 hex digits of the SHA-256 of the authorization header. */
@@ -27,6 +28,8 @@ const rowSchema = z.object({
   promptTokens: count,
   /** Part of promptTokens. */
   cachedTokens: count,
+  /** Part of promptTokens. */
+  cacheWriteTokens: count.default(0),
   completionTokens: count,
   /** Part of completionTokens. */
   reasoningTokens: count,
@@ -36,20 +39,18 @@ const rowSchema = z.object({
 
 export type LedgerRow = z.infer<typeof rowSchema>;
 
-export interface LedgerTotals {
+interface Sums {
   readonly calls: number;
   readonly promptTokens: number;
   readonly cachedTokens: number;
+  readonly cacheWriteTokens: number;
   readonly completionTokens: number;
   readonly reasoningTokens: number;
-  /** Calls whose usage the caller was told, and their sums. */
-  readonly reported: {
-    readonly calls: number;
-    readonly promptTokens: number;
-    readonly cachedTokens: number;
-    readonly completionTokens: number;
-    readonly reasoningTokens: number;
-  };
+}
+
+export interface LedgerTotals extends Sums {
+  /** Calls whose usage the caller was told. */
+  readonly reported: Sums;
 }
 
 export interface Ledger {
@@ -94,6 +95,7 @@ const NOTHING = {
   calls: 0,
   promptTokens: 0,
   cachedTokens: 0,
+  cacheWriteTokens: 0,
   completionTokens: 0,
   reasoningTokens: 0,
 };
@@ -102,6 +104,7 @@ function add(totals: typeof NOTHING, row: LedgerRow): void {
   totals.calls += 1;
   totals.promptTokens += row.promptTokens;
   totals.cachedTokens += row.cachedTokens;
+  totals.cacheWriteTokens += row.cacheWriteTokens;
   totals.completionTokens += row.completionTokens;
   totals.reasoningTokens += row.reasoningTokens;
 }

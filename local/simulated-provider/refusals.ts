@@ -1,6 +1,6 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import type { Behaviour } from './behaviour.ts';
-import { errorBody, type WireError } from './wire.ts';
+import type { Endpoint, WireError } from './wire.ts';
 
 export interface Refusal {
   readonly status: number;
@@ -12,17 +12,15 @@ export interface Refusal {
 const HTML =
   '<html><head><title>502 Bad Gateway</title></head><body><h1>Bad Gateway</h1></body></html>';
 
-/** The same call again: whoever follows shows in the ledger as more than one call. */
-const REDIRECTED_TO = '/v1/chat/completions';
-
 /**
  * What a fault answers instead of an answer: something to send, silence, a reset, or undefined where the
  * fault comes later, in the answer itself (steps.ts).
  */
-export function refusalOf({
-  fault,
-  retryAfter,
-}: Behaviour): Refusal | 'hang' | 'reset' | undefined {
+export function refusalOf(
+  { fault, retryAfter }: Behaviour,
+  endpoint: Endpoint,
+  url: string,
+): Refusal | 'hang' | 'reset' | undefined {
   switch (fault) {
     case 'html':
     case 'html-502':
@@ -30,43 +28,34 @@ export function refusalOf({
     case 'empty':
       return { status: 200, body: '' };
     case 'redirect':
-      return { status: 307, headers: { location: REDIRECTED_TO }, body: '' };
+      // The same call again: whoever follows shows in the ledger as more than one call.
+      return { status: 307, headers: { location: url }, body: '' };
+    case 'overloaded':
+      return refusal(endpoint, endpoint.flavour === 'anthropic' ? 529 : 503);
     case 'hang':
       return 'hang';
     case 'reset-before':
       return 'reset';
     default:
-      return typeof fault === 'number' ? statusRefusal(fault, retryAfter) : undefined;
+      return typeof fault === 'number' ? statusRefusal(endpoint, fault, retryAfter) : undefined;
   }
 }
 
-export function refusal(status: number, error: WireError): Refusal {
-  return { status, body: errorBody(error) };
+/** An error as this endpoint's servers tell it. */
+export function refusal(
+  { dialect, flavour }: Endpoint,
+  status: number,
+  error: WireError = errorOfStatus(status),
+): Refusal {
+  return { status, ...dialect.error(status, error, flavour) };
 }
 
-export const WRONG_KEY = refusal(401, {
-  message: 'Incorrect API key provided.',
-  type: 'invalid_request_error',
-  code: 'invalid_api_key',
-});
-
-export const TOO_LARGE = refusal(413, {
-  message: 'Request body too large.',
-  type: 'invalid_request_error',
-  code: 'request_too_large',
-});
-
-export function unknownModel(model: string): Refusal {
-  return refusal(404, {
+export function unknownModel(endpoint: Endpoint, model: string): Refusal {
+  return refusal(endpoint, 404, {
     message: `The model \`${model}\` does not exist or you do not have access to it.`,
     type: 'invalid_request_error',
     code: 'model_not_found',
   });
-}
-
-export function unknownUrl({ method, url }: IncomingMessage): Refusal {
-  const message = `Unknown request URL: ${method} ${url}.`;
-  return refusal(404, { message, type: 'invalid_request_error', code: 'unknown_url' });
 }
 
 export function sendRefusal(
@@ -79,14 +68,24 @@ export function sendRefusal(
   response.end(body);
 }
 
-function statusRefusal(status: number, retryAfter: string | undefined): Refusal {
+function statusRefusal(
+  endpoint: Endpoint,
+  status: number,
+  retryAfter: string | undefined,
+): Refusal {
   if (status === 204) return { status, body: '' };
-  if (status === 401) return WRONG_KEY;
-  const error = refusal(status, errorOfStatus(status));
-  return retryAfter === undefined ? error : { ...error, headers: { 'retry-after': retryAfter } };
+  const error = refusal(endpoint, status);
+  return retryAfter === undefined
+    ? error
+    : { ...error, headers: { ...error.headers, 'retry-after': retryAfter } };
 }
 
 function errorOfStatus(status: number): WireError {
+  if (status === 401) return wrongKey();
+  if (status === 413) {
+    const message = 'Request body too large.';
+    return { message, type: 'invalid_request_error', code: 'request_too_large' };
+  }
   if (status === 429) {
     const message = 'Rate limit reached for requests per min.';
     return { message, type: 'requests', code: 'rate_limit_exceeded' };
@@ -95,4 +94,8 @@ function errorOfStatus(status: number): WireError {
     return { message: 'The server had an error processing your request.', type: 'server_error' };
   }
   return { message: `Refused with ${status}.`, type: 'invalid_request_error' };
+}
+
+export function wrongKey(message = 'Incorrect API key provided.'): WireError {
+  return { message, type: 'invalid_request_error', code: 'invalid_api_key' };
 }

@@ -2,17 +2,9 @@
  * What the provider does on the socket, step by step, for a call that it answers at all: the healthy
  * answer, or the healthy answer spoiled by one fault. Pure; answer-writer.ts performs the steps.
  */
-import type { Answer } from './answer.ts';
+import { type Answer, tokensOf } from './answer.ts';
 import type { Behaviour, Fault } from './behaviour.ts';
-import {
-  type Call,
-  completionBody,
-  errorBody,
-  type StreamChunk,
-  streamChunks,
-  tokensOf,
-  usage,
-} from './wire.ts';
+import type { StreamWire, Wire, WireEvent } from './wire.ts';
 
 export type Step =
   | {
@@ -28,65 +20,89 @@ export type Step =
   /** Nothing more is sent and the connection stays open. */
   | { readonly kind: 'stall' };
 
-const DONE = 'data: [DONE]\n\n';
-const HALF_AN_EVENT = 'data: {"id":"chatcmpl-broken","object":"chat.compl\n\n';
-const INVALID_UTF8 = Buffer.concat([
-  Buffer.from('data: {"choices":[{"index":0,"delta":{"content":"'),
-  Buffer.from([0xc3, 0x28, 0xff]),
-  Buffer.from('"},"finish_reason":null}]}\n\n'),
-]);
-const WRONG_USAGE = {
-  'usage-negative': { prompt_tokens: -5, completion_tokens: -7, total_tokens: -12 },
-  'usage-string': { prompt_tokens: 'many', completion_tokens: 'few', total_tokens: 'some' },
-} as const;
+const LIES: readonly (Fault | undefined)[] = [
+  'no-usage',
+  'usage-negative',
+  'usage-string',
+  'usage-nan',
+];
 
-export function stepsOf(call: Call, answer: Answer, behaviour: Behaviour): Iterable<Step> {
-  return call.stream
-    ? streamSteps(call, answer, behaviour)
-    : bodySteps(call, answer, behaviour.fault);
+export function stepsOf(
+  wire: Wire,
+  answer: Answer,
+  { behaviour, stream }: { readonly behaviour: Behaviour; readonly stream: boolean },
+): Iterable<Step> {
+  const tokens = tokensOf(answer);
+  return stream && wire.stream !== undefined
+    ? streamSteps(wire.stream, tokens, behaviour.fault)
+    : bodySteps(wire.whole(), tokens, behaviour.fault);
 }
 
-function* bodySteps(call: Call, answer: Answer, fault: Fault | undefined): Generator<Step> {
-  const text = JSON.stringify(brokenUsage(completionBody(call, answer), fault));
-  const tokens = tokensOf(answer);
-  const half = Math.floor(text.length / 2);
+function* bodySteps(text: string, tokens: number, fault: Fault | undefined): Generator<Step> {
+  const half = text.slice(0, Math.floor(text.length / 2));
   switch (fault) {
     case 'reset-mid':
     case 'stall-mid':
-      yield { kind: 'send', bytes: text.slice(0, half), tokens };
+      yield send(half, tokens);
       yield { kind: fault === 'reset-mid' ? 'reset' : 'stall' };
       return;
     case 'truncate':
-      yield { kind: 'send', bytes: text.slice(0, half), tokens };
-      return;
+      return yield send(half, tokens);
     case 'garbage-json':
-      yield { kind: 'send', bytes: `}${text}`, tokens };
-      return;
+      return yield send(`}${text}`, tokens);
     case 'bad-utf8':
-      yield { kind: 'send', bytes: Buffer.from(`\u00c3(${text}`, 'latin1'), tokens };
-      return;
+      return yield send(Buffer.from(`\u00c3(${text}`, 'latin1'), tokens);
     default:
-      yield { kind: 'send', bytes: text, tokens, reportsUsage: tellsTruth(fault) };
+      yield { ...send(text, tokens), reportsUsage: !LIES.includes(fault) };
   }
 }
 
-function* streamSteps(call: Call, answer: Answer, { fault, chunks }: Behaviour): Generator<Step> {
-  const contents = answer.choices.length === 0 ? 0 : tokensOf(answer);
+function* streamSteps(
+  stream: StreamWire,
+  contents: number,
+  fault: Fault | undefined,
+): Generator<Step> {
   let tokens = 0;
   let spoiled = false;
-  for (const chunk of streamChunks(call, answer, chunks)) {
-    yield* eventSteps(chunk, answer, { fault, tokensBefore: tokens });
-    tokens += chunk.tokens;
-    if (spoiled || chunk.label !== 'content' || tokens < contents / 2) continue;
+  let skipping = false;
+  const late: WireEvent[] = [];
+  for (const event of stream.events()) {
+    if (skipping && !event.is.includes('done')) continue;
+    if (fault === 'usage-late' && isOnly(event, 'usage')) late.push(event);
+    else yield* eventSteps(event, fault);
+    tokens += event.tokens;
+    if (spoiled || !event.is.includes('content') || tokens < contents / 2) continue;
     spoiled = true;
-    const end = yield* midSteps(fault, chunk);
-    if (end === 'ended') return;
+    const then = yield* midSteps(event, stream, fault);
+    if (then === 'ended') return;
+    skipping = then === 'done';
   }
-  yield send(DONE);
+  for (const event of late) yield* eventSteps(event, fault);
 }
 
-/** What goes wrong once half of the answer is out. */
-function* midSteps(fault: Fault | undefined, chunk: StreamChunk): Generator<Step, 'ended' | 'on'> {
+function* eventSteps(event: WireEvent, fault: Fault | undefined): Generator<Step> {
+  const tellsUsage = event.is.includes('usage');
+  if (fault === 'no-usage' && isOnly(event, 'usage')) return;
+  const twice =
+    (fault === 'usage-twice' && tellsUsage) ||
+    (fault === 'two-finishes' && event.is.includes('finish'));
+  if (twice) yield send(event.bytes);
+  yield {
+    ...send(event.bytes, event.tokens),
+    reportsUsage: tellsUsage && !LIES.includes(fault),
+  };
+}
+
+function isOnly({ is }: WireEvent, kind: WireEvent['is'][number]): boolean {
+  return is.length === 1 && is.includes(kind);
+}
+
+/** What goes wrong once half of the answer is out. `done`: the rest is skipped but for the closing event. */
+function* midSteps(
+  event: WireEvent,
+  stream: StreamWire,
+  fault: Fault | undefined,
+): Generator<Step, 'ended' | 'on' | 'done'> {
   switch (fault) {
     case 'reset-mid':
     case 'stall-mid':
@@ -95,64 +111,29 @@ function* midSteps(fault: Fault | undefined, chunk: StreamChunk): Generator<Step
     case 'truncate':
       return 'ended';
     case 'done-early':
-      yield send(DONE);
-      return 'ended';
+      return 'done';
     case 'error-chunk':
-      yield send(`data: ${errorBody({ message: 'The engine died.', type: 'server_error' })}\n\n`);
-      yield send(DONE);
+      for (const bytes of stream.failure) yield send(bytes);
       return 'ended';
     case 'infinite':
-      while (true) yield send(event(chunk.body), 1);
+      while (true) yield send(event.bytes, 1);
     case 'garbage-json':
-      yield send(HALF_AN_EVENT);
+      yield send(stream.halfAnEvent);
       return 'on';
     case 'bad-utf8':
-      yield send(INVALID_UTF8);
+      yield send(stream.invalidUtf8);
+      return 'on';
+    case 'start-twice':
+    case 'splice':
+      for (const again of stream.events()) {
+        if (fault === 'splice' || again.is.includes('begin')) yield send(again.bytes);
+      }
       return 'on';
     default:
       return 'on';
   }
 }
 
-function* eventSteps(
-  { label, body, tokens }: StreamChunk,
-  answer: Answer,
-  { fault, tokensBefore }: { fault: Fault | undefined; tokensBefore: number },
-): Generator<Step> {
-  if (label === 'usage') {
-    if (fault === 'no-usage') return;
-    const bytes = event(brokenUsage(body, fault));
-    if (fault === 'usage-twice') yield send(bytes);
-    yield { kind: 'send', bytes, tokens, reportsUsage: tellsTruth(fault) };
-    return;
-  }
-  if (fault === 'two-finishes' && label === 'finish') yield send(event(body));
-  if (fault !== 'usage-each') return yield send(event(body), tokens);
-  const { promptTokens, cachedTokens } = answer;
-  const soFar = usage(promptTokens, cachedTokens, tokensBefore + tokens, 0);
-  yield send(event({ ...body, usage: soFar }), tokens);
-}
-
-function brokenUsage(body: object, fault: Fault | undefined): object {
-  switch (fault) {
-    case 'no-usage':
-      return { ...body, usage: undefined };
-    case 'usage-negative':
-    case 'usage-string':
-      return { ...body, usage: WRONG_USAGE[fault] };
-    default:
-      return body;
-  }
-}
-
-function tellsTruth(fault: Fault | undefined): boolean {
-  return fault !== 'no-usage' && fault !== 'usage-negative' && fault !== 'usage-string';
-}
-
-function send(bytes: string | Buffer, tokens = 0): Step {
-  return { kind: 'send', bytes, tokens };
-}
-
-function event(body: object): string {
-  return `data: ${JSON.stringify(body)}\n\n`;
+function send(bytes: string | Buffer, tokens = 0) {
+  return { kind: 'send' as const, bytes, tokens };
 }

@@ -1,88 +1,39 @@
-/** OpenAI's chat completion wire format, as observed on api.openai.com; values that nobody reads are constant. */
-import type { Answer, Choice } from './answer.ts';
+/** What a dialect of the provider is to the rest of it: a reader of requests, and a writer of answers. */
+import type { Answer } from './answer.ts';
+import type { Behaviour, Fault } from './behaviour.ts';
+import type { Invalid, Question } from './question.ts';
 
-export interface Call {
-  readonly id: string;
-  readonly model: string;
-  /** Epoch seconds. */
-  readonly created: number;
-  readonly stream: boolean;
-  readonly includeUsage: boolean;
+/** Kinds of servers that speak a dialect each in their own way. */
+export type Flavour =
+  | 'openai'
+  | 'openai-compatible'
+  | 'vllm'
+  | 'azure-openai'
+  | 'anthropic'
+  | 'bedrock';
+
+/** Where a call came in, and what its address says of it. */
+export interface Endpoint {
+  readonly flavour: Flavour;
+  readonly dialect: Dialect;
+  /** The model, where it stands in the path. */
+  readonly model?: string;
+  /** Whether the answer is streamed, where the path says so. */
+  readonly stream?: boolean;
 }
 
-/** One event of a healthy stream, and what it is, so that a fault can find its place. */
-export interface StreamChunk {
-  readonly label: 'role' | 'content' | 'finish' | 'usage';
-  readonly body: Readonly<Record<string, unknown>>;
-  /** Output tokens that this event brings, reasoning included. */
-  readonly tokens: number;
+export interface Dialect {
+  readonly name: string;
+  readonly idPrefix: string;
+  /** Prompts are cached without marks. */
+  readonly cachesAlone: boolean;
+  read(body: string, endpoint: Endpoint): Invalid | Asked;
+  error(status: number, error: WireError, flavour: Flavour): ErrorAnswer;
 }
 
-const SYSTEM_FINGERPRINT = 'fp_51m01a7ed0';
-
-function usageOf({ choices, promptTokens, cachedTokens }: Answer) {
-  const reasoning = sum(choices.map((choice) => choice.reasoningTokens));
-  return usage(promptTokens, cachedTokens, tokensOf({ choices }), reasoning);
-}
-
-export function tokensOf({ choices }: Pick<Answer, 'choices'>): number {
-  return sum(choices.map((choice) => choice.pieces.length + choice.reasoningTokens));
-}
-
-export function usage(prompt: number, cached: number, completion: number, reasoning: number) {
-  return {
-    prompt_tokens: prompt,
-    completion_tokens: completion,
-    total_tokens: prompt + completion,
-    prompt_tokens_details: { cached_tokens: cached, audio_tokens: 0 },
-    completion_tokens_details: {
-      reasoning_tokens: reasoning,
-      audio_tokens: 0,
-      accepted_prediction_tokens: 0,
-      rejected_prediction_tokens: 0,
-    },
-  };
-}
-
-export function completionBody(call: Call, answer: Answer) {
-  return {
-    ...envelope(call, 'chat.completion'),
-    choices: answer.choices.map((choice, index) => ({
-      index,
-      message: { role: 'assistant', ...wholeMessage(call, choice, index), refusal: null },
-      logprobs: null,
-      finish_reason: choice.finishReason,
-    })),
-    usage: usageOf(answer),
-  };
-}
-
-/** The events of a healthy stream, `[DONE]` excepted. `chunks`: into how many events a choice's pieces go. */
-export function* streamChunks(
-  call: Call,
-  answer: Answer,
-  chunks: number | undefined,
-): Generator<StreamChunk> {
-  const shared = envelope(call, 'chat.completion.chunk');
-  const usageField = call.includeUsage ? { usage: null } : {};
-  const chunk = (index: number, delta: object, finishReason: string | null = null) => ({
-    ...shared,
-    choices: [{ index, delta, logprobs: null, finish_reason: finishReason }],
-    ...usageField,
-  });
-  for (const [index, choice] of answer.choices.entries()) {
-    yield { label: 'role', body: chunk(index, openingDelta(call, choice, index)), tokens: 0 };
-    let tokens = choice.reasoningTokens;
-    for (const pieces of grouped(choice.pieces, chunks)) {
-      tokens += pieces.length;
-      const body = chunk(index, contentDelta(choice, pieces.join('')));
-      yield { label: 'content', body, tokens };
-      tokens = 0;
-    }
-    yield { label: 'finish', body: chunk(index, {}, choice.finishReason), tokens };
-  }
-  if (!call.includeUsage) return;
-  yield { label: 'usage', body: { ...shared, choices: [], usage: usageOf(answer) }, tokens: 0 };
+export interface ErrorAnswer {
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body: string;
 }
 
 export interface WireError {
@@ -92,48 +43,95 @@ export interface WireError {
   readonly code?: string | null;
 }
 
-export function errorBody({ message, type, param = null, code = null }: WireError): string {
-  return JSON.stringify({ error: { message, type, param, code } });
+/** A request that was understood. */
+export interface Asked {
+  readonly kind: 'ok';
+  readonly question: Question;
+  readonly stream: boolean;
+  open(answer: Answer, call: Call): Wire;
 }
 
-function envelope({ id, created, model }: Call, object: string) {
-  const constants = { service_tier: 'default', system_fingerprint: SYSTEM_FINGERPRINT };
-  return { id, object, created, model, ...constants };
+export interface Call {
+  readonly id: string;
+  readonly model: string;
+  readonly flavour: Flavour;
+  /** Epoch seconds. */
+  readonly created: number;
+  readonly behaviour: Behaviour;
 }
 
-function wholeMessage(call: Call, choice: Choice, index: number) {
-  const text = choice.pieces.join('');
-  if (choice.kind === 'text') return { content: text };
-  const called = { name: choice.toolName, arguments: text };
-  return {
-    content: null,
-    tool_calls: [{ id: toolCallId(call, index), type: 'function', function: called }],
-  };
+/** An answer in a dialect's bytes. */
+export interface Wire {
+  readonly contentType: string;
+  whole(): string;
+  /** Absent where the dialect streams nothing. */
+  readonly stream?: StreamWire;
 }
 
-function openingDelta(call: Call, choice: Choice, index: number) {
-  if (choice.kind === 'text') return { role: 'assistant', content: '', refusal: null };
-  const called = { name: choice.toolName, arguments: '' };
-  const toolCall = { index: 0, id: toolCallId(call, index), type: 'function', function: called };
-  return { role: 'assistant', content: null, tool_calls: [toolCall], refusal: null };
+export interface StreamWire {
+  events(): Iterable<WireEvent>;
+  /** What it says when the model dies in the middle. */
+  readonly failure: readonly (string | Buffer)[];
+  readonly halfAnEvent: string | Buffer;
+  readonly invalidUtf8: Buffer;
 }
 
-function contentDelta(choice: Choice, text: string) {
-  if (choice.kind === 'text') return { content: text };
-  return { tool_calls: [{ index: 0, function: { arguments: text } }] };
+/** One event of a healthy stream, and what it is, so that a fault can find its place. */
+export interface WireEvent {
+  readonly is: readonly ('begin' | 'content' | 'finish' | 'usage' | 'done')[];
+  readonly bytes: string | Buffer;
+  /** Output tokens that this event brings, thinking included. */
+  readonly tokens: number;
 }
 
-function toolCallId({ id }: Call, index: number): string {
-  return `call_${id.slice(-20)}${index}`;
+const NAN = '@NaN@';
+
+/** The usage as the fault has it told: true, wrong or not at all. */
+export function toldUsage<Usage extends object>(usage: Usage, fault: Fault | undefined): unknown {
+  switch (fault) {
+    case 'no-usage':
+      return undefined;
+    case 'usage-negative':
+      return eachNumber(usage, () => -7);
+    case 'usage-string':
+      return eachNumber(usage, () => 'few');
+    case 'usage-nan':
+      return eachNumber(usage, () => NAN);
+    default:
+      return usage;
+  }
 }
 
-function grouped(pieces: readonly string[], chunks: number | undefined): readonly string[][] {
-  const size = Math.max(1, Math.ceil(pieces.length / (chunks ?? pieces.length)));
+function eachNumber(value: unknown, change: () => unknown): unknown {
+  if (typeof value === 'number') return change();
+  if (Array.isArray(value)) return value.map((item) => eachNumber(item, change));
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([name, item]) => [name, eachNumber(item, change)]),
+  );
+}
+
+/** JSON, with the literal NaN where a fault wants it. */
+export function jsonText(value: unknown): string {
+  return JSON.stringify(value).replaceAll(`"${NAN}"`, 'NaN');
+}
+
+/** Pieces as a stream sends them: each its own, or in so many groups. */
+export function grouped(
+  pieces: readonly string[],
+  groups: number | undefined,
+): readonly string[][] {
+  const size = Math.max(1, Math.ceil(pieces.length / (groups ?? pieces.length)));
   return Array.from({ length: Math.ceil(pieces.length / size) }, (_, index) =>
     pieces.slice(index * size, (index + 1) * size),
   );
 }
 
-function sum(values: readonly number[]): number {
-  return values.reduce((total, value) => total + value, 0);
+/** Opaque proof that a thought is the provider's own. */
+export function isSignatureOf(signature: string, thinking: string): boolean {
+  return signature === signatureOf(thinking);
+}
+
+export function signatureOf(thinking: string): string {
+  return Buffer.from(`signed:${thinking.length}:${thinking.slice(0, 12)}`).toString('base64');
 }

@@ -242,7 +242,15 @@ describe('errors', () => {
     ['[]', null],
     ['{"model":"sim-small","messages":[]}', 'messages'],
     ['{"model":"sim-small","messages":[{"role":"user","content":1}]}', 'messages.0.content'],
-    ['{"model":"sim-small","messages":[{"role":"user"}],"n":1000000000}', 'n'],
+    [
+      '{"model":"sim-small","messages":[{"role":"user","content":"x"}],"cache_salt":"s"}',
+      'cache_salt',
+    ],
+    [
+      '{"model":"sim-small","messages":[{"role":"tool","tool_call_id":"c","content":"x"}]}',
+      'messages',
+    ],
+    ['{"model":"sim-small","messages":[{"role":"user","content":"x"}],"n":1000000000}', 'n'],
   ])('refuses the body %s with its parameter', async (body, param) => {
     const { provider } = await startForTest();
     const response = await fetch(`${provider.url}/v1/chat/completions`, { method: 'POST', body });

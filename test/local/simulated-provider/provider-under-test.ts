@@ -30,11 +30,14 @@ const ledgerSchema = z.object({
   totals: z.looseObject({ calls: z.number() }),
   rows: z.array(
     z.object({
+      dialect: z.string(),
       requestId: z.string().nullable(),
       authorizationHash: z.string().nullable(),
       end: z.string(),
       fault: z.union([z.string(), z.number()]).nullable(),
       promptTokens: z.number(),
+      cachedTokens: z.number(),
+      cacheWriteTokens: z.number(),
       completionTokens: z.number(),
       reasoningTokens: z.number(),
       usageReported: z.boolean(),
