@@ -116,7 +116,10 @@ async function startServices(
 ): Promise<Services> {
   const dynamo = await startDynamo({ dataDir, env, log });
   stops.push(() => dynamo.close());
-  const provider = await startSimulatedProvider({ dataDir: join(dataDir, 'provider') });
+  const provider = await startSimulatedProvider({
+    dataDir: join(dataDir, 'provider'),
+    awsSecrets: { local: 'local' },
+  });
   stops.push(() => provider.close());
   const aws = await startLocalAws({ dataDir, log, ...readPlace(folder) });
   stops.push(() => aws.close());

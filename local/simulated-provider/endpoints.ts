@@ -47,6 +47,7 @@ export function addressOf(url: string): Address {
 export function endpointOf(url: string): Endpoint | undefined {
   const { path, flavour } = addressOf(url);
   const found =
+    (flavour === 'openai-compatible' ? compatibleEndpoint(path) : undefined) ??
     openAiEndpoint(path) ??
     azureEndpoint(url, path) ??
     anthropicEndpoint(path) ??
@@ -59,6 +60,13 @@ export function endpointOf(url: string): Endpoint | undefined {
 function openAiEndpoint(path: string): Endpoint | undefined {
   const dialect = path.startsWith('/v1/') ? spoken(path.slice('/v1'.length)) : undefined;
   return dialect === undefined ? undefined : { dialect, flavour: 'openai' };
+}
+
+/** Compatible servers have the dialect's paths behind whatever their makers chose. */
+function compatibleEndpoint(path: string): Endpoint | undefined {
+  const found = Object.keys(OPENAI).find((end) => path.endsWith(end));
+  const dialect = spoken(found ?? '');
+  return dialect === undefined ? undefined : { dialect, flavour: 'openai-compatible' };
 }
 
 /** The newer form names the deployment as the model, the dated one in the path, and needs its version. */

@@ -7,10 +7,12 @@ const URL = 'http://127.0.0.1:9';
 const text = `# 0.10 and $1_000.50 stay as written
 providers:
   openai:
+    kind: openai
     base_url: https://api.openai.com # real
     secret: openai
-  europe: { base_url: 'https://eu.example', secret: openai-eu }
+  europe: { kind: openai, base_url: 'https://eu.example', secret: openai-eu }
   vllm:
+    kind: vllm
     base_url: http://vllm.internal:8000
 price: 0.1000
 `;
@@ -22,8 +24,23 @@ it('points every provider without a key at the simulated one, and changes nothin
     text
       .replace('https://api.openai.com', `"${URL}"`)
       .replace("'https://eu.example'", `"${URL}"`)
-      .replace('http://vllm.internal:8000', `"${URL}"`),
+      .replace('http://vllm.internal:8000', `"${URL}/vllm"`),
   );
+});
+
+it.each([
+  [
+    'kind: bedrock\n    region: eu-west-1',
+    `base_url: "${URL}/bedrock"\n    kind: bedrock\n    region: eu-west-1`,
+  ],
+  [
+    '{ kind: bedrock, region: eu-west-1 }',
+    `{ base_url: "${URL}/bedrock", kind: bedrock, region: eu-west-1 }`,
+  ],
+])('gives Bedrock an address where its region was one: %s', (written, expected) => {
+  const policy = (provider: string) => `providers:\n  claude:\n    ${provider}\nmodels: {}\n`;
+  const chosen = chooseProviders(policy(written), URL, {});
+  expect(chosen).toMatchObject({ text: policy(expected), simulated: ['claude'] });
 });
 
 it('leaves a provider real whose key is in the environment, by the name of its secret or its own', () => {
