@@ -31,12 +31,15 @@ const partSchema = z.discriminatedUnion('type', [
 ]);
 const partsSchema = z.union([z.string(), z.array(partSchema).min(1)]);
 const name = z.string().optional();
+/** The official client's own loop sends its messages back with what it parsed, so these two are let through. */
+const parsed = z.unknown().optional();
 const toolCallSchema = z.strictObject({
   id: z.string().min(1),
   type: z.literal('function'),
   function: z.strictObject({
     name: z.string(),
     arguments: z.string().refine(isObjectText, 'not the JSON of an object'),
+    parsed_arguments: parsed,
   }),
 });
 const calledSchema = z.strictObject({ name: z.string(), arguments: z.string() });
@@ -52,6 +55,7 @@ const messageSchema = z.discriminatedUnion('role', [
     function_call: calledSchema.nullish(),
     annotations: z.array(z.unknown()).optional(),
     audio: z.null().optional(),
+    parsed,
     reasoning: z.string().nullish(),
     reasoning_content: z.string().nullish(),
   }),
@@ -116,7 +120,7 @@ const chatRequestSchema = z.strictObject({
       }),
     ])
     .nullish(),
-  reasoning_effort: z.enum(['none', 'minimal', 'low', 'medium', 'high', 'xhigh']).nullish(),
+  reasoning_effort: z.enum(['none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'max']).nullish(),
   seed: z.int().nullish(),
   logprobs: z.boolean().nullish(),
   top_logprobs: z.int().min(0).max(20).nullish(),

@@ -1,0 +1,40 @@
+/**
+ * The cells of the matrix that do not pass, each with the reason why. A cell that is not here must pass; one that
+ * is here must fail, so that no reason outlives what it explains. The first entry that fits a cell is its reason.
+ */
+import { aiSdkAnthropic, aiSdkResponses } from './ai-sdk.ts';
+import { anthropicMessages } from './anthropic-messages.ts';
+import type { Client } from './client.ts';
+import type { Feature } from './features.ts';
+import { openAiResponses } from './openai-responses.ts';
+
+interface Exception {
+  /** Absent: every client. */
+  readonly clients?: readonly Client[];
+  /** Absent: every kind of provider. */
+  readonly kinds?: readonly string[];
+  /** Absent: every feature. */
+  readonly features?: readonly Feature[];
+  readonly reason: string;
+}
+
+const EXCEPTIONS: readonly Exception[] = [
+  {
+    clients: [openAiResponses, aiSdkResponses],
+    reason: 'The gateway does not speak the Responses dialect.',
+  },
+  {
+    clients: [anthropicMessages, aiSdkAnthropic],
+    reason: 'The gateway does not speak the Messages dialect.',
+  },
+];
+
+/** Undefined where the cell must pass. */
+export function reasonFor(client: Client, kind: string, feature: Feature): string | undefined {
+  return EXCEPTIONS.find(
+    ({ clients, kinds, features }) =>
+      (clients?.includes(client) ?? true) &&
+      (kinds?.includes(kind) ?? true) &&
+      (features?.includes(feature) ?? true),
+  )?.reason;
+}

@@ -1,0 +1,76 @@
+/** One alias for each kind of provider, all of them simulated, and the policy that says so. */
+import { stringify } from 'yaml';
+import { PROVIDERS } from '../../../core/providers/registry.ts';
+
+export interface Kind {
+  readonly kind: string;
+  readonly alias: string;
+  /** Fields of the provider in the policy. */
+  readonly provider: Readonly<Record<string, string>>;
+  /** The model's name at the provider; what it does stands in the prompts. */
+  readonly model: string;
+}
+
+/** Kinds that the gateway does not have are left out of the policy, and so of the matrix. */
+export const KINDS: readonly Kind[] = [
+  {
+    kind: 'openai',
+    alias: 'sim-openai',
+    provider: { base_url: 'https://api.openai.com', secret: 'openai' },
+    model: 'sim-small',
+  },
+  {
+    kind: 'anthropic',
+    alias: 'sim-anthropic',
+    provider: { base_url: 'https://api.anthropic.com', secret: 'openai' },
+    model: 'sim-small',
+  },
+  {
+    kind: 'bedrock',
+    alias: 'sim-bedrock',
+    provider: { region: 'eu-west-1' },
+    model: 'eu.anthropic.sim-small-v1:0+ttft=0+tps=1000000',
+  },
+  {
+    kind: 'azure-openai',
+    alias: 'sim-azure',
+    provider: { base_url: 'https://resource.openai.azure.com', secret: 'openai' },
+    model: 'sim-small',
+  },
+  {
+    kind: 'vllm',
+    alias: 'sim-vllm',
+    provider: { base_url: 'http://vllm.internal:8000' },
+    model: 'sim-small',
+  },
+  {
+    kind: 'openai-compatible',
+    alias: 'sim-compatible',
+    provider: { base_url: 'https://compatible.example' },
+    model: 'sim-small',
+  },
+].filter(({ kind }) => Object.hasOwn(PROVIDERS, kind));
+
+export function matrixPolicy(): string {
+  const models = KINDS.map(({ alias, kind, model }) => [
+    alias,
+    {
+      tier: 'shared',
+      context_tokens: '128K',
+      max_output_tokens: '16K',
+      default_max_output_tokens: 4000,
+      routes: [{ provider: kind, model, price: { input: '$1', output: '$8' } }],
+    },
+  ]);
+  return stringify({
+    time_zone: 'UTC',
+    providers: Object.fromEntries(KINDS.map(({ kind, provider }) => [kind, { kind, ...provider }])),
+    models: Object.fromEntries(models),
+    tenants: {
+      acme: {
+        teams: { open: { owner: 'open@example.com', limits: { monthly_budget: '$10,000' } } },
+        projects: { open: { team: 'open' } },
+      },
+    },
+  });
+}
