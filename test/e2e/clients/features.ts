@@ -7,7 +7,7 @@ import { eventually, type RunningGateway } from '../instance.ts';
 import type { Ask, Client, Place, Said, Schema } from './client.ts';
 
 export interface Cell {
-  readonly gateway: RunningGateway;
+  readonly gateway: Pick<RunningGateway, 'providerUrl' | 'keyOf' | 'get'>;
   readonly client: Client;
   readonly place: Place;
 }
@@ -54,7 +54,7 @@ async function says({ gateway, client, place }: Cell, stream: boolean): Promise<
   assert.ok((said.usage.input ?? 0) > 0, 'no input tokens in the usage');
 }
 
-async function truth({ providerUrl }: RunningGateway, prompt: string): Promise<string> {
+async function truth({ providerUrl }: Cell['gateway'], prompt: string): Promise<string> {
   const openai = new OpenAI({ baseURL: `${providerUrl}/v1`, apiKey: 'none', maxRetries: 0 });
   const messages = [{ role: 'user' as const, content: prompt }];
   const answer = await openai.chat.completions.create({ model: 'sim-small', messages });

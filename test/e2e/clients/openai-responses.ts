@@ -40,16 +40,27 @@ async function turn(place: Place, request: Ask, input: readonly Item[]): Promise
     withResults: (results) =>
       turn(place, request, [
         ...input,
-        ...response.output.flatMap((item) =>
-          item.type === 'message' || item.type === 'function_call' || item.type === 'reasoning'
-            ? [item]
-            : [],
-        ),
+        ...response.output.flatMap(asInput),
         ...calls.map(({ call_id }, index) => {
           return { type: 'function_call_output' as const, call_id, output: results[index] ?? '' };
         }),
       ]),
   };
+}
+
+/** An application's own copy: OpenAI refuses the `parsed_arguments` that its client adds (openai-python, issue 2374). */
+function asInput(item: OpenAI.Responses.ResponseOutputItem): readonly Item[] {
+  switch (item.type) {
+    case 'function_call': {
+      const { type, call_id, name, arguments: json } = item;
+      return [{ type, call_id, name, arguments: json }];
+    }
+    case 'message':
+    case 'reasoning':
+      return [item];
+    default:
+      return [];
+  }
 }
 
 function params({ model }: Place, request: Ask, input: readonly Item[]): Params {
