@@ -1,5 +1,5 @@
 /** Anthropic's messages: blocks with an index, usage at the start and, cumulative, at the end. */
-import { type Answer, type Block, type End, tokensOf } from '../answer.ts';
+import { type Answer, type Block, type End, thinkingTokensOf, tokensOf } from '../answer.ts';
 import {
   type Call,
   type Dialect,
@@ -98,7 +98,7 @@ function message(answer: Answer, call: Call, shows: boolean) {
     content: blocks.map(({ whole }) => whole),
     stop_reason: STOP[choice?.end ?? 'stop'],
     stop_sequence: choice?.stopSequence ?? null,
-    usage: toldUsage(usage(answer, tokensOf(answer)), call.behaviour.fault),
+    usage: toldUsage(finalUsage(answer), call.behaviour.fault),
   };
 }
 
@@ -126,7 +126,7 @@ function* events(answer: Answer, call: Call, shows: boolean): Generator<WireEven
     for (const delta of block.closing) yield plain({ type: 'content_block_delta', index, delta });
     yield plain({ type: 'content_block_stop', index });
   }
-  const final = toldUsage(usage(answer, tokensOf(answer)), fault);
+  const final = toldUsage(finalUsage(answer), fault);
   const stop = { stop_reason: STOP[choice.end], stop_sequence: choice.stopSequence ?? null };
   yield { ...plain(messageDelta(final, stop), ['finish', 'usage']), tokens: unheard };
   yield plain({ type: 'message_stop' }, ['done']);
@@ -200,6 +200,13 @@ function inputOf(pieces: readonly string[]): unknown {
   } catch {
     return {};
   }
+}
+
+function finalUsage(answer: Answer) {
+  return {
+    ...usage(answer, tokensOf(answer)),
+    output_tokens_details: { thinking_tokens: thinkingTokensOf(answer) },
+  };
 }
 
 function usage({ promptTokens, cachedTokens, cacheWrites }: Answer, outputTokens: number) {

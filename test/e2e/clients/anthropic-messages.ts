@@ -32,7 +32,7 @@ async function turn(place: Place, request: Ask, messages: readonly Message[]): P
       input: usage.input_tokens + cached + (usage.cache_creation_input_tokens ?? 0),
       output: usage.output_tokens,
       cached,
-      thinking: undefined,
+      thinking: usage.output_tokens_details?.thinking_tokens,
     },
     withResults: (results) =>
       turn(place, request, [

@@ -2,10 +2,12 @@
  * The cells of the matrix that do not pass, each with the reason why. A cell that is not here must pass; one that
  * is here must fail, so that no reason outlives what it explains. The first entry that fits a cell is its reason.
  */
-import { aiSdkAnthropic, aiSdkResponses } from './ai-sdk.ts';
+import { aiSdkAnthropic, aiSdkChat, aiSdkResponses } from './ai-sdk.ts';
 import { anthropicMessages } from './anthropic-messages.ts';
 import type { Client } from './client.ts';
 import type { Feature } from './features.ts';
+import { langChain } from './langchain.ts';
+import { openAiChat } from './openai-chat.ts';
 import { openAiResponses } from './openai-responses.ts';
 
 interface Exception {
@@ -26,6 +28,12 @@ const EXCEPTIONS: readonly Exception[] = [
   {
     clients: [anthropicMessages, aiSdkAnthropic],
     reason: 'The gateway does not speak the Messages dialect.',
+  },
+  {
+    clients: [openAiChat, openAiResponses, aiSdkChat, aiSdkResponses, langChain],
+    kinds: ['anthropic', 'bedrock'],
+    features: ['cache'],
+    reason: 'Claude caches only what is marked, and the OpenAI dialects have no marks.',
   },
 ];
 

@@ -139,7 +139,7 @@ async function cancels({ gateway, client, place }: Cell): Promise<void> {
   const left = client.ask(
     { ...place, key },
     {
-      prompt: `${PROMPT} sim+tokens=30+tps=40`,
+      prompt: `${PROMPT} sim+tokens=20+tps=40`,
       stream: true,
       signal: leaving.signal,
       onFirst: () => leaving.abort(),

@@ -1,4 +1,4 @@
-/** One alias for each kind of provider, all of them simulated, and the policy that says so. */
+/** One alias for each kind of provider, and the policy that says so: examples/every-provider.yaml is written from here. */
 import { stringify } from 'yaml';
 import { PROVIDERS } from '../../../core/providers/registry.ts';
 
@@ -51,6 +51,12 @@ export const KINDS: readonly Kind[] = [
   },
 ].filter(({ kind }) => Object.hasOwn(PROVIDERS, kind));
 
+const HEADER = `# Every kind of provider that Tollgate has, each behind an alias of its own. Written by \`npm run compatibility\`.
+#
+# Without provider keys in the environment all of them are simulated: \`npm start -- --policy examples/every-provider.yaml\`.
+# Words like \`sim+calls=2+tokens=40\` in a prompt say how the simulated model acts; docs/local.md has more.
+`;
+
 export function matrixPolicy(): string {
   const models = KINDS.map(({ alias, kind, model }) => [
     alias,
@@ -62,7 +68,7 @@ export function matrixPolicy(): string {
       routes: [{ provider: kind, model, price: { input: '$1', output: '$8' } }],
     },
   ]);
-  return stringify({
+  const policy = stringify({
     time_zone: 'UTC',
     providers: Object.fromEntries(KINDS.map(({ kind, provider }) => [kind, { kind, ...provider }])),
     models: Object.fromEntries(models),
@@ -73,4 +79,5 @@ export function matrixPolicy(): string {
       },
     },
   });
+  return `${HEADER}\n${policy}`;
 }

@@ -64,7 +64,9 @@ it('tells the input in message_start, pings, and tells all again at the end', as
 it('thinks when asked, signs its thoughts, and refuses thoughts that are not its own', async () => {
   const { create, stream } = await startAnthropic();
   const thinking = { type: 'enabled' as const, budget_tokens: 1024 };
-  const [thought] = (await create({ thinking })).content;
+  const answer = await create({ thinking });
+  const [thought] = answer.content;
+  expect(answer.usage.output_tokens_details).toEqual({ thinking_tokens: 12 });
   if (thought?.type !== 'thinking') throw new Error('no thought');
   expect(thought.signature.length).toBeGreaterThan(0);
   expect((await stream({ thinking }).finalMessage()).content[0]).toEqual(thought);
