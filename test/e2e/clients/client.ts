@@ -38,7 +38,7 @@ export interface Schema {
   readonly additionalProperties: false;
 }
 
-export interface ToolOffer {
+interface ToolOffer {
   readonly name: string;
   readonly schema: Schema;
 }
@@ -53,14 +53,14 @@ export interface Said {
   withResults(results: readonly string[]): Promise<Said>;
 }
 
-export interface ToolCall {
+interface ToolCall {
   readonly id: string;
   readonly name: string;
   readonly input: unknown;
 }
 
 /** As the client tells it; undefined where it tells nothing. Input includes what was cached. */
-export interface Usage {
+interface Usage {
   readonly input: number | undefined;
   readonly output: number | undefined;
   readonly cached: number | undefined;
