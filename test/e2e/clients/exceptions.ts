@@ -35,6 +35,12 @@ const EXCEPTIONS: readonly Exception[] = [
     features: ['cache'],
     reason: 'Claude caches only what is marked, and the OpenAI dialects have no marks.',
   },
+  {
+    clients: [aiSdkChat, langChain],
+    kinds: ['bedrock'],
+    features: ['thinking'],
+    reason: 'Bedrock counts no thoughts, and this client does not read those that it is shown.',
+  },
 ];
 
 /** Undefined where the cell must pass. */
