@@ -31,7 +31,7 @@ export function chatCall(bytes: Uint8Array): Call {
     stream: body.stream === true,
     maxOutputTokens: body.max_completion_tokens ?? body.max_tokens ?? undefined,
     choices: body.n ?? 1,
-    tokensBesideText: imageTokens(body.messages) + promptsAdded(body) * TOKENS_FOR_TOOLS,
+    tokensBesideText: imageTokens(body.messages) + hiddenTokens(body),
     // OpenAI's newer models write to their cache unasked, at one price whatever the duration.
     cacheWrites: '5m',
     tags: body.metadata ?? {},
@@ -56,9 +56,10 @@ export function chatCall(bytes: Uint8Array): Call {
   };
 }
 
-/** A provider may tell its model how to use tools, or how to keep to a schema, in tokens that nobody sent. */
-function promptsAdded({ tools, functions, response_format }: ChatRequestBody): number {
-  return ((tools ?? functions) == null ? 0 : 1) + (response_format == null ? 0 : 1);
+/** A provider may tell its model how to use tools and keep to a schema, in tokens that nobody sent. */
+function hiddenTokens({ tools, functions, response_format }: ChatRequestBody): number {
+  const hasSchema = [tools, functions, response_format].some((each) => each != null);
+  return hasSchema ? TOKENS_FOR_TOOLS : 0;
 }
 
 /** The caller wants the usage chunk; upstream is always asked for it. */

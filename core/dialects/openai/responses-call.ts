@@ -30,7 +30,7 @@ export function responsesCall(bytes: Uint8Array): Call {
     stream: body.stream === true,
     maxOutputTokens: body.max_output_tokens ?? undefined,
     choices: 1,
-    tokensBesideText: imagesIn(input) * TOKENS_PER_IMAGE + promptsAdded(body) * TOKENS_FOR_TOOLS,
+    tokensBesideText: imagesIn(input) * TOKENS_PER_IMAGE + hiddenTokens(body),
     // OpenAI's newer models write to their cache unasked, at one price whatever the duration.
     cacheWrites: '5m',
     tags: body.metadata ?? {},
@@ -59,9 +59,10 @@ export function responsesCall(bytes: Uint8Array): Call {
   };
 }
 
-/** Hidden prompts that providers add: for tools, and for a schema. */
-function promptsAdded({ tools, text }: ResponsesBody): number {
-  return (tools?.length ? 1 : 0) + (text?.format?.type === 'json_schema' ? 1 : 0);
+/** A provider may tell its model how to use tools and keep to a schema, in tokens that nobody sent. */
+function hiddenTokens({ tools, text }: ResponsesBody): number {
+  const hasSchema = (tools ?? []).length > 0 || text?.format?.type === 'json_schema';
+  return hasSchema ? TOKENS_FOR_TOOLS : 0;
 }
 
 /** Another provider's, which the provider of this dialect cannot read. */
