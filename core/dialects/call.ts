@@ -91,7 +91,7 @@ export interface AnswerStream {
 type ErrorEvent = Voice['errorEvent'];
 
 /** The caller's side of a translation. */
-export interface Translation {
+interface Translation {
   /** Throws GatewayError `invalid_request` naming the field that no other dialect can express. */
   conversation(): Conversation;
   /** A stream in the caller's dialect, event by event. `model` is the alias that the caller named. */
