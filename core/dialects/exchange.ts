@@ -4,6 +4,7 @@
  */
 
 import { GatewayError } from '../errors.ts';
+import { mergeUsage } from '../usage/merge-usage.ts';
 import { createTokenEstimate, type TokenUsage } from '../usage/tokens.ts';
 import type { AnswerEvent } from './answer.ts';
 import type {
@@ -68,7 +69,7 @@ function translatedStream(decoder: AnswerDecoder, encoder: AnswerEncoder): Answe
         complete = true;
         break;
       case 'usage':
-        usage = event.usage;
+        usage = mergeUsage(usage, event.usage);
         break;
       case 'begin':
         break;

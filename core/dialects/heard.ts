@@ -1,4 +1,5 @@
 /** What a whole answer's events amount to: the usage they report, and how much they say. */
+import { mergeUsage } from '../usage/merge-usage.ts';
 import { createTokenEstimate, type TokenUsage } from '../usage/tokens.ts';
 import type { AnswerEvent } from './answer.ts';
 import type { WholeAnswer } from './call.ts';
@@ -7,7 +8,7 @@ export function heard(events: readonly AnswerEvent[]): Omit<WholeAnswer, 'body'>
   const said = createTokenEstimate();
   let usage: TokenUsage | undefined;
   for (const event of events) {
-    if (event.kind === 'usage') usage = event.usage;
+    if (event.kind === 'usage') usage = mergeUsage(usage, event.usage);
     said.add(textOf(event));
   }
   return { usage, estimatedOutputTokens: said.tokens() };

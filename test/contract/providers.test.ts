@@ -23,6 +23,14 @@ const SETUPS: readonly (Provider & { readonly chatUrl: string; readonly keyHeade
   },
   {
     ...COMMON,
+    id: 'claude',
+    kind: 'anthropic',
+    baseUrl: 'https://api.anthropic.com',
+    chatUrl: 'https://api.anthropic.com/v1/messages',
+    keyHeader: 'x-api-key',
+  },
+  {
+    ...COMMON,
     id: 'azure',
     kind: 'azure-openai',
     baseUrl: 'https://res.openai.azure.com',
@@ -164,7 +172,8 @@ describe.each(SETUPS)('a provider of kind $kind as $id', (setup) => {
   });
 
   it('is sent a fixed set of headers in lower case, and asked for what it is to answer', () => {
-    const allowed = new Set(['content-type', 'accept', 'x-request-id', keyHeader]);
+    const fixed = ['content-type', 'accept', 'x-request-id', 'anthropic-version'];
+    const allowed = new Set([...fixed, keyHeader]);
     for (const stream of [false, true]) {
       const { headers } = request(provider, { stream });
       for (const name of Object.keys(headers)) expect(allowed).toContain(name);

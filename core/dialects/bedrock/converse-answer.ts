@@ -19,7 +19,9 @@ export function decodeConverseAnswer(body: Buffer): readonly AnswerEvent[] {
     else events.push(...toolEvents(toolUse, toolCalls++));
   }
   events.push(stopEvent(answer));
-  const usage = parseBedrockUsage(answer['usage']);
+  const usage = parseBedrockUsage(answer['usage'], {
+    serviceTier: asRecord(answer['serviceTier'])?.['type'],
+  });
   if (usage !== undefined) events.push({ kind: 'usage', usage });
   return [...events, { kind: 'end' }];
 }

@@ -153,7 +153,9 @@ function stop(data: JsonRecord, state: StreamState): readonly AnswerEvent[] {
 /** What was broken off was generated all the same: its usage is told before its failure. */
 function end(data: JsonRecord, { stopped }: StreamState): readonly AnswerEvent[] {
   if (stopped === 'no') return failed('metadata before messageStop');
-  const usage = parseBedrockUsage(data['usage']);
+  const usage = parseBedrockUsage(data['usage'], {
+    serviceTier: asRecord(data['serviceTier'])?.['type'],
+  });
   const told: AnswerEvent[] = usage === undefined ? [] : [{ kind: 'usage', usage }];
   if (stopped === 'broken-off') return [...told, ...failed('broken off by the model')];
   return [...told, { kind: 'end' }];

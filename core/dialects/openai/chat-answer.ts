@@ -8,6 +8,7 @@ import { parseOpenAiUsage } from './usage.ts';
 const answerSchema = z.looseObject({
   choices: z.array(z.unknown()),
   usage: z.optional(z.unknown()),
+  service_tier: z.optional(z.unknown()),
 });
 
 export interface ChatAnswer {
@@ -24,7 +25,7 @@ export function readChatAnswer(body: Buffer): ChatAnswer {
       'The provider answered with something that is not a chat completion.',
     );
   return {
-    usage: parseOpenAiUsage(answer.data.usage),
+    usage: parseOpenAiUsage(answer.data.usage, answer.data.service_tier),
     estimatedOutputTokens: estimateTextTokens(answer.data.choices),
   };
 }

@@ -41,7 +41,7 @@ export function createChatDecoder(): AnswerDecoder {
     if (isErrorChunk(chunk)) return close(broken('an error event'));
     const events = readChoices(chunk);
     if (events === undefined) return close(broken('no chunk of a chat completion'));
-    const usage = parseOpenAiUsage(chunk['usage']);
+    const usage = parseOpenAiUsage(chunk['usage'], chunk['service_tier']);
     if (usage !== undefined) events.push({ kind: 'usage', usage });
     return events;
   }
@@ -68,7 +68,7 @@ export function decodeChatAnswer(body: Buffer): readonly AnswerEvent[] {
       'upstream_error',
       'The provider answered with something that is not a chat completion.',
     );
-  const usage = parseOpenAiUsage(answer['usage']);
+  const usage = parseOpenAiUsage(answer['usage'], answer['service_tier']);
   return [
     { kind: 'begin', id },
     ...said,

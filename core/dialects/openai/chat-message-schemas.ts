@@ -39,7 +39,12 @@ const partSchema = z.discriminatedUnion('type', [
 ]);
 export type ContentPart = z.infer<typeof partSchema>;
 
-const functionCallSchema = z.strictObject({ name: text, arguments: text });
+/** `parsed` and `parsed_arguments` are what the official client's own helpers add to an answer. */
+const functionCallSchema = z.strictObject({
+  name: text,
+  arguments: text,
+  parsed_arguments: ignored,
+});
 const toolCallSchema = z.strictObject({
   id: text,
   type: z.literal('function'),
@@ -66,6 +71,7 @@ export const messageSchemas = {
     tool_calls: z.optional(z.nullable(z.array(toolCallSchema))),
     function_call: z.optional(z.nullable(functionCallSchema)),
     annotations: ignored,
+    parsed: ignored,
     audio: z.optional(z.null()),
   }),
   tool: z.strictObject({

@@ -3,6 +3,7 @@
  * the caller did not ask for. It learns the usage, counts what was said for the case that none comes,
  * and knows whether the stream really finished: `[DONE]` after an error is not success.
  */
+import { mergeUsage } from '../../usage/merge-usage.ts';
 import { createTokenEstimate, type TokenUsage } from '../../usage/tokens.ts';
 import { createSseParser, type SseEvent } from '../sse.ts';
 import { isErrorChunk } from './chat-decoder.ts';
@@ -55,7 +56,7 @@ export function createChatStream({ wantsUsage }: { wantsUsage: boolean }): ChatS
     }
     // Azure's verdict on the prompt comes before the model has said anything.
     begun ||= chunk.choices.length > 0 || chunk.usage != null;
-    usage = parseOpenAiUsage(chunk.usage) ?? usage;
+    usage = mergeUsage(usage, parseOpenAiUsage(chunk.usage, chunk.whole['service_tier']));
     for (const choice of chunk.choices) forEachText(choice.delta, said.add);
     return wantsUsage ? event.raw : withoutUsage(event, chunk);
   }

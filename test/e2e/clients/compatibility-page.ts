@@ -1,4 +1,5 @@
 import type { Feature } from './features.ts';
+import { fieldTables } from './field-tables.ts';
 
 export interface Outcome {
   readonly client: string;
@@ -39,7 +40,7 @@ export function compatibilityPage(outcomes: readonly Outcome[]): string {
   );
   const notes = reasons.map((reason, index) => `${index + 1}. ${reason}`);
   const why = notes.length === 0 ? [] : [`## Why not\n\n${notes.join('\n')}\n`];
-  return [INTRODUCTION, ...tables, ...why, MEANINGS].join('\n');
+  return [INTRODUCTION, ...tables, ...why, MEANINGS, fieldTables()].join('\n');
 }
 
 function table(client: string, outcomes: readonly Outcome[], reasons: readonly string[]): string {

@@ -2,8 +2,7 @@
  * The cells of the matrix that do not pass, each with the reason why. A cell that is not here must pass; one that
  * is here must fail, so that no reason outlives what it explains. The first entry that fits a cell is its reason.
  */
-import { aiSdkAnthropic, aiSdkChat, aiSdkResponses } from './ai-sdk.ts';
-import { anthropicMessages } from './anthropic-messages.ts';
+import { aiSdkChat, aiSdkResponses } from './ai-sdk.ts';
 import type { Client } from './client.ts';
 import type { Feature } from './features.ts';
 import { langChain } from './langchain.ts';
@@ -22,21 +21,13 @@ interface Exception {
 
 const EXCEPTIONS: readonly Exception[] = [
   {
-    clients: [openAiResponses, aiSdkResponses],
-    reason: 'The gateway does not speak the Responses dialect.',
-  },
-  {
-    clients: [anthropicMessages, aiSdkAnthropic],
-    reason: 'The gateway does not speak the Messages dialect.',
-  },
-  {
     clients: [openAiChat, openAiResponses, aiSdkChat, aiSdkResponses, langChain],
     kinds: ['anthropic', 'bedrock'],
     features: ['cache'],
     reason: 'Claude caches only what is marked, and the OpenAI dialects have no marks.',
   },
   {
-    clients: [aiSdkChat, langChain],
+    clients: [aiSdkChat],
     kinds: ['bedrock'],
     features: ['thinking'],
     reason: 'Bedrock counts no thoughts, and this client does not read those that it is shown.',

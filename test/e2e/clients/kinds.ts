@@ -29,7 +29,8 @@ export const KINDS: readonly Kind[] = [
     kind: 'bedrock',
     alias: 'sim-bedrock',
     provider: { region: 'eu-west-1' },
-    model: 'eu.anthropic.sim-small-v1:0+ttft=0+tps=1000000',
+    // The rules of Converse follow the model's name, so this one is Claude's.
+    model: 'eu.anthropic.claude-sonnet-4-5-20250929-v1:0+ttft=0+tps=1000000',
   },
   {
     kind: 'azure-openai',

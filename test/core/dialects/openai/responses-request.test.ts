@@ -205,7 +205,7 @@ describe('the AI SDK', () => {
       output: { kind: 'schema', schema: { required: ['answer'] } },
       thinking: { kind: 'effort', effort: 'low' },
     });
-    expect(call(body).tokensBesideText).toBe(12_000 + 2 * 2_000);
+    expect(call(body).tokensBesideText).toBe(12_000 + 2_000);
   });
 
   it('that counts on stored items is told how not to', async () => {
