@@ -1,3 +1,5 @@
+import { ERRORS, type GatewayError } from './errors.ts';
+
 /** Incidents that operators should see. A closed list, because alarms count some of them. */
 export type Incident =
   | 'request failed'
@@ -21,3 +23,8 @@ export type Incident =
 
 /** Told with the fault for the logs; callers never see either. */
 export type Report = (incident: Incident, fault: unknown) => void;
+
+/** What is the caller's own mistake is the caller's to read, not the operators'. */
+export function reportFault(report: Report, error: GatewayError): void {
+  if (ERRORS[error.code].status >= 500) report('request failed', error);
+}

@@ -3,11 +3,11 @@
  * ports for whatever is outside the process; never touches a clock, a socket or a table itself.
  */
 
-import type { Attempt } from './attempt.ts';
-import { type Cancellations, keepVigil, serveCancel } from './cancel.ts';
+import { answerCall } from './answer-call.ts';
+import { type Cancellations, serveCancel } from './cancel.ts';
 import type { Provider } from './catalog/snapshot.ts';
 import type { Clock, EpochMs, Timer } from './clock.ts';
-import { deadlineOf, platformDeadline } from './deadline.ts';
+import { deadlineOf } from './deadline.ts';
 import { countTokensCall, messagesCall } from './dialects/anthropic/messages-call.ts';
 import { anthropicVoice } from './dialects/anthropic/voice.ts';
 import type { Call } from './dialects/call.ts';
@@ -16,9 +16,7 @@ import { embeddingsCall } from './dialects/openai/embeddings-call.ts';
 import { responsesCall } from './dialects/openai/responses-call.ts';
 import { openAiVoice } from './dialects/openai/voice.ts';
 import type { Voice } from './dialects/voice.ts';
-import { type Dispatch, firstAnswer } from './dispatch.ts';
-import { asGatewayError, ERRORS, GatewayError } from './errors.ts';
-import { lateAnswer, outcomeOf, withinPatience } from './late-answer.ts';
+import { asGatewayError, GatewayError } from './errors.ts';
 import type { Accounts, Refusal, Reservation, Unreserved } from './limits/accounts.ts';
 import { boundOf, type CallSize } from './limits/bound.ts';
 import { clampedOutput } from './limits/clamp.ts';
@@ -27,8 +25,8 @@ import { explainRefusal } from './limits/refusal.ts';
 import { ZERO_USD } from './money.ts';
 import { MAX_BODY_BYTES } from './names.ts';
 import type { UpstreamPort } from './providers/upstream.ts';
-import type { Report } from './report.ts';
-import { errorResponse, type GatewayResponse, jsonResponse, requestIds } from './response.ts';
+import { type Report, reportFault } from './report.ts';
+import { errorResponse, type GatewayResponse, jsonResponse } from './response.ts';
 import { type Selection, selectRoutes } from './routing/select-routes.ts';
 import { serveModel, serveModels } from './serve-models.ts';
 import { serveUsage } from './serve-usage.ts';
@@ -104,7 +102,7 @@ export async function serve(ports: Ports, request: GatewayRequest): Promise<Gate
     return await route(ports, request);
   } catch (thrown) {
     const error = asGatewayError(thrown);
-    reportFault(ports, error);
+    reportFault(ports.report, error);
     return errorResponse(error, { voice: voiceOf(request), requestId: request.requestId });
   }
 }
@@ -114,11 +112,6 @@ function voiceOf({ path, headers }: GatewayRequest): Voice {
   if (path.startsWith('/v1/messages')) return anthropicVoice;
   if (Object.hasOwn(CALLS, path)) return openAiVoice;
   return headers['anthropic-version'] === undefined ? openAiVoice : anthropicVoice;
-}
-
-/** What is the caller's own mistake is the caller's to read, not the operators'. */
-function reportFault(ports: Ports, error: GatewayError): void {
-  if (ERRORS[error.code].status >= 500) ports.report('request failed', error);
 }
 
 async function route(ports: Ports, request: GatewayRequest): Promise<GatewayResponse> {
@@ -197,7 +190,7 @@ async function serveCall(
     if (unchecked !== undefined) ports.report('limits not checked', unchecked);
   const { maxOutputTokens } = size;
   const clamped = isClamped ? { 'x-tollgate-max-tokens': String(maxOutputTokens) } : {};
-  return dispatched(ports, request, {
+  return answerCall(ports, request, {
     caller,
     call,
     selection,
@@ -209,51 +202,6 @@ async function serveCall(
 }
 
 const NOTHING = { nanoUsd: 0, inputTokens: 0, outputTokens: 0 };
-
-/** From here on the call may cost something: whatever comes, its books are closed behind the answer. */
-async function dispatched(
-  ports: Ports,
-  request: GatewayRequest,
-  dispatch: Omit<Dispatch, 'cancelled'> & { readonly headers: Readonly<Record<string, string>> },
-): Promise<GatewayResponse> {
-  const { caller, call, books, headers } = dispatch;
-  const { requestId } = request;
-  const { keyId } = caller.key;
-  const vigil = keepVigil(ports, { keyId, requestId, isWatched: call.stream });
-  const { cancelled } = vigil;
-  const outcome = outcomeOf(firstAnswer(ports, request, { ...dispatch, cancelled }), cancelled);
-  const fail = (error: GatewayError) => {
-    if (error.code === 'request_cancelled') return books.finished(CANCELLED);
-    reportFault(ports, error);
-    return books.failed(error);
-  };
-  const deadlineMs = platformDeadline(request);
-  const known = call.stream ? await withinPatience(outcome, vigil) : await outcome;
-  const response =
-    known === undefined
-      ? lateAnswer({
-          ...{ call, requestId, outcome, vigil, deadlineMs, fail },
-          headers: { ...requestIds(requestId), ...headers },
-        })
-      : known.kind === 'answered'
-        ? known.attempt.answer({
-            headers: { ...headers, ...callHeaders(request, known.attempt) },
-            deadlineMs,
-          })
-        : errorResponse(known.error, {
-            ...{ voice: call.voice, requestId, headers },
-            closed: fail(known.error),
-          });
-  return { ...response, closed: response.closed.then(vigil.end) };
-}
-
-/** Before the provider said anything: it has read the prompt. */
-const CANCELLED = {
-  outcome: 'cancelled',
-  errorCode: 'request_cancelled',
-  usage: undefined,
-  estimatedOutputTokens: 0,
-} as const;
 
 interface Room {
   readonly reservation: Reservation | Unreserved;
@@ -382,17 +330,4 @@ function refuse(
       if (result.status === 'rejected') ports.report('denial not closed', result.reason);
   });
   return { ...response, closed };
-}
-
-function callHeaders(request: GatewayRequest, attempt: Attempt): Record<string, string> {
-  const { route: used, attempts, overheadMs } = attempt.facts();
-  return {
-    'x-request-id': request.requestId,
-    'request-id': request.requestId,
-    'x-tollgate-model': used.model,
-    'x-tollgate-provider': used.provider,
-    'x-tollgate-attempts': String(attempts),
-    'x-tollgate-overhead-ms': String(overheadMs),
-    ...(attempt.dropped.length === 0 ? {} : { 'x-tollgate-dropped': attempt.dropped.join(',') }),
-  };
 }
