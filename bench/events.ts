@@ -1,7 +1,9 @@
 /**
- * `npm run bench:relay`: CPU of one event of a stream on its way through the process, by the pair of
+ * `npm run bench:events`: CPU of one event of a stream on its way through the process, by the pair of
  * dialects. Every event arrives by itself, which is the dearest way.
  */
+
+import { messagesCall } from '../core/dialects/anthropic/messages-call.ts';
 import type { AnswerStream, Call, Target } from '../core/dialects/call.ts';
 import { openExchange } from '../core/dialects/exchange.ts';
 import { chatCall } from '../core/dialects/openai/chat-call.ts';
@@ -45,6 +47,7 @@ function pairs(): Pair[] {
   const chat = (extra: object = {}) =>
     chatCall(Buffer.from(JSON.stringify({ ...REQUEST, ...extra })));
   const events = chatEvents();
+  const messages = messagesCall(Buffer.from(JSON.stringify({ ...REQUEST, max_tokens: 9 })), {});
   const pair = (name: string, kind: Pair['kind'], call: Call): Pair => ({
     name,
     kind,
@@ -54,6 +57,21 @@ function pairs(): Pair[] {
   return [
     pair('chat, usage passed on', 'passed', chat({ stream_options: { include_usage: true } })),
     pair('chat, usage hidden', 'passed', chat()),
+    pair('chat to messages', 'translated', messages),
+    {
+      name: 'messages to chat',
+      kind: 'translated',
+      events: messagesEvents(),
+      open: () =>
+        openExchange(chat(), { ...TARGET, dialect: 'anthropic-messages' }, CONTEXT).stream(),
+    },
+    {
+      name: 'messages',
+      kind: 'passed',
+      events: messagesEvents(),
+      open: () =>
+        openExchange(messages, { ...TARGET, dialect: 'anthropic-messages' }, CONTEXT).stream(),
+    },
     // The words of the answer go through the neutral events and come out as chat again.
     pair('chat to events to chat', 'translated', { ...chat(), dialect: 'anthropic-messages' }),
   ];
@@ -83,6 +101,42 @@ function chatEvents(): Buffer[] {
   ].map((event) =>
     Buffer.from(`data: ${typeof event === 'string' ? event : JSON.stringify(event)}\n\n`),
   );
+}
+
+function messagesEvents(): Buffer[] {
+  const event = (data: { type: string; [name: string]: unknown }) =>
+    Buffer.from(`event: ${data.type}\ndata: ${JSON.stringify(data)}\n\n`);
+  const usage = { input_tokens: 9, output_tokens: 1 };
+  return [
+    event({
+      type: 'message_start',
+      message: {
+        id: 'msg_1',
+        type: 'message',
+        role: 'assistant',
+        content: [],
+        model: 'm',
+        stop_reason: null,
+        stop_sequence: null,
+        usage,
+      },
+    }),
+    event({ type: 'content_block_start', index: 0, content_block: { type: 'text', text: '' } }),
+    ...Array.from({ length: EVENTS }, (_, index) =>
+      event({
+        type: 'content_block_delta',
+        index: 0,
+        delta: { type: 'text_delta', text: ` word${index}` },
+      }),
+    ),
+    event({ type: 'content_block_stop', index: 0 }),
+    event({
+      type: 'message_delta',
+      delta: { stop_reason: 'end_turn', stop_sequence: null },
+      usage: { output_tokens: EVENTS },
+    }),
+    event({ type: 'message_stop' }),
+  ];
 }
 
 function microsPerEvent(pair: Pair): number {
