@@ -12,6 +12,10 @@ export const ENV = {
   /** ARN of the secret from which tenants' salts of shared caches are made. */
   cacheSecret: 'CACHE_SECRET',
   adminKeySecret: 'ADMIN_KEY_SECRET',
+  spillDeadLettersUrl: 'SPILL_DEAD_LETTERS_URL',
+  athenaWorkGroup: 'ATHENA_WORK_GROUP',
+  /** S3 address of the ledger's folder. */
+  ledgerLocation: 'LEDGER_LOCATION',
   stage: 'STAGE',
 } as const;
 
@@ -28,7 +32,7 @@ export const ALERT_DETAIL_TYPE = {
 } as const;
 
 /** The Glue names that queries use. */
-export const LAKE = { database: 'tollgate', usageTable: 'usage' } as const;
+export const LAKE = { database: 'tollgate', usageTable: 'usage', ledgerTable: 'ledger' } as const;
 
 /** CloudWatch metrics (EMF): name -> unit. Tenants, teams and keys are never dimensions. */
 export const METRIC_NAMESPACE = 'Tollgate';
@@ -41,6 +45,7 @@ export const METRICS = {
   /** Accounts that calls went on without, because they were out of reach. */
   limitsUnchecked: { name: 'LimitsUnchecked', unit: 'Count' },
   holdsPosted: { name: 'HoldsPosted', unit: 'Count' },
+  unknownVersions: { name: 'UnknownVersions', unit: 'Count' },
   poisonRecords: { name: 'PoisonRecords', unit: 'Count' },
   overheadMs: { name: 'OverheadMs', unit: 'Milliseconds' },
   ttftMs: { name: 'TtftMs', unit: 'Milliseconds' },

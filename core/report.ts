@@ -19,6 +19,7 @@ export type Incident =
   | 'provider keys not refreshed'
   | 'budget check failed'
   | 'record not readable'
+  | 'ledger not written'
   | 'admin request failed';
 
 /** Told with the fault for the logs; callers never see either. */

@@ -36,6 +36,7 @@ import { resolveTags, TAGS_HEADER } from './tenancy/tags.ts';
 import { openBooks } from './usage/books.ts';
 import { buildUsageEvent, type CallFacts } from './usage/build-event.ts';
 import type { UsageEvent } from './usage/event.ts';
+import { traceIdOf } from './usage/trace-id.ts';
 
 export interface GatewayRequest {
   readonly method: string;
@@ -267,6 +268,7 @@ function factsOf(
     alias: selection.model.alias,
     tier: selection.model.tier,
     stream: call.stream,
+    traceId: traceIdOf(request.headers['traceparent']),
   };
 }
 

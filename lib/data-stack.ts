@@ -23,6 +23,7 @@ import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import type { Construct } from 'constructs';
 import { TABLE_KEY, TABLE_TTL } from '../core/names.ts';
 import { acknowledge } from './acknowledge.ts';
+import { LakeAccess } from './constructs/lake-access.ts';
 import { UsageLake } from './constructs/usage-lake.ts';
 import { UsageQueries } from './constructs/usage-queries.ts';
 import type { StageConfig } from './stage-config.ts';
@@ -36,6 +37,8 @@ export class DataStack extends Stack {
   readonly catalog: TableV2;
   readonly usageStream: Stream;
   readonly lake: UsageLake;
+  readonly queries: UsageQueries;
+  readonly lakeAccess: LakeAccess;
   readonly adminKey: Secret;
   /** From it come the salts that keep tenants apart in caches which servers share. */
   readonly cacheSecret: Secret;
@@ -73,13 +76,14 @@ export class DataStack extends Stack {
       removalPolicy: this.#removalPolicy,
       logRetentionDays: config.logRetentionDays,
     });
-    new UsageQueries(this, 'UsageQueries', {
+    this.queries = new UsageQueries(this, 'UsageQueries', {
       lake: this.lake,
       key,
       stage: config.stage,
       scanLimitGb: config.athena.scanLimitGb,
       removalPolicy: this.#removalPolicy,
     });
+    this.lakeAccess = new LakeAccess(this, 'LakeAccess', { queries: this.queries });
     new CfnOutput(this, 'AdminKeySecret', { value: this.adminKey.secretArn });
   }
 

@@ -5,6 +5,7 @@ import { ENV } from '../core/names.ts';
 import { Alerts } from './constructs/alerts.ts';
 import { grantBedrock } from './constructs/bedrock-grants.ts';
 import { GatewayFunction } from './constructs/gateway-function.ts';
+import { Ledger } from './constructs/ledger.ts';
 import { Monitoring } from './constructs/monitoring.ts';
 import { Network } from './constructs/network.ts';
 import { Reaper } from './constructs/reaper.ts';
@@ -31,6 +32,7 @@ export class GatewayStack extends Stack {
       alertBus: alerts.bus,
     });
     const reaper = new Reaper(this, 'Reaper', { config, data, spillQueue: pipeline.spillQueue });
+    const ledger = new Ledger(this, 'Ledger', { config, data });
     const proxy = this.#proxy(props, pipeline);
     const admin = this.#admin(props);
     const api = new StreamingApi(this, 'StreamingApi', {
@@ -38,7 +40,16 @@ export class GatewayStack extends Stack {
       proxy: proxy.alias,
       admin: admin.alias,
     });
-    new Monitoring(this, 'Monitoring', { alerts, api, data, pipeline, reaper, proxy, admin });
+    new Monitoring(this, 'Monitoring', {
+      alerts,
+      api,
+      data,
+      pipeline,
+      reaper,
+      ledger,
+      proxy,
+      admin,
+    });
 
     const baseUrl =
       config.domain === undefined ? api.api.urlForPath('/v1') : `https://${config.domain.name}/v1`;

@@ -9,6 +9,7 @@ import { compositeKey } from '../ids.ts';
 
 export const CURRENT_POLICY = 'policy-current';
 export const LATEST_POLICY = 'policy-latest';
+export const CLOSED_MONTHS = 'closed-months';
 
 export function policyVersionKey(version: number): string {
   return compositeKey('policy', String(version));
@@ -41,4 +42,10 @@ export const latestPolicyItemSchema = z.object({
 export const currentPolicyItemSchema = z.object({
   pk: z.literal(CURRENT_POLICY),
   version: z.int(),
+});
+
+/** How far the months of the ledger are closed. */
+export const closedMonthsItemSchema = z.object({
+  pk: z.literal(CLOSED_MONTHS),
+  closedThrough: z.string(),
 });

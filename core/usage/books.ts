@@ -55,6 +55,7 @@ interface OpenCall {
 
 export function openBooks(ports: BooksPorts, { facts, reservation, call }: OpenCall): CallBooks {
   const { clock } = ports;
+  let first: Route | undefined;
   let current: Route | undefined;
   let attempts = 0;
   let dispatchedAtMs: number | undefined;
@@ -77,6 +78,7 @@ export function openBooks(ports: BooksPorts, { facts, reservation, call }: OpenC
     const outcome: CallOutcome = {
       ...end,
       route: current,
+      firstRoute: first,
       cost,
       held: reservation.demand,
       month: reservation.month,
@@ -92,6 +94,7 @@ export function openBooks(ports: BooksPorts, { facts, reservation, call }: OpenC
 
   return {
     dispatched(route) {
+      first ??= route;
       current = route;
       attempts += 1;
       dispatchedAtMs ??= clock.nowMs();

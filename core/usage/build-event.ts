@@ -9,7 +9,13 @@ import type { NanoUsd } from '../money.ts';
 import type { Caller } from '../tenancy/authenticate.ts';
 import type { Tags } from '../tenancy/tags.ts';
 import { reportedCostOf } from './cost.ts';
-import { MAX_RAW_USAGE, NO_USAGE_DETAIL, USAGE_SCHEMA_VERSION, type UsageEvent } from './event.ts';
+import {
+  MAX_RAW_USAGE,
+  NO_USAGE_DETAIL,
+  UNSAID,
+  USAGE_SCHEMA_VERSION,
+  type UsageEvent,
+} from './event.ts';
 import type { TokenUsage } from './tokens.ts';
 
 /** What is known before the call is made. */
@@ -22,6 +28,7 @@ export interface CallFacts {
   readonly alias: string;
   readonly tier: string;
   readonly stream: boolean;
+  readonly traceId?: string | undefined;
 }
 
 /** What became of it. */
@@ -31,6 +38,8 @@ export interface CallOutcome {
   readonly errorCode?: string | undefined;
   readonly denied?: { readonly dimension: string; readonly scope: string } | undefined;
   readonly route?: Route | undefined;
+  /** The route that was tried first. */
+  readonly firstRoute?: Route | undefined;
   readonly usage?: TokenUsage | undefined;
   readonly estimated: boolean;
   readonly cost: NanoUsd;
@@ -47,6 +56,7 @@ export function buildUsageEvent(facts: CallFacts, outcome: CallOutcome): UsageEv
   const { key, policy } = facts.caller;
   const { usage, route, held, crossings = [] } = outcome;
   return {
+    ...UNSAID,
     schema_version: USAGE_SCHEMA_VERSION,
     request_id: facts.requestId,
     event_time_ms: facts.receivedAtMs,
@@ -82,8 +92,18 @@ export function buildUsageEvent(facts: CallFacts, outcome: CallOutcome): UsageEv
     policy_version: policy.version,
     period: monthName(outcome.month),
     soft_limits_crossed: crossings.length === 0 ? null : JSON.stringify(crossings),
+    attempt_id: outcome.attempts === 0 ? null : `${facts.requestId}/${outcome.attempts}`,
+    trace_id: facts.traceId ?? null,
+    // The account of a pool is named after its provider.
+    pool: route?.provider ?? null,
+    fallback_from: fallbackFrom(outcome),
     ...(usage === undefined ? NO_USAGE_DETAIL : detailOf(usage)),
   };
+}
+
+function fallbackFrom({ route, firstRoute }: CallOutcome): string | null {
+  if (firstRoute === undefined || firstRoute === route) return null;
+  return `${firstRoute.provider}/${firstRoute.model}`;
 }
 
 /** Null only where a price should have been and was not: such rows are looked for. */

@@ -10,7 +10,8 @@ const text = z.string();
 /** A column that came later: rows that are still under way without it read as not knowing. */
 const later = <T extends z.ZodMiniType>(column: T) => z._default(z.nullable(column), null);
 
-export const USAGE_SCHEMA_VERSION = 1;
+/** 2: ids of attempt and trace, pool, fallback, and what governance, queues and caches say of a call. */
+export const USAGE_SCHEMA_VERSION = 2;
 
 /** What became of the request. `denied`: refused by a limit, nothing was sent to a provider. */
 const outcomeSchema = z.enum(['ok', 'denied', 'error', 'cancelled', 'expired']);
@@ -81,6 +82,29 @@ export const usageEventSchema = z.object({
   usage_raw: later(text),
   /** JSON list of the soft limits that the call found crossed and not told yet (core/alerts/soft-limits.ts). */
   soft_limits_crossed: later(text),
+  /** The attempt that was answered or failed last: the request's id, a slash and the attempt's number. */
+  attempt_id: later(text),
+  /** Of the caller's `traceparent`: 32 hexadecimal digits. */
+  trace_id: later(text),
+  /** The provider pool whose limits the call took from. */
+  pool: later(text),
+  /** Where the provider served the call, as its route says. */
+  region: later(text),
+  priority: later(text),
+  /** `provider/model` of the first route, where another one stood in for it. */
+  fallback_from: later(text),
+  /** Why the answer ended, in the provider's words. */
+  stop_reason: later(text),
+  /** Time spent waiting for room, milliseconds. */
+  queue_ms: later(count),
+  /** `hit`, `miss` or another word of the response cache. */
+  cache_result: later(text),
+  prompt_version: later(text),
+  /** Whole percents off the provider's price, and on top of it for the tenant. */
+  discount_percent: later(count),
+  margin_percent: later(count),
+  /** What the tenant pays where that is not `cost_nano_usd`, which is what the provider takes. */
+  billed_nano_usd: later(count),
 });
 
 export type UsageEvent = z.infer<typeof usageEventSchema>;
@@ -98,6 +122,36 @@ export const NO_USAGE_DETAIL = {
   batch: null,
   usage_raw: null,
 } as const satisfies Partial<UsageEvent>;
+
+/** Columns whose owners (governance, queues, caches, prompts) say nothing of a call. */
+export const UNSAID = {
+  region: null,
+  priority: null,
+  stop_reason: null,
+  queue_ms: null,
+  cache_result: null,
+  prompt_version: null,
+  discount_percent: null,
+  margin_percent: null,
+  billed_nano_usd: null,
+} as const satisfies Partial<UsageEvent>;
+
+/** Columns that add up over calls: what a reversal in the ledger takes back. */
+export const AMOUNT_COLUMNS = [
+  'input_tokens',
+  'cached_input_tokens',
+  'cache_write_5m_tokens',
+  'cache_write_1h_tokens',
+  'audio_input_tokens',
+  'output_tokens',
+  'reasoning_tokens',
+  'audio_output_tokens',
+  'web_searches',
+  'cost_nano_usd',
+  'billed_nano_usd',
+  'held_nano_usd',
+  'held_tokens',
+] as const satisfies readonly (keyof UsageEvent)[];
 
 /** All tokens of an event, over its classes; unknown ones count as none. */
 export function tokensOfEvent(event: UsageEvent): { inputTokens: number; outputTokens: number } {

@@ -5,7 +5,12 @@ import type { OpenHold } from '../../core/limits/reap.ts';
 import { scopeKeyOf } from '../../core/limits/shards.ts';
 import type { UsageSink } from '../../core/serve.ts';
 import type { KeyDirectory } from '../../core/tenancy/authenticate.ts';
-import { NO_USAGE_DETAIL, USAGE_SCHEMA_VERSION, type UsageEvent } from '../../core/usage/event.ts';
+import {
+  NO_USAGE_DETAIL,
+  UNSAID,
+  USAGE_SCHEMA_VERSION,
+  type UsageEvent,
+} from '../../core/usage/event.ts';
 
 export interface ExpiredBooksPorts {
   readonly directory: KeyDirectory;
@@ -72,5 +77,10 @@ const UNKNOWN = {
   overhead_ms: null,
   policy_version: 0,
   ...NO_USAGE_DETAIL,
+  ...UNSAID,
   soft_limits_crossed: null,
+  attempt_id: null,
+  trace_id: null,
+  pool: null,
+  fallback_from: null,
 } as const;

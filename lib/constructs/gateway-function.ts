@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { type Duration, RemovalPolicy } from 'aws-cdk-lib';
-import type { IGrantable, IPrincipal } from 'aws-cdk-lib/aws-iam';
+import type { IGrantable, IPrincipal, IRole } from 'aws-cdk-lib/aws-iam';
 import { ManagedPolicy, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import {
   ApplicationLogLevel,
@@ -45,11 +45,14 @@ export class GatewayFunction extends Construct implements IGrantable {
   /** What callers and event sources invoke: the published version, never the latest code. */
   readonly alias: IFunction;
   readonly grantPrincipal: IPrincipal;
+  /** For policies that belong to what they protect. */
+  readonly role: IRole;
 
   constructor(scope: Construct, id: string, props: GatewayFunctionProps) {
     super(scope, id);
     const { compute, network } = props;
-    const handler = this.#handler(props);
+    const { handler, role } = this.#handler(props);
+    this.role = role;
     this.grantPrincipal = handler.grantPrincipal;
     if (compute.kind === 'managed-instances') {
       if (network === undefined) throw new TypeError('managed instances run inside a network');
@@ -63,13 +66,14 @@ export class GatewayFunction extends Construct implements IGrantable {
     this.alias = exact(alias);
   }
 
-  #handler(props: GatewayFunctionProps): NodejsFunction {
+  #handler(props: GatewayFunctionProps): { handler: NodejsFunction; role: IRole } {
     const { config, compute } = props;
     const logGroup = new LogGroup(this, 'Log', {
       retention: config.logRetentionDays,
       removalPolicy: RemovalPolicy.DESTROY,
     });
-    return new NodejsFunction(this, 'Function', {
+    const role = this.#role(logGroup, props);
+    const handler = new NodejsFunction(this, 'Function', {
       description: props.description,
       entry: join(projectRoot, 'lambdas', props.service, 'handler.ts'),
       handler: 'handler',
@@ -80,7 +84,7 @@ export class GatewayFunction extends Construct implements IGrantable {
       architecture: Architecture.ARM_64,
       memorySize: compute.memoryMb,
       timeout: props.timeout,
-      role: this.#role(logGroup, props),
+      role,
       logGroup,
       loggingFormat: LoggingFormat.JSON,
       applicationLogLevelV2: ApplicationLogLevel[config.logLevel],
@@ -96,6 +100,7 @@ export class GatewayFunction extends Construct implements IGrantable {
       },
       ...placement(props),
     });
+    return { handler, role };
   }
 
   /** Written by hand because the generated role may write every log group of the account. */

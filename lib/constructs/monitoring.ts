@@ -14,6 +14,7 @@ import { METRIC_NAMESPACE, METRICS } from '../../core/names.ts';
 import type { DataStack } from '../data-stack.ts';
 import type { Alerts } from './alerts.ts';
 import type { GatewayFunction } from './gateway-function.ts';
+import type { Ledger } from './ledger.ts';
 import type { Reaper } from './reaper.ts';
 import type { StreamingApi } from './streaming-api.ts';
 import type { UsagePipeline } from './usage-pipeline.ts';
@@ -24,6 +25,7 @@ export interface MonitoringProps {
   readonly data: DataStack;
   readonly pipeline: UsagePipeline;
   readonly reaper: Reaper;
+  readonly ledger: Ledger;
   readonly proxy: GatewayFunction;
   readonly admin: GatewayFunction;
 }
@@ -60,7 +62,7 @@ export class Monitoring extends Construct {
 
 /** By name, which is also the heading of the alarm's section in docs/runbook.md. */
 function alarmRows(props: MonitoringProps): Readonly<Record<string, AlarmRow>> {
-  const { alerts, api, data, pipeline, reaper } = props;
+  const { alerts, api, data, pipeline, reaper, ledger } = props;
   const proxy = props.proxy.alias;
   const admin = props.admin.alias;
   const monitor = pipeline.monitor.alias;
@@ -78,6 +80,9 @@ function alarmRows(props: MonitoringProps): Readonly<Record<string, AlarmRow>> {
     'alert-dead-letters': critical(depth(alerts.deadLetters)),
     'reaper-dead-letters': critical(depth(reaper.deadLetters)),
     'reaper-errors': critical(reaper.reaper.alias.metricErrors(sum), { periods: 2 }),
+    'ledger-dead-letters': critical(depth(ledger.deadLetters)),
+    'ledger-errors': critical(ledger.writer.alias.metricErrors(sum), { above: 1, periods: 1 }),
+    'unknown-versions': warning(own('unknownVersions', 'Maximum', 'ledger-writer')),
     'holds-posted': warning(own('holdsPosted', 'Sum', 'reaper'), { above: 10, periods: 2 }),
     'spill-depth': warning(depth(pipeline.spillQueue), { above: 1000 }),
     'spill-age': critical(ageSeconds(pipeline.spillQueue), { above: 900, periods: 2 }),

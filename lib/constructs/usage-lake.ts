@@ -37,10 +37,12 @@ export interface UsageLakeProps {
   readonly logRetentionDays: number;
 }
 
-const DATA_PREFIX = 'usage/';
+export const DATA_PREFIX = 'usage/';
+export const LEDGER_PREFIX = 'ledger/';
 const ERROR_PREFIX = 'errors/';
 
 export class UsageLake extends Construct {
+  readonly key: Key;
   readonly bucket: IBucket;
   readonly accessLogs: IBucket;
   readonly database: Database;
@@ -49,6 +51,7 @@ export class UsageLake extends Construct {
 
   constructor(scope: Construct, id: string, props: UsageLakeProps) {
     super(scope, id);
+    this.key = props.key;
     this.accessLogs = accessLogBucket(this, 'AccessLogs', props.removalPolicy);
     this.bucket = privateBucket(this, 'Bucket', {
       key: props.key,
@@ -63,6 +66,11 @@ export class UsageLake extends Construct {
     });
     this.table = this.#usageTable();
     this.deliveryStream = this.#deliveryStream(props);
+  }
+
+  /** Where the ledger's writer makes the ledger. */
+  get ledgerLocation(): string {
+    return this.bucket.s3UrlForObject(LEDGER_PREFIX);
   }
 
   /** Seconds since the oldest record that has not reached the lake arrived. */

@@ -1,9 +1,10 @@
-/** The Athena workgroup, and one named query for each file of lib/queries. */
+/** Athena: the workgroup of questions, that of the ledger's writer, and one named query for each file of lib/queries. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Duration, type RemovalPolicy, Size } from 'aws-cdk-lib';
 import { CfnNamedQuery, CfnWorkGroup } from 'aws-cdk-lib/aws-athena';
 import type { Key } from 'aws-cdk-lib/aws-kms';
+import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
 import { projectRoot } from '../project-root.ts';
 import { privateBucket } from './private-bucket.ts';
@@ -17,29 +18,41 @@ export interface UsageQueriesProps {
   readonly removalPolicy: RemovalPolicy;
 }
 
+/** The writer's nightly run reads a month of arrivals and the whole ledger; nobody else should. */
+const WRITER_SCAN_LIMIT = Size.tebibytes(1);
+
+export const RESULTS_PREFIX = 'results/';
+
 export class UsageQueries extends Construct {
+  readonly lake: UsageLake;
+  readonly results: IBucket;
+  /** For people, and for functions that only ask. */
+  readonly workGroupName: string;
+  readonly writerWorkGroupName: string;
+  readonly #key: Key;
+
   constructor(scope: Construct, id: string, props: UsageQueriesProps) {
     super(scope, id);
-    const results = privateBucket(this, 'Results', {
+    this.lake = props.lake;
+    this.#key = props.key;
+    this.workGroupName = `tollgate-${props.stage}`;
+    this.writerWorkGroupName = `tollgate-${props.stage}-writer`;
+    this.results = privateBucket(this, 'Results', {
       key: props.key,
       accessLogs: props.lake.accessLogs,
       versioned: false,
       lifecycleRules: [{ expiration: Duration.days(30) }],
       removalPolicy: props.removalPolicy,
     });
-    // Athena has no generated names: a workgroup is addressed by the name given here.
-    const workGroup = new CfnWorkGroup(this, 'WorkGroup', {
-      name: `tollgate-${props.stage}`,
+    const workGroup = this.#workGroup('WorkGroup', {
+      name: this.workGroupName,
       description: 'Questions about usage and cost',
-      workGroupConfiguration: {
-        enforceWorkGroupConfiguration: true,
-        publishCloudWatchMetricsEnabled: true,
-        bytesScannedCutoffPerQuery: Size.gibibytes(props.scanLimitGb).toBytes(),
-        resultConfiguration: {
-          outputLocation: results.s3UrlForObject('results/'),
-          encryptionConfiguration: { encryptionOption: 'SSE_KMS', kmsKey: props.key.keyArn },
-        },
-      },
+      scanLimit: Size.gibibytes(props.scanLimitGb),
+    });
+    this.#workGroup('WriterWorkGroup', {
+      name: this.writerWorkGroupName,
+      description: 'Bookings into the ledger',
+      scanLimit: WRITER_SCAN_LIMIT,
     });
     for (const query of readNamedQueries()) {
       const namedQuery = new CfnNamedQuery(this, query.name, {
@@ -51,6 +64,26 @@ export class UsageQueries extends Construct {
       });
       namedQuery.addResourceDependency(workGroup);
     }
+  }
+
+  /** Athena has no generated names: a workgroup is addressed by the name given here. */
+  #workGroup(
+    id: string,
+    { name, description, scanLimit }: { name: string; description: string; scanLimit: Size },
+  ): CfnWorkGroup {
+    return new CfnWorkGroup(this, id, {
+      name,
+      description,
+      workGroupConfiguration: {
+        enforceWorkGroupConfiguration: true,
+        publishCloudWatchMetricsEnabled: true,
+        bytesScannedCutoffPerQuery: scanLimit.toBytes(),
+        resultConfiguration: {
+          outputLocation: this.results.s3UrlForObject(RESULTS_PREFIX),
+          encryptionConfiguration: { encryptionOption: 'SSE_KMS', kmsKey: this.#key.keyArn },
+        },
+      },
+    });
   }
 }
 

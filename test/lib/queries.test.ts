@@ -7,7 +7,12 @@ import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { LAKE } from '../../core/names.ts';
-import { NO_USAGE_DETAIL, type UsageEvent, usageEventColumns } from '../../core/usage/event.ts';
+import {
+  NO_USAGE_DETAIL,
+  UNSAID,
+  type UsageEvent,
+  usageEventColumns,
+} from '../../core/usage/event.ts';
 import { readNamedQueries } from '../../lib/constructs/usage-queries.ts';
 import { projectRoot } from '../../lib/project-root.ts';
 
@@ -228,7 +233,12 @@ const call: UsageEvent = {
   policy_version: 1,
   period: '2026-11',
   ...NO_USAGE_DETAIL,
+  ...UNSAID,
   soft_limits_crossed: null,
+  attempt_id: null,
+  trace_id: null,
+  pool: null,
+  fallback_from: null,
 };
 
 const today = new Date().toISOString().slice(0, 10);

@@ -1,0 +1,82 @@
+/** What the ledger's writer may do in the lake: exact actions, each on what it needs. */
+import { Stack } from 'aws-cdk-lib';
+import { ManagedPolicy, PolicyStatement } from 'aws-cdk-lib/aws-iam';
+import { Construct } from 'constructs';
+import { LAKE } from '../../core/names.ts';
+import { acknowledge } from '../acknowledge.ts';
+import { DATA_PREFIX, LEDGER_PREFIX } from './usage-lake.ts';
+import { RESULTS_PREFIX, type UsageQueries } from './usage-queries.ts';
+
+export interface LakeAccessProps {
+  readonly queries: UsageQueries;
+}
+
+/** Policies beside the data, for the roles of functions that live in another stack. */
+export class LakeAccess extends Construct {
+  /** Reads the raw usage, which it cannot change; makes and writes the ledger; asks in the workgroup of the writer. */
+  readonly bookingPolicy: ManagedPolicy;
+
+  constructor(scope: Construct, id: string, { queries }: LakeAccessProps) {
+    super(scope, id);
+    const { lake } = queries;
+    this.bookingPolicy = new ManagedPolicy(this, 'Booking', {
+      description: 'Books usage into the ledger',
+      statements: [
+        ...queryStatements(queries, queries.writerWorkGroupName),
+        allow(['glue:GetDatabase', 'glue:GetTable'], glueArns(this, ['usageTable', 'ledgerTable'])),
+        allow(['glue:CreateTable', 'glue:UpdateTable'], glueArns(this, ['ledgerTable'])),
+        allow(['s3:GetObject'], [lake.bucket.arnForObjects(`${DATA_PREFIX}*`)]),
+        // A merge writes data and metadata files, and tidying deletes those that nothing needs any more.
+        allow(
+          ['s3:GetObject', 's3:PutObject', 's3:DeleteObject', 's3:AbortMultipartUpload'],
+          [lake.bucket.arnForObjects(`${LEDGER_PREFIX}*`)],
+        ),
+      ],
+    });
+    acknowledge(this.bookingPolicy, {
+      'IAM5[Resource::<UsageLakeBucket92E3DB89.Arn>/usage/*]': unnamed,
+      'IAM5[Resource::<UsageLakeBucket92E3DB89.Arn>/ledger/*]': unnamed,
+      'IAM5[Resource::<UsageQueriesResultsFC32D7A1.Arn>/results/*]': unnamed,
+    });
+  }
+}
+
+const unnamed = 'Objects below one prefix, which have no names before they exist.';
+
+function queryStatements(queries: UsageQueries, workGroup: string): PolicyStatement[] {
+  const { lake, results } = queries;
+  const group = Stack.of(queries).formatArn({
+    service: 'athena',
+    resource: 'workgroup',
+    resourceName: workGroup,
+  });
+  return [
+    allow(
+      ['athena:StartQueryExecution', 'athena:GetQueryExecution', 'athena:GetQueryResults'],
+      [group],
+    ),
+    allow(['s3:GetBucketLocation', 's3:ListBucket'], [lake.bucket.bucketArn, results.bucketArn]),
+    allow(
+      ['s3:GetObject', 's3:PutObject', 's3:AbortMultipartUpload'],
+      [results.arnForObjects(`${RESULTS_PREFIX}*`)],
+    ),
+    allow(['kms:Decrypt', 'kms:GenerateDataKey'], [lake.key.keyArn]),
+  ];
+}
+
+/** Glue checks the catalog and the database besides the tables. */
+function glueArns(
+  scope: Construct,
+  tables: readonly ('usageTable' | 'ledgerTable')[],
+): readonly string[] {
+  const arn = (resource: string) => Stack.of(scope).formatArn({ service: 'glue', resource });
+  return [
+    arn('catalog'),
+    arn(`database/${LAKE.database}`),
+    ...tables.map((table) => arn(`table/${LAKE.database}/${LAKE[table]}`)),
+  ];
+}
+
+function allow(actions: readonly string[], resources: readonly string[]): PolicyStatement {
+  return new PolicyStatement({ actions: [...actions], resources: [...resources] });
+}
