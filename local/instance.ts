@@ -7,7 +7,7 @@ import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { systemClock } from '../core/clock.ts';
 import { type LocalAws, startLocalAws } from './aws/local-aws.ts';
-import { lakeLocation } from './deploy/lake.ts';
+import { lakeLocation, workGroupOfQueries } from './deploy/lake.ts';
 import { type Deployment, deploy, isIgnored } from './deploy.ts';
 import { type Dynamo, startDynamo } from './dynamo.ts';
 import { startFront } from './front.ts';
@@ -164,7 +164,6 @@ interface StateInput {
 }
 
 function stateOf({ dataDir, gateway, demo, services, assembly }: StateInput): InstanceState {
-  const workGroup = assembly.resources.find(({ type }) => type === 'AWS::Athena::WorkGroup');
   return {
     ...gateway,
     demoKey: demo.key,
@@ -173,7 +172,7 @@ function stateOf({ dataDir, gateway, demo, services, assembly }: StateInput): In
     providerUrl: services.provider.url,
     awsUrl: services.aws.url,
     dynamoUrl: services.dynamo.url,
-    workGroup: workGroup?.name ?? 'primary',
+    workGroup: workGroupOfQueries(assembly),
     region: assembly.place.region,
   };
 }

@@ -1,12 +1,22 @@
-import { existsSync, readdirSync, statSync } from 'node:fs';
-import { join, resolve } from 'node:path';
-import type { DuckDBConnection, DuckDBPreparedStatement, DuckDBValue } from '@duckdb/node-api';
+import { existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import type {
+  DuckDBConnection,
+  DuckDBInstance,
+  DuckDBPreparedStatement,
+  DuckDBValue,
+} from '@duckdb/node-api';
+import { DUCKDB_TYPE, toDuckdb } from './athena-statements.ts';
 import { type AthenaType, athenaText, athenaType } from './athena-values.ts';
-import type { HiveColumn, HiveType, TableSpec } from './resources.ts';
+import type { HiveColumn, TableSpec, ViewSpec } from './resources.ts';
 
-/** Runs Athena's SQL in DuckDB, over the tables' Parquet files where they lie. */
+/**
+ * Runs Athena's SQL in DuckDB. Tables of Parquet files are read where they lie; Iceberg tables, which
+ * only statements make and change, are tables of a DuckDB file.
+ */
 export interface AthenaEngine {
   createTable(spec: TableSpec): void;
+  createView(spec: ViewSpec): void;
   /** Queries run one after the other. Throws an Error whose message is for the user. */
   run(query: EngineQuery): Promise<EngineResult>;
   close(): Promise<void>;
@@ -37,45 +47,70 @@ const CATALOG = 'awsdatacatalog';
 const DIALECT = [
   'SET integer_division = true',
   "SET TimeZone = 'UTC'",
-  `ATTACH ':memory:' AS ${CATALOG}`,
   `USE ${CATALOG}`,
-  'CREATE MACRO approx_percentile(x, p) AS approx_quantile(x, p)',
-  'CREATE MACRO approx_distinct(x) AS approx_count_distinct(x)',
-  "CREATE MACRO date_format(ts, f) AS strftime(ts, replace(replace(f, '%i', '%M'), '%s', '%S'))",
-  "CREATE MACRO format_datetime(ts, f) AS strftime(ts, replace(replace(replace(f, 'yyyy', '%Y'), 'MM', '%m'), 'dd', '%d'))",
-  'CREATE MACRO json_extract_scalar(j, p) AS json_extract_string(j, p)',
-  'CREATE MACRO from_unixtime(x) AS to_timestamp(x)',
-  'CREATE MACRO day_of_week(x) AS isodow(x)',
-  'CREATE MACRO element_at(m, k) AS m[k]',
-  `CREATE MACRO date_add(u, n, d) AS CASE u
+  'CREATE OR REPLACE MACRO approx_percentile(x, p) AS approx_quantile(x, p)',
+  'CREATE OR REPLACE MACRO approx_distinct(x) AS approx_count_distinct(x)',
+  "CREATE OR REPLACE MACRO date_format(ts, f) AS strftime(ts, replace(replace(f, '%i', '%M'), '%s', '%S'))",
+  "CREATE OR REPLACE MACRO format_datetime(ts, f) AS strftime(ts, replace(replace(replace(f, 'yyyy', '%Y'), 'MM', '%m'), 'dd', '%d'))",
+  'CREATE OR REPLACE MACRO json_extract_scalar(j, p) AS json_extract_string(j, p)',
+  'CREATE OR REPLACE MACRO from_unixtime(x) AS to_timestamp(x)',
+  'CREATE OR REPLACE MACRO day_of_week(x) AS isodow(x)',
+  'CREATE OR REPLACE MACRO element_at(m, k) AS m[k]',
+  `CREATE OR REPLACE MACRO date_add(u, n, d) AS CASE u
      WHEN 'day' THEN d::TIMESTAMP + to_days(n::INT)
      WHEN 'hour' THEN d::TIMESTAMP + to_hours(n::BIGINT)
      WHEN 'month' THEN d::TIMESTAMP + to_months(n::INT) END`,
 ];
 
-const DUCKDB_TYPE = {
-  string: 'VARCHAR',
-  bigint: 'BIGINT',
-  int: 'INTEGER',
-  double: 'DOUBLE',
-  boolean: 'BOOLEAN',
-} as const satisfies Record<HiveType, string>;
+interface Open {
+  readonly instance: DuckDBInstance;
+  readonly connection: DuckDBConnection;
+}
 
-export function createAthenaEngine(lakeDir: string): AthenaEngine {
+export function createAthenaEngine({ lakeDir, databasePath }: Places): AthenaEngine {
   const tables = new Map<string, TableSpec>();
-  let connecting: Promise<DuckDBConnection> | undefined;
+  const views = new Map<string, ViewSpec>();
+  /** The text of each view as it is in the database, so that only what has changed is written. */
+  const made = new Map<string, string>();
+  let opening: Promise<Open> | undefined;
   let queue: Promise<unknown> = Promise.resolve();
 
+  async function makeView(connection: DuckDBConnection, name: string, sql: string): Promise<void> {
+    if (made.get(name) === sql) return;
+    await connection.run(sql);
+    made.set(name, sql);
+  }
+
+  async function prepareCatalog(connection: DuckDBConnection): Promise<void> {
+    for (const [name, table] of tables) await makeView(connection, name, viewOf(lakeDir, table));
+    for (const [name, view] of views) {
+      await connection.run(`USE ${CATALOG}.${identifier(view.database)}`);
+      const sql = `CREATE OR REPLACE VIEW ${identifier(view.view)} AS ${view.sql}`;
+      // A view of a table that no statement has made yet is not there either.
+      await makeView(connection, name, sql).catch(() => undefined);
+    }
+  }
+
   async function runNext(query: EngineQuery): Promise<EngineResult> {
-    connecting ??= connect(lakeDir);
-    const connection = await connecting;
-    for (const table of tables.values()) await connection.run(viewOf(lakeDir, table));
+    opening ??= open({ lakeDir, databasePath });
+    const { connection } = await opening;
+    await prepareCatalog(connection);
     await connection.run(`USE ${CATALOG}.${identifier(query.database ?? 'main')}`);
     const bytesScanned = scanSize(lakeDir, query.sql, tables);
     if (bytesScanned > (query.bytesScannedCutoff ?? Number.POSITIVE_INFINITY)) {
       throw new ScanLimitExceeded('Query cancelled! Bytes scanned limit was exceeded');
     }
-    const statement = await prepareRead(connection, query.sql);
+    const statements = toDuckdb(query.sql);
+    if (statements === undefined) {
+      // What is no SQL at all is told so first.
+      await connection.extractStatements(query.sql);
+      throw new Error(NOT_SUPPORTED);
+    }
+    if (statements.kind === 'write') {
+      for (const sql of statements.sql) await (await prepareOne(connection, sql, 'write')).run();
+      return { columns: [], rows: [], bytesScanned };
+    }
+    const statement = await prepareOne(connection, statements.sql, 'read');
     statement.bind(query.parameters.map(literalValue));
     return { ...(await resultOf(statement)), bytesScanned };
   }
@@ -84,6 +119,9 @@ export function createAthenaEngine(lakeDir: string): AthenaEngine {
     createTable(spec) {
       tables.set(`${spec.database}.${spec.table}`, spec);
     },
+    createView(spec) {
+      views.set(`${spec.database}.${spec.view}`, spec);
+    },
     run(query) {
       const result = queue.then(() => runNext(query));
       queue = result.catch(() => undefined);
@@ -91,21 +129,32 @@ export function createAthenaEngine(lakeDir: string): AthenaEngine {
     },
     async close() {
       await queue;
-      (await connecting)?.closeSync();
+      const opened = await opening;
+      opened?.connection.closeSync();
+      opened?.instance.closeSync();
     },
   };
 }
 
+interface Places {
+  readonly lakeDir: string;
+  /** The DuckDB file of the Iceberg tables. */
+  readonly databasePath: string;
+}
+
 /** DuckDB is loaded at the first query: most runs of the local system never need its 90 MB. */
-async function connect(lakeDir: string): Promise<DuckDBConnection> {
-  const { DuckDBInstance } = await import('@duckdb/node-api');
-  const connection = await (await DuckDBInstance.create(':memory:')).connect();
+async function open({ lakeDir, databasePath }: Places): Promise<Open> {
+  const { DuckDBInstance: Instance } = await import('@duckdb/node-api');
+  const instance = await Instance.create(':memory:');
+  const connection = await instance.connect();
+  mkdirSync(dirname(databasePath), { recursive: true });
+  await connection.run(`ATTACH ${text(resolve(databasePath))} AS ${CATALOG}`);
   for (const statement of DIALECT) await connection.run(statement);
   // From here on a query sees the lake and nothing else of the machine.
   await connection.run(`SET allowed_directories = [${text(`${resolve(lakeDir)}/`)}]`);
   await connection.run('SET enable_external_access = false');
   await connection.run('SET lock_configuration = true');
-  return connection;
+  return { instance, connection };
 }
 
 /** The typed empty table gives the columns that no file has yet, and stands alone while there is no file. */
@@ -153,19 +202,24 @@ function scanSize(lakeDir: string, sql: string, tables: ReadonlyMap<string, Tabl
     .reduce((sum, path) => sum + statSync(path).size, 0);
 }
 
-async function prepareRead(
+/** Of the right type, whatever its first word was. */
+async function prepareOne(
   connection: DuckDBConnection,
   sql: string,
+  kind: 'read' | 'write',
 ): Promise<DuckDBPreparedStatement> {
   const { StatementType } = await import('@duckdb/node-api');
-  const withoutComments = sql.replace(/--[^\n]*|\/\*.*?\*\//gs, ' ');
-  const isRead = /^[\s(]*(select|with|values)\b/i.test(withoutComments);
+  const { SELECT, INSERT, MERGE_INTO, CREATE, ALTER } = StatementType;
+  const allowed: readonly number[] =
+    kind === 'read' ? [SELECT] : [INSERT, MERGE_INTO, CREATE, ALTER];
   const statements = await connection.extractStatements(sql);
   if (statements.count !== 1) throw new Error('Only one sql statement is allowed.');
-  const statement = isRead ? await statements.prepare(0) : undefined;
-  if (statement?.statementType === StatementType.SELECT) return statement;
-  throw new Error('NOT_SUPPORTED: only SELECT is available locally');
+  const statement = await statements.prepare(0);
+  if (allowed.includes(statement.statementType)) return statement;
+  throw new Error(NOT_SUPPORTED);
 }
+
+const NOT_SUPPORTED = 'NOT_SUPPORTED: not available locally';
 
 function literalValue(literal: string): DuckDBValue {
   const [, quotedText] = /^'(.*)'$/s.exec(literal) ?? [];

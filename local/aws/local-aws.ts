@@ -25,6 +25,7 @@ import type {
   StreamHandler,
   TableSpec,
   TopicSubscriber,
+  ViewSpec,
   WorkGroupSpec,
 } from './resources.ts';
 import { createS3 } from './s3.ts';
@@ -63,6 +64,7 @@ export interface LocalAws {
   createBus(name: string): void;
   createRule(spec: RuleSpec): void;
   createTable(spec: TableSpec): void;
+  createView(spec: ViewSpec): void;
   createWorkGroup(spec: WorkGroupSpec): void;
   createNamedQuery(spec: NamedQuerySpec): void;
   /** The URL that SQS clients use, and that `Ref` of a queue resolves to. */
@@ -110,6 +112,7 @@ export async function startLocalAws(options: LocalAwsOptions): Promise<LocalAws>
     createBus: (name) => eventBridge.createBus(name),
     createRule: (spec) => eventBridge.createRule(spec),
     createTable: (spec) => services.engine.createTable(spec),
+    createView: (spec) => services.engine.createView(spec),
     createWorkGroup: (spec) => athena.createWorkGroup(spec),
     createNamedQuery: (spec) => athena.createNamedQuery(spec),
     queueUrl: services.queueUrl,
@@ -145,7 +148,10 @@ function createServices(options: LocalAwsOptions, queueUrl: (name: string) => st
   const arn = (service: string, resource: string): string =>
     `arn:aws:${service}:${region}:${accountOf(options)}:${resource}`;
   const store = createObjectStore(dataDir);
-  const engine = createAthenaEngine(join(dataDir, 's3'));
+  const engine = createAthenaEngine({
+    lakeDir: join(dataDir, 's3'),
+    databasePath: join(dataDir, 'athena', 'catalog.duckdb'),
+  });
   const kinesis = createKinesis({ dir: join(dataDir, 'kinesis'), clock, arn });
   const sqs = createSqs({ dir: join(dataDir, 'sqs'), clock, arn, queueUrl });
   const invocations = createAsyncInvocations(sqs, log);

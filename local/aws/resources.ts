@@ -48,6 +48,13 @@ export interface TableSpec {
   readonly partitionKeys: readonly HiveColumn[];
 }
 
+export interface ViewSpec {
+  readonly database: string;
+  readonly view: string;
+  /** Its question, in Athena's SQL. */
+  readonly sql: string;
+}
+
 export interface WorkGroupSpec {
   readonly name: string;
   readonly resultsBucket: string;

@@ -1,5 +1,6 @@
 /** The lake: the delivery stream that writes it, the table that describes it, the queries that read it. */
 import * as z from 'zod';
+import { LAKE } from '../../core/names.ts';
 import type { DeliveryStreamSpec, HiveColumn } from '../aws/resources.ts';
 import type { DeployContext } from '../deploy.ts';
 import { nameFromArn } from '../templates/physical.ts';
@@ -48,7 +49,23 @@ const namedQuerySchema = z.object({
   QueryString: z.string(),
 });
 
-export function createLakeTable({ properties }: LocalResource, { aws }: DeployContext): void {
+const viewSchema = z.object({
+  DatabaseName: z.string(),
+  TableInput: z.object({
+    Name: z.string(),
+    TableType: z.literal('VIRTUAL_VIEW'),
+    ViewOriginalText: z.string(),
+  }),
+});
+
+export function createLakeTable(resource: LocalResource, { aws }: DeployContext): void {
+  const { properties } = resource;
+  if (isView(resource)) {
+    const { DatabaseName, TableInput } = viewSchema.parse(properties);
+    const sql = questionOf(TableInput.ViewOriginalText);
+    aws.createView({ database: DatabaseName, view: TableInput.Name, sql });
+    return;
+  }
   const { DatabaseName, TableInput } = tableSchema.parse(properties);
   const { Columns, Location } = TableInput.StorageDescriptor;
   aws.createTable({
@@ -60,6 +77,17 @@ export function createLakeTable({ properties }: LocalResource, { aws }: DeployCo
   });
 }
 
+function isView({ properties }: LocalResource): boolean {
+  return viewSchema.safeParse(properties).success;
+}
+
+/** Athena keeps a view as JSON in base64 inside a comment. */
+function questionOf(viewOriginalText: string): string {
+  const [, base64 = ''] = /^\/\* Presto View: (\S+) \*\/$/.exec(viewOriginalText) ?? [];
+  const view: unknown = JSON.parse(Buffer.from(base64, 'base64').toString('utf8'));
+  return z.object({ originalSql: z.string() }).parse(view).originalSql;
+}
+
 /** Parquet needs the columns, which only the Glue table knows. */
 export function createDeliveryStream(
   { name, properties }: LocalResource,
@@ -69,7 +97,7 @@ export function createDeliveryStream(
   const destination = parsed.ExtendedS3DestinationConfiguration;
   const schema = destination.DataFormatConversionConfiguration.SchemaConfiguration;
   const table = assembly.resources
-    .filter(({ type }) => type === 'AWS::Glue::Table')
+    .filter((resource) => resource.type === 'AWS::Glue::Table' && !isView(resource))
     .map((resource) => tableSchema.parse(resource.properties))
     .find(
       ({ DatabaseName, TableInput }) =>
@@ -94,9 +122,12 @@ export function createDeliveryStream(
 
 /** Where the usage events land. */
 export function lakeLocation({ resources }: Assembly): { bucket: string; prefix: string } {
-  const table = resources.find(({ type }) => type === 'AWS::Glue::Table');
-  if (table === undefined) throw new Error('the templates hold no Glue table');
-  return bucketAndPrefix(tableSchema.parse(table.properties).TableInput.StorageDescriptor.Location);
+  const table = resources
+    .filter((resource) => resource.type === 'AWS::Glue::Table' && !isView(resource))
+    .map(({ properties }) => tableSchema.parse(properties).TableInput)
+    .find(({ Name }) => Name === LAKE.usageTable);
+  if (table === undefined) throw new Error('the templates hold no table of usage');
+  return bucketAndPrefix(table.StorageDescriptor.Location);
 }
 
 export function createWorkGroup({ name, properties }: LocalResource, { aws }: DeployContext): void {
@@ -120,6 +151,12 @@ export function createNamedQuery({ properties }: LocalResource, { aws }: DeployC
     sql: query.QueryString,
     ...(query.Description === undefined ? {} : { description: query.Description }),
   });
+}
+
+/** The workgroup of people: the one that the named queries are for. */
+export function workGroupOfQueries({ resources }: Assembly): string {
+  const query = resources.find(({ type }) => type === 'AWS::Athena::NamedQuery');
+  return query === undefined ? 'primary' : namedQuerySchema.parse(query.properties).WorkGroup;
 }
 
 function hiveColumns(columns: z.infer<typeof columnsSchema>): HiveColumn[] {
