@@ -14,6 +14,7 @@ export type Incident =
   | 'holds not reaped'
   | 'usage spilled'
   | 'usage not delivered'
+  | 'usage not drained'
   | 'settlement failed'
   | 'policy not refreshed'
   | 'provider keys not refreshed'

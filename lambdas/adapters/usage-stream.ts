@@ -1,8 +1,8 @@
 /**
- * Usage events to Kinesis, and to an SQS queue when Kinesis refuses: an event is either durable in one
- * of the two or the call's books stay open. The partition key is the request id: a tenant's would make
- * hot shards, and order does not matter because events carry absolute values. Both clients are loaded on
- * first use, which is after the first byte has left.
+ * Usage events to Kinesis, and to an SQS queue when Kinesis refuses or does not answer: an event is either
+ * durable in one of the two or the call's books stay open. The partition key is the request id: a tenant's would
+ * make hot shards, and order does not matter because events carry absolute values. Both clients are loaded
+ * on first use, which is after the last byte has left.
  */
 import type { KinesisClient } from '@aws-sdk/client-kinesis';
 import type { SQSClient } from '@aws-sdk/client-sqs';
@@ -17,6 +17,8 @@ export interface UsageStreamOptions {
 }
 
 const ATTEMPTS = 3;
+/** Of one attempt; a put that was taken without an answer is a copy more, which the ledger knows how to pass over. */
+const REQUEST_MS = 2_000;
 
 export function createUsageStream({
   streamName,
@@ -28,24 +30,42 @@ export function createUsageStream({
 
   async function putToStream(event: UsageEvent): Promise<void> {
     const { KinesisClient, PutRecordCommand } = await import('@aws-sdk/client-kinesis');
-    kinesis ??= new KinesisClient({ maxAttempts: ATTEMPTS });
+    kinesis ??= new KinesisClient({
+      maxAttempts: ATTEMPTS,
+      requestHandler: { requestTimeout: REQUEST_MS },
+    });
     await kinesis.send(
       new PutRecordCommand({
         StreamName: streamName,
         PartitionKey: event.request_id,
-        Data: encodeUsageEvent(event),
+        // JSON lines: Firehose concatenates records, and the line feed is what keeps them apart.
+        Data: Buffer.from(`${JSON.stringify(event)}\n`),
       }),
     );
   }
 
   async function spill(event: UsageEvent): Promise<void> {
     const { SQSClient, SendMessageCommand } = await import('@aws-sdk/client-sqs');
-    sqs ??= new SQSClient({ maxAttempts: ATTEMPTS });
+    sqs ??= new SQSClient({
+      maxAttempts: ATTEMPTS,
+      requestHandler: { requestTimeout: REQUEST_MS, throwOnRequestTimeout: true },
+    });
     await sqs.send(
       new SendMessageCommand({ QueueUrl: spillQueueUrl, MessageBody: JSON.stringify(event) }),
     );
   }
 
+  return usageSink({ putToStream, spill, report });
+}
+
+interface TwoWays {
+  readonly putToStream: (event: UsageEvent) => Promise<void>;
+  readonly spill: (event: UsageEvent) => Promise<void>;
+  readonly report: Report;
+}
+
+/** Rejects only when neither way took the event. */
+export function usageSink({ putToStream, spill, report }: TwoWays): UsageSink {
   return {
     async put(event) {
       try {
@@ -56,9 +76,4 @@ export function createUsageStream({
       }
     },
   };
-}
-
-/** JSON lines: Firehose concatenates records, and the line feed is what keeps them apart. */
-export function encodeUsageEvent(event: UsageEvent): Buffer {
-  return Buffer.from(`${JSON.stringify(event)}\n`);
 }
