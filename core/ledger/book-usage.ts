@@ -63,26 +63,22 @@ USING (
       WHERE ${LEDGER_PARTITION} >= '${fromPeriod}' AND event_time_ms >= ${standsFromMs}
         AND (entry_kind = 'call' OR entry_id LIKE '%+')
     ) AS copies WHERE copy = 1
-  ),
-  better AS (
-    SELECT arrived.request_id, standing.bookings
-    FROM arrived JOIN standing ON standing.request_id = arrived.request_id
-    WHERE ${isBetter('arrived', 'standing')}
-  ),
-  entries AS (
-    SELECT arrived.request_id AS entry_id, 'call' AS entry_kind, CAST(NULL AS varchar) AS reason, ${of('arrived')}
-    FROM arrived LEFT JOIN standing ON standing.request_id = arrived.request_id
-    WHERE standing.request_id IS NULL
-    UNION ALL
-    SELECT ${correctionId('-')}, 'correction', 'a better copy arrived: taken back', ${negated('standing')}
-    FROM better JOIN standing ON standing.request_id = better.request_id
-    UNION ALL
-    SELECT ${correctionId('+')}, 'correction', 'a better copy arrived', ${of('arrived')}
-    FROM better JOIN arrived ON arrived.request_id = better.request_id
   )
-  SELECT entries.*, greatest(period, '${firstOpenPeriod}') AS ${LEDGER_PARTITION},
-    CAST(${nowMs} AS bigint) AS booked_at_ms
-  FROM entries
+  SELECT
+    CASE sign WHEN '' THEN arrived.request_id
+      ELSE concat(arrived.request_id, '/c', CAST(standing.bookings AS varchar), sign) END AS entry_id,
+    CASE sign WHEN '' THEN 'call' ELSE 'correction' END AS entry_kind,
+    CASE sign WHEN '-' THEN 'a better copy arrived: taken back'
+      WHEN '+' THEN 'a better copy arrived' END AS reason,
+    greatest(arrived.period, '${firstOpenPeriod}') AS ${LEDGER_PARTITION},
+    CAST(${nowMs} AS bigint) AS booked_at_ms,
+    ${usageEventColumns.map(({ name }) => bookedValue(name)).join(',\n    ')}
+  FROM arrived
+  LEFT JOIN standing ON standing.request_id = arrived.request_id
+  -- Nothing stands: the call. Something worse stands: it is taken back, and the better copy is booked.
+  CROSS JOIN (VALUES (''), ('-'), ('+')) AS part (sign)
+  WHERE CASE WHEN standing.request_id IS NULL THEN sign = ''
+    ELSE sign <> '' AND (${isBetter('arrived', 'standing')}) END
 ) AS entry
 ON held.entry_id = entry.entry_id
   AND held.${LEDGER_PARTITION} >= '${fromPeriod}' AND held.event_time_ms >= ${standsFromMs}
@@ -111,20 +107,11 @@ function isBetter(a: string, b: string): string {
   return `${trust?.more} OR (${trust?.same} AND (${attempts?.more} OR (${attempts?.same} AND ${duration?.more})))`;
 }
 
-function correctionId(sign: '+' | '-'): string {
-  return `concat(better.request_id, '/c', CAST(better.bookings AS varchar), '${sign}')`;
-}
-
-function of(table: string): string {
-  return usageEventColumns.map(({ name }) => `${table}.${name}`).join(', ');
-}
-
 const amounts: ReadonlySet<string> = new Set(AMOUNT_COLUMNS);
 
-function negated(table: string): string {
-  return usageEventColumns
-    .map(({ name }) => (amounts.has(name) ? `-${table}.${name}` : `${table}.${name}`))
-    .join(', ');
+function bookedValue(name: string): string {
+  const minus = amounts.has(name) ? '-' : '';
+  return `CASE sign WHEN '-' THEN ${minus}standing.${name} ELSE arrived.${name} END AS ${name}`;
 }
 
 function dayOf(atMs: EpochMs): string {

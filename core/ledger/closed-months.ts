@@ -3,7 +3,7 @@
 /** `YYYY-MM`. */
 export type Period = string;
 
-export const PERIOD = /^\d{4}-(0[1-9]|1[0-2])$/;
+const PERIOD = /^\d{4}-(0[1-9]|1[0-2])$/;
 
 export type Close =
   | { readonly kind: 'closed'; readonly closedThrough: Period }

@@ -1,25 +1,29 @@
-/** The admin function: applies policies, makes and revokes keys. Every route wants the admin key. */
+/** The admin function: applies policies, makes and revokes keys, closes months. Every route wants the admin key. */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import middy from '@middy/core';
 import type { APIGatewayProxyEvent, APIGatewayProxyResult } from 'aws-lambda';
 import { systemClock } from '../../core/clock.ts';
+import { createClosedMonths } from '../adapters/closed-months.ts';
 import { readEnvironment } from '../adapters/environment.ts';
 import { createTelemetry } from '../adapters/telemetry.ts';
 import { applyPolicy } from './apply-policy.ts';
 import { createCatalogWriter } from './catalog-writer.ts';
+import { closedAnswer, closeLedgerMonth } from './close-ledger.ts';
 import { createKey, newKeySchema } from './keys.ts';
 
 const ADMIN_KEY_AGE_MS = 60_000;
 
 const telemetry = createTelemetry('admin');
 const env = readEnvironment(['accountsTable', 'catalogTable', 'adminKeySecret']);
+const client = new DynamoDBClient({ maxAttempts: 3 });
 const writer = createCatalogWriter({
-  client: new DynamoDBClient({ maxAttempts: 3 }),
+  client,
   catalogTable: env.catalogTable,
   accountsTable: env.accountsTable,
 });
+const closedMonths = createClosedMonths({ client, tableName: env.catalogTable });
 const secrets = new SecretsManagerClient({ maxAttempts: 3 });
 let adminKey: { readonly digest: Buffer; readonly readAtMs: number } | undefined;
 
@@ -49,6 +53,8 @@ async function route(method: string, path: string, body: string): Promise<APIGat
   if (path === '/policy' && method === 'GET') return showPolicy();
   if (path === '/policy' && method === 'PUT') return putPolicy(body);
   if (path === '/keys' && method === 'POST') return postKey(body);
+  if (path === '/ledger/close' && method === 'GET') return showClosed();
+  if (path === '/ledger/close' && method === 'POST') return closeLedger(body);
   const keyId = /^\/keys\/(vk_[0-9a-f]{12})$/.exec(path)?.[1];
   if (keyId !== undefined && method === 'DELETE') return revokeKey(keyId);
   return answer(404, error('not_found', `Nothing is at ${method} ${path}.`));
@@ -106,6 +112,20 @@ async function revokeKey(keyId: string): Promise<APIGatewayProxyResult> {
   return revoked
     ? answer(200, { keyId, status: 'revoked' })
     : answer(404, error('not_found', `There is no key ${keyId}.`));
+}
+
+async function showClosed(): Promise<APIGatewayProxyResult> {
+  return answer(200, closedAnswer(await closedMonths.through()));
+}
+
+async function closeLedger(body: string): Promise<APIGatewayProxyResult> {
+  const result = await closeLedgerMonth(
+    { writer, closedMonths, clock: systemClock },
+    parseJson(body),
+  );
+  return result.kind === 'closed'
+    ? answer(200, closedAnswer(result.closedThrough))
+    : answer(400, error('invalid_period', result.reason));
 }
 
 /** Compared by digest in constant time; the secret is read at most once a minute. */

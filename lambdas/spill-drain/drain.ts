@@ -15,7 +15,7 @@ export interface DrainPorts {
   readonly report: Report;
 }
 
-export interface StreamRecord {
+interface StreamRecord {
   readonly partitionKey: string;
   readonly data: string;
 }

@@ -12,6 +12,7 @@ import { createEventBridge } from './event-bridge.ts';
 import { createFirehose } from './firehose.ts';
 import { answerJson, type FaultSource, type JsonService } from './json-service.ts';
 import { createKinesis } from './kinesis.ts';
+import { createLambda } from './lambda.ts';
 import { startQueueConsumer } from './queue-consumer.ts';
 import type {
   DeliveryStreamSpec,
@@ -71,6 +72,8 @@ export interface LocalAws {
   queueUrl(name: string): string;
   consumeStream(stream: string, spec: StreamConsumerSpec, handler: StreamHandler): void;
   consumeQueue(queue: string, spec: QueueConsumerSpec, handler: QueueHandler): void;
+  /** Makes a function answer Lambda's Invoke under these names. */
+  serveFunction(names: readonly string[], invoke: (event: unknown) => Promise<unknown>): void;
   /** Firehose writes out what is buffered now. */
   flush(): Promise<void>;
   /** Makes calls fail, for tests; undefined ends it. */
@@ -129,6 +132,7 @@ export async function startLocalAws(options: LocalAwsOptions): Promise<LocalAws>
       const queueArn = sqs.queueArn(name);
       consumers.push(startQueueConsumer({ ...services, queue, queueArn, spec, handler }));
     },
+    serveFunction: (names, invoke) => services.lambda.register(names, invoke),
     flush: () => firehose.flush(),
     injectFaults(source) {
       faults = source;
@@ -180,6 +184,7 @@ function createServices(options: LocalAwsOptions, queueUrl: (name: string) => st
     sns,
     invocations,
   });
+  const lambda = createLambda();
   const answerS3 = createS3({ store, dir: dataDir });
   const json: readonly JsonService[] = [
     kinesis,
@@ -203,6 +208,7 @@ function createServices(options: LocalAwsOptions, queueUrl: (name: string) => st
     athena,
     secretsManager,
     eventBridge,
+    lambda,
     answerS3,
     json,
   };
@@ -226,11 +232,12 @@ function putText(
 
 /** Every JSON protocol names its operation in a header, the query protocol sends a form; what is left is S3. */
 async function answer(
-  { json, sns, answerS3 }: Services,
+  { json, sns, lambda, answerS3 }: Services,
   request: WireRequest,
   faults: FaultSource | undefined,
 ): Promise<WireResponse> {
   if (request.headers['x-amz-target'] !== undefined) return answerJson(json, request, faults);
+  if (lambda.isRequest(request)) return lambda.answer(request);
   const isForm = request.headers['content-type']?.startsWith('application/x-www-form-urlencoded');
   return isForm === true ? sns.answer(request) : answerS3(request);
 }

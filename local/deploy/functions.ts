@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import type { DeployContext } from '../deploy.ts';
 import { FunctionPool } from '../runtime/function-pool.ts';
+import { invokeJson } from '../runtime/invoke-json.ts';
 import type { LocalResource } from '../templates.ts';
 
 const functionSchema = z.object({
@@ -42,8 +43,20 @@ export function createFunction(
       AWS_SESSION_TOKEN: 'local',
       AWS_ENDPOINT_URL: aws.url,
       AWS_ENDPOINT_URL_DYNAMODB: dynamoUrl,
+      ...otherEndpoints(process.env),
       AWS_LAMBDA_LOG_FORMAT: described.LoggingConfig.LogFormat,
     },
   };
-  context.functions.set(name, new FunctionPool(definition, { logsDir: context.logsDir }));
+  const pool = new FunctionPool(definition, { logsDir: context.logsDir });
+  context.functions.set(name, pool);
+  aws.serveFunction([name, definition.logName], (event) => invokeJson(pool, event));
+}
+
+/** Services that whoever starts us has elsewhere, by the SDK's own variables. */
+function otherEndpoints(env: NodeJS.ProcessEnv): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(env).flatMap(([name, value]) =>
+      /^AWS_ENDPOINT_URL_(KINESIS|SQS)$/.test(name) && value !== undefined ? [[name, value]] : [],
+    ),
+  );
 }

@@ -13,6 +13,7 @@ const readySchema = z.looseObject({
   dataDir: z.string(),
   pid: z.number(),
   providerUrl: z.string(),
+  awsUrl: z.string(),
 });
 
 export interface RunningGateway extends z.infer<typeof readySchema> {
@@ -30,11 +31,18 @@ export interface RunningGateway extends z.infer<typeof readySchema> {
 /** Synthesized stacks are kept between tests and runs; a change of the sources makes new ones. */
 const SYNTH_CACHE = join(tmpdir(), 'tollgate-test-synth');
 
+interface StartOptions {
+  readonly policy?: string;
+  readonly dataDir?: string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
 /** `npm start` as a user runs it, on a free port and a folder of its own. */
 export async function startGateway({
   policy = 'test/fixtures/e2e-policy.yaml',
   dataDir = mkdtempSync(join(tmpdir(), 'tollgate-e2e-')),
-} = {}): Promise<RunningGateway> {
+  env = {},
+}: StartOptions = {}): Promise<RunningGateway> {
   const args = [
     'local/start.ts',
     '--json',
@@ -49,7 +57,7 @@ export async function startGateway({
   ];
   const child = spawn(process.execPath, args, {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, OPENAI_API_KEY: '' },
+    env: { ...process.env, OPENAI_API_KEY: '', ...env },
   });
   const state = readySchema.parse(JSON.parse(await firstLine(child)));
   const admin: RunningGateway['admin'] = async (method, path, body) => {

@@ -20,7 +20,7 @@ const BOOK = 'core/catalog/price-book.json';
 
 it('the price book travels with the function that applies policies, and with no function that calls wait for', async () => {
   expect(await share('lambdas/admin/handler.ts', BOOK)).toBeGreaterThan(50_000);
-  for (const name of ['proxy', 'reaper', 'usage-monitor', 'spill-drain']) {
+  for (const name of ['proxy', 'reaper', 'usage-monitor', 'spill-drain', 'ledger-writer']) {
     expect(await share(`lambdas/${name}/handler.ts`, BOOK)).toBe(0);
   }
 });

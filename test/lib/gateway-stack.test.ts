@@ -8,13 +8,13 @@ const { gateway, data } = synthesize();
 
 describe('gateway stack', () => {
   it('runs every function on ARM64 and the current Node, behind a live alias', () => {
-    gateway.resourceCountIs('AWS::Lambda::Function', 5);
+    gateway.resourceCountIs('AWS::Lambda::Function', 6);
     gateway.allResourcesProperties('AWS::Lambda::Function', {
       Architectures: ['arm64'],
       Runtime: 'nodejs24.x',
       LoggingConfig: Match.objectLike({ LogFormat: 'JSON' }),
     });
-    gateway.resourceCountIs('AWS::Lambda::Alias', 5);
+    gateway.resourceCountIs('AWS::Lambda::Alias', 6);
     gateway.allResourcesProperties('AWS::Lambda::Alias', { Name: 'live' });
   });
 
@@ -33,7 +33,8 @@ describe('gateway stack', () => {
     ],
     ['admin', 29, ['accountsTable', 'catalogTable', 'adminKeySecret']],
     ['usage-monitor', 60, ['accountsTable', 'catalogTable', 'alertBus']],
-    ['spill-drain', 30, ['usageStream']],
+    ['spill-drain', 30, ['usageStream', 'spillDeadLettersUrl']],
+    ['ledger-writer', 900, ['catalogTable', 'athenaWorkGroup', 'ledgerLocation']],
     ['reaper', 300, ['accountsTable', 'catalogTable', 'usageStream', 'spillQueueUrl']],
   ] as const)(
     'gives %s its %i seconds and exactly the environment it needs',

@@ -42,7 +42,7 @@ describe('monitoring', () => {
 
   it('watches every dead-letter queue and the spill queue', () => {
     const queues = [...resources(gateway, 'AWS::SQS::Queue').keys()];
-    expect(queues).toHaveLength(5);
+    expect(queues).toHaveLength(6);
     const depths = JSON.stringify(
       alarms.filter((alarm) => alarm.MetricName === 'ApproximateNumberOfMessagesVisible'),
     );
@@ -57,6 +57,7 @@ describe('monitoring', () => {
       [METRICS.limitsUnchecked.name, [{ Name: 'service', Value: 'proxy' }]],
       [METRICS.poisonRecords.name, [{ Name: 'service', Value: 'usage-monitor' }]],
       [METRICS.settleFailed.name, [{ Name: 'service', Value: 'proxy' }]],
+      [METRICS.unknownVersions.name, [{ Name: 'service', Value: 'ledger-writer' }]],
     ]);
   });
 

@@ -12,7 +12,7 @@ import { drain } from '../../../lambdas/spill-drain/drain.ts';
 import { EXPIRED_EVENT, USAGE_EVENT } from '../../support/ledger-lake.ts';
 import { createRandom, type Random } from '../random.ts';
 
-export interface Arrival {
+interface Arrival {
   readonly atMs: number;
   readonly event: UsageEvent;
 }
