@@ -22,7 +22,7 @@ export const LEDGER_PARTITION = 'booked_period';
 
 export const ledgerColumns: readonly Column[] = [...ENTRY_COLUMNS, ...usageEventColumns];
 
-/** Athena's own words, because CloudFormation cannot update an Iceberg table without breaking it (ADR 0011). */
+/** Athena's own words, because CloudFormation cannot update an Iceberg table without breaking it (ADR 0015). */
 export function createLedger(location: string): string {
   return `CREATE TABLE IF NOT EXISTS ${LAKE.ledgerTable} (
 ${ledgerColumns.map(({ name, type }) => `  ${name} ${type}`).join(',\n')}

@@ -17,15 +17,20 @@ export const USAGE_SCHEMA_VERSION = 2;
 const outcomeSchema = z.enum(['ok', 'denied', 'error', 'cancelled', 'expired']);
 
 export const usageEventSchema = z.object({
+  /** Version of what these columns mean; rows of a later one wait for the reader that knows it. */
   schema_version: count,
+  /** Names the request everywhere; copies of its event are told by it. */
   request_id: text,
   /** Start of the request, epoch milliseconds UTC. */
   event_time_ms: count,
+  /** `ok`; `denied` by a limit; `error`; `cancelled`: the caller left; `expired`: its process died, and it is charged at the hold. */
   outcome: outcomeSchema,
+  /** Who pays, and the path down to the key. */
   tenant_id: text,
   team_id: text,
   project_id: text,
   virtual_key_id: text,
+  /** Tags: pinned by the key, or sent with the call. */
   feature: z.nullable(text),
   cost_center: z.nullable(text),
   customer_id: z.nullable(text),
@@ -34,13 +39,20 @@ export const usageEventSchema = z.object({
   session_id: z.nullable(text),
   /** Free tags as JSON text. */
   tags: z.nullable(text),
+  /** The API that the caller speaks. */
   dialect: text,
+  /** What the caller asked for. */
   model_alias: text,
+  /** What served it, under its name at the provider. */
   model: z.nullable(text),
   provider: z.nullable(text),
+  /** `shared`, `premium` or `experimental`. */
   tier: text,
+  /** The answer was streamed. */
   stream: z.boolean(),
+  /** HTTP status of the answer; 0 where nobody knows. */
   status: count,
+  /** As in the error table of the API. */
   error_code: z.nullable(text),
   /** Set when denied: the dimension, and the scope that denied. */
   denied_dimension: z.nullable(text),
@@ -54,29 +66,38 @@ export const usageEventSchema = z.object({
   output_tokens: z.nullable(count),
   /** Part of output_tokens. */
   reasoning_tokens: z.nullable(count),
+  /** What the call costs at the provider, nano-dollars; 0 where it was not billed. */
   cost_nano_usd: count,
+  /** Which entry of the price book; null where a price should have been and was not. */
   price_version: z.nullable(text),
+  /** What was held for the call while it ran. */
   held_nano_usd: count,
   held_tokens: count,
   /** The tokens were bounded or counted here because the provider reported none. */
   estimated: z.boolean(),
+  /** Attempts at providers, the last one included. */
   attempts: count,
   /** Request received to first upstream event, milliseconds. */
   ttft_ms: z.nullable(count),
+  /** Request received to books closed, milliseconds. */
   duration_ms: count,
   /** Time in the gateway before dispatch, milliseconds. */
   overhead_ms: z.nullable(count),
+  /** Of the policy in force. */
   policy_version: count,
   /** Calendar month charged, `YYYY-MM` in the policy's time zone. */
   period: text,
+  /** Written to the cache of the provider, by how long it is kept. */
   cache_write_5m_tokens: later(count),
   cache_write_1h_tokens: later(count),
+  /** Audio, which has prices of its own. */
   audio_input_tokens: later(count),
   audio_output_tokens: later(count),
   /** Web searches that the provider made and bills by the call. */
   web_searches: later(count),
   /** As the provider names the tier that served the call. */
   service_tier: later(text),
+  /** Served as a part of a batch. */
   batch: later(z.boolean()),
   /** The provider's usage object as JSON, at most {@link MAX_RAW_USAGE} characters. */
   usage_raw: later(text),
@@ -90,6 +111,7 @@ export const usageEventSchema = z.object({
   pool: later(text),
   /** Where the provider served the call, as its route says. */
   region: later(text),
+  /** As the call was queued. */
   priority: later(text),
   /** `provider/model` of the first route, where another one stood in for it. */
   fallback_from: later(text),
@@ -99,6 +121,7 @@ export const usageEventSchema = z.object({
   queue_ms: later(count),
   /** `hit`, `miss` or another word of the response cache. */
   cache_result: later(text),
+  /** Of the stored prompt that the call used. */
   prompt_version: later(text),
   /** Whole percents off the provider's price, and on top of it for the tenant. */
   discount_percent: later(count),
