@@ -84,6 +84,7 @@ export function createAthenaEngine({ lakeDir, databasePath }: Places): AthenaEng
   async function prepareCatalog(connection: DuckDBConnection): Promise<void> {
     for (const [name, table] of tables) await makeView(connection, name, viewOf(lakeDir, table));
     for (const [name, view] of views) {
+      await connection.run(`CREATE SCHEMA IF NOT EXISTS ${CATALOG}.${identifier(view.database)}`);
       await connection.run(`USE ${CATALOG}.${identifier(view.database)}`);
       const sql = `CREATE OR REPLACE VIEW ${identifier(view.view)} AS ${view.sql}`;
       // A view of a table that no statement has made yet is not there either.

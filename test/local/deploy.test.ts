@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { AthenaClient } from '@aws-sdk/client-athena';
 import {
   DescribeTableCommand,
   DescribeTimeToLiveCommand,
@@ -12,6 +13,9 @@ import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-sec
 import { PublishCommand, SNSClient } from '@aws-sdk/client-sns';
 import { SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { systemClock } from '../../core/clock.ts';
+import { LAKE } from '../../core/names.ts';
+import { createAthena } from '../../lambdas/adapters/athena.ts';
 import { type LocalAws, startLocalAws } from '../../local/aws/local-aws.ts';
 import { type Deployment, deploy, isIgnored } from '../../local/deploy.ts';
 import { type Dynamo, startDynamo } from '../../local/dynamo.ts';
@@ -100,6 +104,29 @@ function resources(recordFile: string): Record<string, { Type: string; Propertie
     Topic: { Type: 'AWS::SNS::Topic' },
     Bus: { Type: 'AWS::Events::EventBus', Properties: { Name: 'alerts' } },
     Role: { Type: 'AWS::IAM::Role' },
+    Results: { Type: 'AWS::S3::Bucket' },
+    WorkGroup: {
+      Type: 'AWS::Athena::WorkGroup',
+      Properties: {
+        Name: 'people',
+        WorkGroupConfiguration: {
+          ResultConfiguration: {
+            OutputLocation: { 'Fn::Join': ['', ['s3://', { Ref: 'Results' }, '/']] },
+          },
+        },
+      },
+    },
+    View: {
+      Type: 'AWS::Glue::Table',
+      Properties: {
+        DatabaseName: LAKE.database,
+        TableInput: {
+          Name: 'answers',
+          TableType: 'VIRTUAL_VIEW',
+          ViewOriginalText: `/* Presto View: ${Buffer.from(JSON.stringify({ originalSql: 'SELECT 42 AS answer' })).toString('base64')} */`,
+        },
+      },
+    },
     Recorder: {
       Type: 'AWS::Lambda::Function',
       Properties: {
@@ -265,6 +292,18 @@ describe('deploy', () => {
     expect(TimeToLiveDescription).toMatchObject({ AttributeName: 'expiresAt' });
   });
 
+  it('runs a function at once when it is invoked by one of its names', async () => {
+    const invoke = (name: string) =>
+      fetch(`${aws.url}/2015-03-31/functions/${name}/invocations`, {
+        method: 'POST',
+        body: '{"invoked":"now"}',
+      });
+    const answer = await invoke('recorder');
+    expect([answer.status, await answer.json()]).toEqual([200, { batchItemFailures: [] }]);
+    expect(recorded()).toContain('{"invoked":"now"}');
+    expect((await invoke('nobody')).status).toBe(404);
+  });
+
   it('generates secrets, and keeps them when it runs again', async () => {
     const client = new SecretsManagerClient(clientOptions());
     const value = async (logicalId: string) =>
@@ -303,6 +342,16 @@ describe('deploy', () => {
         AWS_ENDPOINT_URL_DYNAMODB: dynamo.url,
       },
     });
+  });
+
+  it('makes views of their questions', async () => {
+    const client = new AthenaClient(clientOptions());
+    const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
+    const athena = createAthena({ client, workGroup: 'people', clock: systemClock, pause });
+    const deadlineMs = Date.now() + 10_000;
+    expect(await athena.run('SELECT answer FROM answers', deadlineMs)).toEqual([['42']]);
+    await expect(athena.run('SELECT nothing', deadlineMs)).rejects.toThrow(/FAILED.*nothing/s);
+    client.destroy();
   });
 
   it('reads the API', () => {

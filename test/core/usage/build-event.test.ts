@@ -98,9 +98,49 @@ describe('the usage event', () => {
     expect(eventOf(reported).price_version).toBe('book@1');
   });
 
+  it('names its attempt, its trace, its pool and the route that another one stood in for', () => {
+    const first = { provider: 'azure', model: 'gpt-5-eu', price, free: false };
+    const second = { provider: 'openai', model: 'gpt-5', price, free: false };
+    const outcome = {
+      outcome: 'ok',
+      status: 200,
+      estimated: false,
+      cost: nanoUsd(0),
+      month: 202_611,
+      closedAtMs: 2_000,
+    } as const;
+    const facts = { ...callFacts, traceId: 'abc' };
+    expect(
+      buildUsageEvent(facts, { ...outcome, route: second, firstRoute: first, attempts: 2 }),
+    ).toMatchObject({
+      attempt_id: 'r1/2',
+      trace_id: 'abc',
+      pool: 'openai',
+      fallback_from: 'azure/gpt-5-eu',
+    });
+    expect(
+      buildUsageEvent(callFacts, { ...outcome, route: first, firstRoute: first, attempts: 2 }),
+    ).toMatchObject({ pool: 'azure', fallback_from: null, trace_id: null });
+    expect(buildUsageEvent(callFacts, { ...outcome, attempts: 0 })).toMatchObject({
+      attempt_id: null,
+      pool: null,
+      fallback_from: null,
+    });
+  });
+
   it('is read from before it had these columns', () => {
-    const { usage_raw: _raw, batch: _batch, web_searches: _searches, ...older } = eventOf(usage);
-    expect(usageEventSchema.parse(older)).toMatchObject({
+    const {
+      usage_raw: _raw,
+      batch: _batch,
+      web_searches: _searches,
+      attempt_id: _attempt,
+      billed_nano_usd: _billed,
+      ...older
+    } = eventOf(usage);
+    expect(usageEventSchema.parse({ ...older, schema_version: 1 })).toMatchObject({
+      schema_version: 1,
+      attempt_id: null,
+      billed_nano_usd: null,
       usage_raw: null,
       batch: null,
       web_searches: null,
