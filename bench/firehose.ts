@@ -66,7 +66,7 @@ function eventOf(index: number): Record<string, unknown> {
   return Object.fromEntries(
     usageEventColumns.map(({ name, type }, column) => [
       name,
-      valueOf({ name, type, column, index }),
+      cellOf({ name, type, column, index }),
     ]),
   );
 }
@@ -78,7 +78,7 @@ interface Cell {
   readonly index: number;
 }
 
-function valueOf({ name, type, column, index }: Cell): unknown {
+function cellOf({ name, type, column, index }: Cell): unknown {
   if (name === 'request_id') return `req_${index.toString(36).padStart(22, '0')}`;
   if (column % 3 === 2) return null;
   if (type === 'boolean') return index % 2 === 0;
