@@ -42,6 +42,8 @@ export interface AttemptRequest {
 /** Bounds of what is kept in memory of one answer. */
 const MAX_ANSWER_BYTES = 32_000_000;
 const MAX_ERROR_BYTES = 64_000;
+/** What may come before the first word, kept until the status is committed: openings, signs of life. */
+const MAX_OPENING_BYTES = 1_000_000;
 
 /** How long a provider is read on after the caller has left, to learn the final usage. */
 const DRAIN_MS = 20_000;
@@ -153,12 +155,18 @@ async function streamedAttempt(
   const chunks = response.body[Symbol.asyncIterator]();
   const stream = request.exchange.stream();
   const parts: Buffer[] = [];
+  let bytes = 0;
   while (!stream.hasBegun()) {
     const next = await chunks.next();
-    if (next.done !== true && next.value !== 'quiet') parts.push(stream.push(next.value));
+    if (next.done !== true && next.value !== 'quiet') {
+      const said = stream.push(next.value);
+      bytes += said.length;
+      parts.push(said);
+    }
     // What has begun was generated and may be billed, so it is this call's answer even if it broke at once.
     if (stream.hasBegun()) break;
-    if (next.done === true || stream.hasFailed() || stream.isComplete()) {
+    const isOver = next.done === true || stream.hasFailed() || stream.isComplete();
+    if (isOver || bytes > MAX_OPENING_BYTES) {
       response.abort();
       throw new GatewayError('upstream_error', 'The provider failed before it said anything.', {
         cause: 'no event of an answer in the stream',

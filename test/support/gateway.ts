@@ -124,6 +124,7 @@ export function createTestGateway({
       sim: {
         id: 'sim',
         kind,
+        ...(kind === 'bedrock' ? { region: 'eu-west-1' } : {}),
         baseUrl: providerUrl,
         connectTimeoutMs: 1_000,
         firstByteTimeoutMs: 2_000,

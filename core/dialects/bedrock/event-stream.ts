@@ -16,7 +16,11 @@ export interface EventStreamMessage {
 }
 
 export interface EventStreamDecoder {
-  /** The messages that these bytes complete. Throws GatewayError when they are not an event stream. */
+  /**
+   * The messages that these bytes complete. Throws GatewayError when they are not an event stream; where
+   * whole messages came before the broken one they are given first, because they were said, and the next
+   * push throws.
+   */
   push(chunk: Uint8Array): EventStreamMessage[];
   /** True when bytes of an unfinished message are left: the stream was cut. */
   hasRest(): boolean;
@@ -43,10 +47,14 @@ export function createEventStreamDecoder(): EventStreamDecoder {
     push(chunk) {
       let bytes = pending.append(chunk);
       const messages: EventStreamMessage[] = [];
-      for (let size = messageBytes(bytes); size <= bytes.length; size = messageBytes(bytes)) {
-        messages.push(readMessage(bytes.subarray(0, size)));
-        pending.drop(size);
-        bytes = bytes.subarray(size);
+      try {
+        for (let size = messageBytes(bytes); size <= bytes.length; size = messageBytes(bytes)) {
+          messages.push(readMessage(bytes.subarray(0, size)));
+          pending.drop(size);
+          bytes = bytes.subarray(size);
+        }
+      } catch (fault) {
+        if (messages.length === 0) throw fault;
       }
       return messages;
     },

@@ -58,7 +58,12 @@ const chatRequestSchema = z.strictObject({
   top_logprobs: z.optional(z.nullable(z.int())),
   parallel_tool_calls: z.optional(z.nullable(z.boolean())),
   user: z.optional(z.nullable(z.string().check(z.maxLength(512)))),
-  tools: z.optional(z.nullable(z.array(loose).check(z.maxLength(1_000)))),
+  // Any other type is a tool that the provider runs itself: neither its cost nor its reach is bounded.
+  tools: z.optional(
+    z.nullable(
+      z.array(z.looseObject({ type: z.enum(['function', 'custom']) })).check(z.maxLength(1_000)),
+    ),
+  ),
   stop: loose,
   logit_bias: loose,
   response_format: loose,

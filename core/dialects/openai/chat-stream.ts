@@ -1,13 +1,14 @@
 /**
  * Watches an OpenAI chat stream on its way to the caller: bytes pass untouched but for the usage that
  * the caller did not ask for. It learns the usage, counts what was said for the case that none comes,
- * and knows whether the stream really finished: `[DONE]` after an error is not success.
+ * and knows whether the stream really finished: `[DONE]` after an error, or before every choice has its
+ * finish reason, is not success.
  */
 import { mergeUsage } from '../../usage/merge-usage.ts';
 import { createTokenEstimate, type TokenUsage } from '../../usage/tokens.ts';
 import { createSseParser, type SseEvent } from '../sse.ts';
 import { isErrorChunk } from './chat-decoder.ts';
-import { type Fields, parseRecord } from './record.ts';
+import { type Fields, isRecord, parseRecord } from './record.ts';
 import { forEachText } from './text.ts';
 import { parseOpenAiUsage } from './usage.ts';
 
@@ -15,8 +16,14 @@ import { parseOpenAiUsage } from './usage.ts';
 interface Chunk {
   readonly isError: boolean;
   readonly usage: unknown;
-  readonly choices: readonly { readonly delta: unknown }[];
+  readonly choices: readonly Choice[];
   readonly whole: Fields;
+}
+
+interface Choice {
+  readonly delta: unknown;
+  readonly index: unknown;
+  readonly hasStopped: boolean;
 }
 
 export interface ChatStream {
@@ -42,13 +49,18 @@ export function createChatStream({ wantsUsage }: { wantsUsage: boolean }): ChatS
   let done = false;
   let usage: TokenUsage | undefined;
   const said = createTokenEstimate();
+  /** Choices by their index: true once one has its finish reason. */
+  const stopped = new Map<unknown, boolean>();
+
+  function close(raw: Buffer): Buffer {
+    done = stopped.size > 0 && [...stopped.values()].every(Boolean);
+    failed = !done;
+    return done ? raw : NOTHING;
+  }
 
   function relay(event: SseEvent): Buffer {
     if (failed || done || event.data === undefined) return NOTHING;
-    if (event.data === '[DONE]') {
-      done = true;
-      return event.raw;
-    }
+    if (event.data === '[DONE]') return close(event.raw);
     const chunk = parseChunk(event.data);
     if (chunk === undefined || chunk.isError) {
       failed = true;
@@ -57,7 +69,10 @@ export function createChatStream({ wantsUsage }: { wantsUsage: boolean }): ChatS
     // Azure's verdict on the prompt comes before the model has said anything.
     begun ||= chunk.choices.length > 0 || chunk.usage != null;
     usage = mergeUsage(usage, parseOpenAiUsage(chunk.usage, chunk.whole['service_tier']));
-    for (const choice of chunk.choices) forEachText(choice.delta, said.add);
+    for (const { index, delta, hasStopped } of chunk.choices) {
+      stopped.set(index, hasStopped || stopped.get(index) === true);
+      forEachText(delta, said.add);
+    }
     return wantsUsage ? event.raw : withoutUsage(event, chunk);
   }
 
@@ -79,14 +94,14 @@ function parseChunk(data: string): Chunk | undefined {
   const isError = isErrorChunk(whole);
   if (choices == null) return { isError, usage, choices: [], whole };
   if (!Array.isArray(choices)) return undefined;
-  const deltas: { delta: unknown }[] = [];
+  const read: Choice[] = [];
   for (const choice of choices) {
-    if (typeof choice !== 'object' || choice === null) return undefined;
-    const delta: unknown = 'delta' in choice ? choice.delta : undefined;
+    if (!isRecord(choice)) return undefined;
+    const { index, delta, finish_reason: reason } = choice;
     if (delta != null && typeof delta !== 'object') return undefined;
-    deltas.push({ delta });
+    read.push({ index, delta, hasStopped: reason != null });
   }
-  return { isError, usage, choices: deltas, whole };
+  return { isError, usage, choices: read, whole };
 }
 
 /** The usage-only chunk disappears; `"usage":null` is cut out of the others, which stay as they are. */

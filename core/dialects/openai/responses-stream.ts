@@ -1,7 +1,8 @@
 /**
  * Watches a Responses stream on its way to the caller: bytes pass untouched. It learns the usage, counts
  * what was said for the case that none comes, and knows whether the answer really ended: only the last
- * lifecycle event says so, and the provider's own failure is told in the gateway's words.
+ * lifecycle event says so, when no item is left open, and the provider's own failure is told in the
+ * gateway's words.
  */
 import { createTokenEstimate, type TokenUsage } from '../../usage/tokens.ts';
 import type { AnswerStream } from '../call.ts';
@@ -22,28 +23,39 @@ export function createResponsesStream(): AnswerStream {
   let complete = false;
   let usage: TokenUsage | undefined;
   let nextNumber = 0;
+  let created = false;
+  let openItems = 0;
 
-  function relay({ data, raw }: SseEvent): Buffer {
-    if (failed || complete || data === undefined) return NOTHING;
-    const event = parseEvent(data);
+  /** True when nothing of this stream can be trusted from here on. */
+  function isBroken(event: ResponsesEvent | undefined): boolean {
     switch (event?.type) {
       case undefined:
       case 'error':
       case 'response.failed':
-        usage = parseResponsesUsage(event?.response) ?? usage;
-        failed = true;
-        return NOTHING;
+        return true;
+      case 'response.created':
+        // A second one is another answer within this one.
+        return created;
       case 'response.completed':
-      case 'response.incomplete':
-        usage = parseResponsesUsage(event?.response) ?? usage;
-        complete = true;
-        begun = true;
-        break;
+        return openItems > 0;
       default:
-        begun ||= !OPENING.has(event?.type ?? '');
-        if (typeof event?.delta === 'string') said.add(event.delta);
+        return false;
     }
-    nextNumber = typeof event?.number === 'number' ? event.number + 1 : nextNumber + 1;
+  }
+
+  function relay({ data, raw }: SseEvent): Buffer {
+    if (failed || complete || data === undefined) return NOTHING;
+    const event = parseEvent(data);
+    if (event?.response != null) usage = parseResponsesUsage(event.response) ?? usage;
+    failed = isBroken(event);
+    if (event === undefined || failed) return NOTHING;
+    created ||= event.type === 'response.created';
+    if (event.type === 'response.output_item.added') openItems += 1;
+    if (event.type === 'response.output_item.done') openItems -= 1;
+    complete = event.type === 'response.completed' || event.type === 'response.incomplete';
+    begun ||= !OPENING.has(event.type);
+    if (typeof event.delta === 'string') said.add(event.delta);
+    nextNumber = typeof event.number === 'number' ? event.number + 1 : nextNumber + 1;
     return raw;
   }
 

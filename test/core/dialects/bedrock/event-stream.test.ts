@@ -76,6 +76,14 @@ describe('an AWS event stream', () => {
     }
   });
 
+  it('gives the whole messages before a broken one, and is refused with the next bytes', () => {
+    const decoder = createEventStreamDecoder();
+    const good = encoded([], Buffer.from('said'));
+    const broken = Buffer.concat([good, Buffer.alloc(40, 1)]);
+    expect(decoder.push(broken).map(({ payload }) => payload.toString())).toEqual(['said']);
+    expect(() => decoder.push(good)).toThrow('cannot be read');
+  });
+
   it('is refused before a message beyond the bound is waited for', () => {
     expect(() => decode([prelude(MAX_EVENT_BYTES + 1, 0)])).toThrow('cannot be read');
     expect(decode([prelude(MAX_EVENT_BYTES, 0)])).toEqual([]);

@@ -15,12 +15,17 @@ function chunk(content: string | undefined, extra: Record<string, unknown> = {})
   return `data: ${JSON.stringify({ id: 'c', object: 'chat.completion.chunk', choices: [{ index: 0, delta }], usage: null, ...extra })}`;
 }
 
+function choice(index: number, finish_reason: string | null) {
+  return { index, delta: { content: 'a' }, finish_reason };
+}
+
 /** One stream in an unusual but lawful dress: BOM, comments, CRLF, several kinds of letters. */
 function wire(contents: readonly string[], newline: string): Buffer {
   const events = [
     '\uFEFF: hello',
     ...contents.map((content) => chunk(content)),
     ': ping',
+    chunk(undefined, { choices: [{ index: 0, delta: {}, finish_reason: 'stop' }] }),
     chunk(undefined, { choices: [], usage: USAGE }),
     'data: [DONE]',
   ];
@@ -117,6 +122,18 @@ describe('a relayed chat stream', () => {
       false,
     );
     expect(stream.usage()).toBeUndefined();
+  });
+
+  it.each([
+    ['no choice at all', []],
+    ['a choice without its finish reason', [choice(0, null)]],
+    ['one of two choices still open', [choice(0, null), choice(1, null), choice(0, 'stop')]],
+  ])('that is [DONE] with %s has failed, and its [DONE] is not passed on', (_, choices) => {
+    const events = choices.map((each) => chunk(undefined, { choices: [each] }));
+    const bytes = Buffer.from([...events, 'data: [DONE]'].map((each) => `${each}\n\n`).join(''));
+    const { stream, text } = relay(bytes, [], true);
+    expect([stream.hasFailed(), stream.isComplete()]).toEqual([true, false]);
+    expect(text).not.toContain('[DONE]');
   });
 
   it('with repeated usage keeps the last, which is cumulative', () => {

@@ -70,6 +70,16 @@ describe('a Responses stream on its way', () => {
     );
   });
 
+  it.each([
+    ['a second answer begins within it', CREATED],
+    ['it is completed with an item still open', event('response.completed', { response: {} }, 3)],
+  ])('has failed when %s', (_, last) => {
+    const added = event('response.output_item.added', { item: {} }, 2);
+    const { stream, out } = pushed(CREATED, added, last);
+    expect([stream.hasFailed(), stream.isComplete()]).toEqual([true, false]);
+    expect(out).toBe(CREATED + added);
+  });
+
   it('books the usage that a failed response reports', () => {
     const usage = { input_tokens: 5, output_tokens: 6 };
     const { stream } = pushed(CREATED, event('response.failed', { response: { usage } }));
