@@ -42,11 +42,17 @@ export function invalidField(issue: z.core.$ZodIssue | undefined): GatewayError 
           .join('.')
           .slice(0, 200);
   const name = param === undefined || param === '' ? 'body' : param;
-  const what =
-    issue?.code === 'unrecognized_keys'
-      ? 'is not a field that this gateway forwards'
-      : (issue?.message ?? 'is not valid').slice(0, 200);
-  return new GatewayError('invalid_request', `Invalid value for '${name}': ${what}.`, {
-    param: name,
-  });
+  return new GatewayError(
+    'invalid_request',
+    `Invalid value for '${name}': ${whatIsWrong(issue)}.`,
+    {
+      param: name,
+    },
+  );
+}
+
+function whatIsWrong(issue: z.core.$ZodIssue | undefined): string {
+  if (issue?.code === 'unrecognized_keys') return 'is not a field that this gateway forwards';
+  const message = issue?.message ?? 'is not valid';
+  return message.endsWith('received undefined') ? 'is required' : message.slice(0, 200);
 }
