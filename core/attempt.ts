@@ -6,7 +6,7 @@
 
 import type { Provider } from './catalog/snapshot.ts';
 import type { Clock, EpochMs } from './clock.ts';
-import type { AnswerStream, Call, Exchange } from './dialects/call.ts';
+import type { AnswerStream, Call, Exchange, WholeAnswer } from './dialects/call.ts';
 import { asGatewayError, type ErrorCode, GatewayError } from './errors.ts';
 import { isRunaway } from './limits/bound.ts';
 import { formatUsd } from './money.ts';
@@ -97,9 +97,8 @@ async function wholeAttempt({
   exchange: Exchange;
   response: UpstreamResponse;
 }): Promise<Attempt> {
-  const { body, usage, estimatedOutputTokens } = exchange.whole(
-    await readAll(response, MAX_ANSWER_BYTES),
-  );
+  const bytes = await readAll(response, MAX_ANSWER_BYTES);
+  const { body, usage, estimatedOutputTokens } = readWhole(exchange, bytes);
   books.answered();
   return {
     facts: books.facts,
@@ -115,6 +114,26 @@ async function wholeAttempt({
       closed: books.finished({ outcome: 'ok', usage, estimatedOutputTokens }),
     }),
   };
+}
+
+/** An answer that was cut where HTTP does not show it was made in part, and may be billed like any that broke off. */
+function readWhole(exchange: Exchange, bytes: Buffer): WholeAnswer {
+  try {
+    return exchange.whole(bytes);
+  } catch (fault) {
+    if (!isCutJson(bytes.toString('utf8'))) throw fault;
+    throw new UpstreamFault('upstream_error', 'answering', fault);
+  }
+}
+
+function isCutJson(text: string): boolean {
+  if (!text.trimStart().startsWith('{')) return false;
+  try {
+    JSON.parse(text);
+    return false;
+  } catch {
+    return true;
+  }
 }
 
 async function readAll(response: UpstreamResponse, maxBytes: number): Promise<Buffer> {

@@ -45,6 +45,13 @@ const REFUSALS: readonly (readonly [fault: string, status: number])[] = [
   ['reset-before', 503],
 ];
 
+/** What breaks in the middle of a whole answer; a part of it was made, so the call is not for nothing. */
+const BROKEN_OFF = [
+  ['reset-mid', 502],
+  ['truncate', 502],
+  ['stall-mid', 504],
+] as const;
+
 /** What a provider does to the wire where an answer should begin. */
 const WIRE_FAULTS: readonly WireFault[] = [
   'hang-up-before',
@@ -98,6 +105,23 @@ describe.each(PROMPTS)('a caller of $path', ({ path, dialect, body }) => {
       },
     );
   });
+
+  it.each(BROKEN_OFF)(
+    'whose answer does %s gets %i and pays for its bound',
+    async (fault, status) => {
+      const g = gateway({
+        models: [model('sim-small', `sim-small+ttft=0+tokens=40+fault=${fault}`)],
+        idleTimeoutMs: 300,
+      });
+      const answer = await g.call({ method: 'POST', path, body });
+      await answer.closed;
+      expect(answer.status).toBe(status);
+      expectCleanError(answer, dialect);
+      expect(g.events).toMatchObject([{ outcome: 'error', estimated: true }]);
+      expect(teamState(g).holds).toBe(0);
+      expect(teamState(g).settled).toBeGreaterThan(0);
+    },
+  );
 
   it.each(WIRE_FAULTS)('whose provider does %s gets an error of its own dialect', async (fault) => {
     const g = createTestGateway({ providerUrl: `${wire.origin}/${fault}`, idleTimeoutMs: 300 });
