@@ -5,7 +5,7 @@ import Anthropic from '@anthropic-ai/sdk';
 import { type LanguageModel, streamText } from 'ai';
 import OpenAI from 'openai';
 
-export interface Seen {
+interface Seen {
   /** The client told its application that the answer is whole. */
   readonly finished: boolean;
   /** The client told its application that the answer failed. */
