@@ -33,7 +33,24 @@ function chunk(delta: object, finish: string | null = null) {
   return { id: 'c1', choices: [{ index: 0, delta, finish_reason: finish }] };
 }
 
+const TIERED = { service_tier: 'flex', usage: { prompt_tokens: 5, completion_tokens: 2 } };
+
 const kinds = (events: readonly AnswerEvent[]) => events.map(({ kind }) => kind);
+
+describe('the tier that served a call', () => {
+  const expected = { kind: 'usage', usage: { inputTokens: 5, serviceTier: 'flex' } };
+
+  it('is told with the usage of a stream', () => {
+    const events = decode(wire(chunk({ content: 'a' }, 'stop'), { choices: [], ...TIERED }));
+    expect(events.find(({ kind }) => kind === 'usage')).toMatchObject(expected);
+  });
+
+  it('is told with the usage of a whole answer', () => {
+    const choices = [{ message: { content: 'a' }, finish_reason: 'stop' }];
+    const events = decodeChatAnswer(Buffer.from(JSON.stringify({ id: 'c1', choices, ...TIERED })));
+    expect(events.find(({ kind }) => kind === 'usage')).toMatchObject(expected);
+  });
+});
 
 describe('the stream of', () => {
   it('OpenAI with parallel tools brings each call once, and its arguments in pieces', () => {

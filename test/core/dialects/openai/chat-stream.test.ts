@@ -47,6 +47,12 @@ function said(text: string): string {
 }
 
 describe('a relayed chat stream', () => {
+  it('tells the tier that served it with the usage', () => {
+    const last = chunk(undefined, { choices: [], usage: USAGE, service_tier: 'priority' });
+    const { stream } = relay(Buffer.from(`${last}\n\n`), [], true);
+    expect(stream.usage()).toMatchObject({ inputTokens: 8, serviceTier: 'priority' });
+  });
+
   it('is the same however its bytes are cut, and introduces no replacement character', () => {
     const contents = fc.array(fc.string({ unit: 'grapheme' }), { maxLength: 6 });
     const cuts = fc.array(fc.nat(2_000), { maxLength: 40 });
