@@ -248,7 +248,10 @@ function usedBy(event: UsageEvent, account: string): Amount {
   if (isPassedOver(account, event)) return { ...NOTHING, requests: 1 };
   return {
     requests: 1,
-    inputTokens: (event.input_tokens ?? 0) + (event.cached_input_tokens ?? 0),
+    inputTokens:
+      (event.input_tokens ?? 0) +
+      (event.cached_input_tokens ?? 0) +
+      (event.cache_write_5m_tokens ?? 0),
     outputTokens: event.output_tokens ?? 0,
     nanoUsd: event.cost_nano_usd,
   };

@@ -80,10 +80,14 @@ function usageComplaints(call: CallRecord, event: UsageEvent): string[] {
   if (price?.version !== event.price_version)
     return [`I6 charged at price ${event.price_version}, not ${price?.version}: ${call.holdId}`];
   const cachedTokens = event.cached_input_tokens ?? 0;
+  const writtenTokens = event.cache_write_5m_tokens ?? 0;
   const charged = {
-    promptTokens: (event.input_tokens ?? 0) + cachedTokens,
+    promptTokens: (event.input_tokens ?? 0) + cachedTokens + writtenTokens,
     cachedTokens,
+    writtenTokens,
     completionTokens: event.output_tokens ?? 0,
+    reasoningTokens: event.reasoning_tokens,
+    serviceTier: event.service_tier,
   };
   const cost = price === undefined ? 0 : trueCost(price, charged);
   if (event.cost_nano_usd !== cost)

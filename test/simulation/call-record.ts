@@ -7,8 +7,14 @@ import type { UsageEvent } from '../../core/usage/event.ts';
 
 export interface ReportedUsage {
   readonly promptTokens: number;
+  /** Of the prompt: read from the provider's cache, and written to it. */
   readonly cachedTokens: number;
+  readonly writtenTokens: number;
   readonly completionTokens: number;
+  /** Of the completion; null where the provider does not tell. */
+  readonly reasoningTokens: number | null;
+  /** The tier that served the call, as the provider names it; null where it does not. */
+  readonly serviceTier: string | null;
 }
 
 /** One request that reached a provider, in the provider's own ledger. */

@@ -14,12 +14,14 @@ import {
   portsFor,
 } from './environment.ts';
 import { DEFAULT_MAX_TOKENS } from './policies.ts';
-import { createProcess, type Process } from './process.ts';
+import type { Process } from './process.ts';
 import type { Random } from './random.ts';
 
 export interface CallersOptions extends EnvironmentOptions {
   readonly callers: number;
   readonly operations: number;
+  /** How many one environment serves: one on Lambda, more where its compute is multi-concurrent. */
+  readonly callsAtOnce: number;
   readonly onCall: (call: CallRecord) => void;
   readonly onAnswer: (call: CallRecord, response: GatewayResponse) => void;
   /** The books are closed, as far as the gateway knows. */
@@ -35,7 +37,7 @@ const AWAITS = [4, 20] as const;
 
 export function startCallers(options: CallersOptions): void {
   const { scheduler, random, callers } = options;
-  const idle: Environment[] = [];
+  const environments = new Set<Environment>();
   let left = options.operations;
   let open = callers;
   const next = () => {
@@ -45,23 +47,35 @@ export function startCallers(options: CallersOptions): void {
       return;
     }
     left -= 1;
-    const process = createProcess();
-    const environment = idle.pop() ?? newEnvironment(options, process);
-    environment.process = process;
+    const environment = environmentWithRoom(options, environments);
+    const { process } = environment;
+    environment.open += 1;
     if (random.chance(options.faults.crashes))
       process.dieAfter(random.between(1, random.pick(AWAITS)));
     let isOver = false;
-    const over = (survivor: Environment | undefined) => {
+    const over = () => {
       if (isOver) return;
       isOver = true;
-      if (survivor !== undefined) idle.push(survivor);
+      forget();
+      environment.open -= 1;
       scheduler.after(random.between(1, LONGEST_THOUGHT_MS), next);
     };
-    process.onDeath(() => over(undefined));
-    void oneCall(options, environment).then(() => over(environment));
+    const forget = process.onDeath(() => {
+      environments.delete(environment);
+      over();
+    });
+    void oneCall(options, environment).then(over);
   };
   for (let index = 0; index < callers; index += 1)
     scheduler.after(random.between(1, LONGEST_THOUGHT_MS), next);
+}
+
+/** A new one where none has room for a call more. */
+function environmentWithRoom(options: CallersOptions, environments: Set<Environment>): Environment {
+  for (const each of environments) if (each.open < options.callsAtOnce) return each;
+  const fresh = newEnvironment(options);
+  environments.add(fresh);
+  return fresh;
 }
 
 async function oneCall(options: CallersOptions, environment: Environment): Promise<void> {
@@ -72,7 +86,7 @@ async function oneCall(options: CallersOptions, environment: Environment): Promi
   if (key === undefined) return;
   const asked = chat(random, issued);
   const call = newCallRecord(newRequestId(random.text), key, asked);
-  process.onDeath(() => {
+  const forget = process.onDeath(() => {
     call.isCrashed = true;
     trace(`crash of ${call.holdId}`);
   });
@@ -91,6 +105,7 @@ async function oneCall(options: CallersOptions, environment: Environment): Promi
   options.onAnswer(call, response);
   await read(options, process, response.body);
   await response.closed;
+  forget();
   call.isClosed = true;
   options.onClosed(call);
 }

@@ -11,15 +11,17 @@ import type { CallRecord } from './call-record.ts';
 import type { Company } from './company.ts';
 import type { FakeDynamo } from './fake-dynamo.ts';
 import { type FakeProviderOptions, providerFor } from './fake-provider.ts';
-import type { Process } from './process.ts';
+import { createProcess, type Process } from './process.ts';
 import type { FakeUsageStream } from './usage-stream.ts';
 
-/** What an environment keeps from one call to the next. It serves one call at a time, as on Lambda. */
+/** What an environment keeps from one call to the next: it serves one at a time, as on Lambda, or several. */
 export interface Environment {
   readonly clock: Clock;
   readonly accounts: Accounts;
-  /** The process of the call being served. */
-  process: Process;
+  /** Dies with all its calls. */
+  readonly process: Process;
+  /** Calls being served. */
+  open: number;
   /** Keys and policy as last fetched. */
   catalog: Catalog | undefined;
 }
@@ -56,20 +58,15 @@ export interface Sabotage {
 /** Keys and policy may be so old. */
 const CATALOG_MS = 30_000;
 
-export function newEnvironment(options: EnvironmentOptions, process: Process): Environment {
+export function newEnvironment(options: EnvironmentOptions): Environment {
+  const process = createProcess();
   const { scheduler, random, faults, dynamo, sabotage } = options;
   const skewMs = random.between(-faults.clockSkewMs, faults.clockSkewMs);
   const clock: Clock = { nowMs: () => scheduler.nowMs() + skewMs };
-  const table: AccountStore = {
-    write: (key, write) => dynamo.storeFor(environment.process).write(key, write),
-    writeTogether: (writes) => dynamo.storeFor(environment.process).writeTogether(writes),
-    read: (key) => dynamo.storeFor(environment.process).read(key),
-  };
-  const store = (sabotage.store ?? same)(table);
-  const pause = pauseIn(options, () => environment.process);
+  const store = (sabotage.store ?? same)(dynamo.storeFor(process));
+  const pause = pauseIn(options, process);
   const accounts = (sabotage.accounts ?? same)(createAccounts({ store, clock, pause }));
-  const environment: Environment = { clock, accounts, process, catalog: undefined };
-  return environment;
+  return { clock, accounts, process, open: 0, catalog: undefined };
 }
 
 /** The ports for one call. */
@@ -154,10 +151,10 @@ async function catalogOf(
 /** Pauses of a process in virtual time. */
 export function pauseIn(
   { scheduler, random }: Pick<EnvironmentOptions, 'scheduler' | 'random'>,
-  process: () => Process,
+  process: Process,
 ): Pause {
   return (longestMs) =>
-    process().outside<void>((answer) =>
+    process.outside<void>((answer) =>
       scheduler.after(longestMs * (0.5 + random.fraction() / 2), () => answer.resolve()),
     );
 }

@@ -41,7 +41,7 @@ export function wholeParts({ random, behaviour, usage }: AnswerPlan): Part[] {
   }
   const says = { index: 0, message: { role: 'assistant', content: saying(random, tokens) } };
   const isReported = behaviour !== 'saysNoUsage' && behaviour !== 'runsAwayUnsaid';
-  const body = { choices: [says], ...(isReported ? { usage: usageObject(usage) } : {}) };
+  const body = { choices: [says], ...(isReported ? told(usage) : {}) };
   const part = { ...bytesPart(delayMs, JSON.stringify(body)), tokens };
   return [isReported ? { ...part, reports: usage } : part, END];
 }
@@ -74,7 +74,7 @@ const DONE = 'data: [DONE]\n\n';
 
 /** The usage and the end in one packet or in two. */
 function usageParts({ random, usage }: AnswerPlan): Part[] {
-  const last = event({ choices: [], usage: usageObject(usage) });
+  const last = event({ choices: [], ...told(usage) });
   return random.chance(0.5)
     ? [{ ...bytesPart(1, last + DONE), reports: usage }]
     : [{ ...bytesPart(1, last), reports: usage }, bytesPart(random.between(1, 300), DONE)];
@@ -113,10 +113,16 @@ function bytesPart(delayMs: number, text: string): Part & { readonly kind: 'byte
   return { kind: 'bytes', delayMs, tokens: 0, bytes: Buffer.from(text) };
 }
 
-function usageObject({ promptTokens, cachedTokens, completionTokens }: ReportedUsage) {
+function told({ serviceTier, reasoningTokens, ...usage }: ReportedUsage) {
+  const { promptTokens, cachedTokens, writtenTokens, completionTokens } = usage;
   return {
-    prompt_tokens: promptTokens,
-    completion_tokens: completionTokens,
-    prompt_tokens_details: { cached_tokens: cachedTokens },
+    ...(serviceTier === null ? {} : { service_tier: serviceTier }),
+    usage: {
+      prompt_tokens: promptTokens,
+      completion_tokens: completionTokens,
+      prompt_tokens_details: { cached_tokens: cachedTokens, cache_write_tokens: writtenTokens },
+      completion_tokens_details:
+        reasoningTokens === null ? {} : { reasoning_tokens: reasoningTokens },
+    },
   };
 }

@@ -32,6 +32,9 @@ const requestSchema = z.looseObject({
   messages: z.array(z.looseObject({ content: z.string() })),
 });
 
+/** As answers name the tier that served them: mostly not at all, and once by a name that no price knows. */
+const SERVICE_TIERS = [null, null, null, 'default', 'flex', 'priority', 'scale'] as const;
+
 /** Silence after which the gateway is told that it is quiet. */
 const QUIET_MS = 15_000;
 
@@ -95,14 +98,12 @@ function serve(
   const asked = requestSchema.parse(JSON.parse(request.body));
   const maxTokens = (asked.max_completion_tokens ?? asked.max_tokens ?? 0) * (asked.n ?? 1);
   const runsAway = behaviour === 'runsAway' || behaviour === 'runsAwayUnsaid';
-  const promptTokens = 1 + Math.ceil(lengthOf(asked.messages) * (0.2 + 0.8 * random.fraction()));
-  const usage = {
-    promptTokens,
-    cachedTokens: random.chance(0.2) ? random.between(0, promptTokens) : 0,
+  const usage = usageOf(random, {
+    promptTokens: 1 + Math.ceil(lengthOf(asked.messages) * (0.2 + 0.8 * random.fraction())),
     completionTokens: runsAway
       ? maxTokens * random.between(2, 8) + random.between(1, 4_000)
       : random.between(1, maxTokens),
-  };
+  });
   const parts = (asked.stream === true ? streamParts : wholeParts)({ random, behaviour, usage });
   const cut = { after: parts.length };
   const isBilled = !['refuses', 'unreachable', 'endsAtOnce'].includes(behaviour);
@@ -114,6 +115,22 @@ function serve(
     reported: undefined,
   };
   return { entry, parts, cut, ...headOf(random, request, behaviour) };
+}
+
+/** The classes of what was read and made; a class that is seldom told is told seldom. */
+function usageOf(
+  random: Random,
+  { promptTokens, completionTokens }: { promptTokens: number; completionTokens: number },
+): ReportedUsage {
+  const writtenTokens = random.chance(0.2) ? random.between(0, promptTokens) : 0;
+  return {
+    promptTokens,
+    cachedTokens: random.chance(0.2) ? random.between(0, promptTokens - writtenTokens) : 0,
+    writtenTokens,
+    completionTokens,
+    reasoningTokens: random.chance(0.5) ? random.between(0, completionTokens) : null,
+    serviceTier: random.pick(SERVICE_TIERS),
+  };
 }
 
 function headOf(
@@ -143,7 +160,12 @@ function headOf(
 
 function generatedBy(parts: readonly Part[], usage: ReportedUsage): ReportedUsage {
   const completionTokens = parts.reduce((sum, { tokens }) => sum + tokens, 0);
-  return { ...usage, completionTokens };
+  const { reasoningTokens } = usage;
+  return {
+    ...usage,
+    completionTokens,
+    reasoningTokens: reasoningTokens === null ? null : Math.min(reasoningTokens, completionTokens),
+  };
 }
 
 function lengthOf(messages: readonly { readonly content: string }[]): number {
@@ -171,20 +193,31 @@ function responseOf(
     const ready = readyMs.filter((each) => each <= scheduler.nowMs()).length;
     connection.cut.after = Math.min(connection.cut.after, ready);
   };
-  process.onDeath(hangUp);
+  const forget = process.onDeath(hangUp);
   return {
     status: connection.head.status,
     headers: {},
-    body: { [Symbol.asyncIterator]: () => bodyOf(options, process, { ...connection, readyMs }) },
-    abort: hangUp,
+    body: {
+      [Symbol.asyncIterator]: () => bodyOf(options, process, { ...connection, readyMs, forget }),
+    },
+    abort: () => {
+      hangUp();
+      forget();
+    },
   };
+}
+
+interface Body extends Connection {
+  readonly readyMs: readonly number[];
+  /** The body is over: a death hangs up no more. */
+  readonly forget: () => void;
 }
 
 /** Bytes when they are ready, `quiet` in a long silence, a fault when the gateway's patience ends. */
 function bodyOf(
   { scheduler }: FakeProviderOptions,
   process: Process,
-  { parts, readyMs, entry, cut, request }: Connection & { readonly readyMs: readonly number[] },
+  { parts, readyMs, entry, cut, request, forget }: Body,
 ): AsyncIterator<Uint8Array | 'quiet'> {
   let index = 0;
   let lastByteMs = scheduler.nowMs();
@@ -203,8 +236,10 @@ function bodyOf(
         if (atMs === readyAtMs) {
           index += 1;
           lastByteMs = atMs;
-          if (part === undefined || part.kind === 'end')
+          if (part === undefined || part.kind === 'end') {
+            forget();
             return answer.resolve({ done: true, value: undefined });
+          }
           if (part.kind === 'broken')
             return answer.reject(
               new UpstreamFault('upstream_error', 'answering', 'connection reset'),

@@ -109,6 +109,14 @@ const MUTANTS: Readonly<
     sabotage: { usage: changing((event) => ({ ...event, cached_input_tokens: 0 })) },
     noticed: /^I2 costs/,
   },
+  'events that lose the tokens written to a cache': {
+    sabotage: { usage: changing((event) => ({ ...event, cache_write_5m_tokens: 0 })) },
+    noticed: /^I2 (costs|charged)/,
+  },
+  'events that forget the tier that served the call': {
+    sabotage: { usage: changing((event) => ({ ...event, service_tier: null })) },
+    noticed: /^I2 (costs|charged)/,
+  },
   'events in another month': {
     sabotage: { usage: changing((event) => ({ ...event, period: '2026-11' })) },
     noticed: /^I6 charged to 202611/,

@@ -146,6 +146,9 @@ function someModels(random: Random, version: number): Record<string, ModelAlias>
     input: random.between(100_000, 400_000),
     output: random.between(1_000_000, 3_000_000),
     ...(random.chance(0.5) ? { cachedInput: random.between(10_000, 60_000) } : {}),
+    ...(random.chance(0.5) ? { cacheWrite5m: random.between(100_000, 500_000) } : {}),
+    ...(random.chance(0.5) ? { reasoning: random.between(800_000, 3_000_000) } : {}),
+    ...(random.chance(0.5) ? { serviceTiers: { flex: 50, priority: random.pick([90, 175]) } } : {}),
   });
   const model = (
     alias: string,

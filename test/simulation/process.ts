@@ -7,7 +7,8 @@ export interface Process {
   outside<T>(start: (answer: Answer<T>) => void): Promise<T>;
   /** Dies when so many more answers have come in, instead of seeing the last one. */
   dieAfter(answers: number): void;
-  onDeath(told: () => void): void;
+  /** Returns how to be told no more. */
+  onDeath(told: () => void): () => void;
 }
 
 export interface Answer<T> {
@@ -18,7 +19,7 @@ export interface Answer<T> {
 export function createProcess(): Process {
   let alive = true;
   let answersLeft = Number.POSITIVE_INFINITY;
-  const toTell: (() => void)[] = [];
+  const toTell = new Set<() => void>();
   const resume = (go: () => void) => {
     if (!alive) return;
     answersLeft -= 1;
@@ -37,6 +38,9 @@ export function createProcess(): Process {
     dieAfter: (answers) => {
       answersLeft = answers;
     },
-    onDeath: (told) => void toTell.push(told),
+    onDeath: (told) => {
+      toTell.add(told);
+      return () => void toTell.delete(told);
+    },
   };
 }

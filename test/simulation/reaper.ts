@@ -35,7 +35,7 @@ function reapAll(options: ReaperOptions, diesAfter: number | undefined): void {
   if (diesAfter !== undefined) process.dieAfter(diesAfter);
   const skewMs = random.between(-faults.clockSkewMs, faults.clockSkewMs);
   const clock = { nowMs: () => scheduler.nowMs() + skewMs };
-  const pause = pauseIn(options, () => process);
+  const pause = pauseIn(options, process);
   const ports = {
     clock,
     pause,

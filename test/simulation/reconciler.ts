@@ -2,6 +2,7 @@
 import { holdIdOf } from '../../core/ids.ts';
 import { CLOSERS_PATIENCE, createPatientStore } from '../../core/limits/patient-store.ts';
 import { correctPosted } from '../../core/limits/posted.ts';
+import { tokensOfEvent } from '../../core/usage/event.ts';
 import { pauseIn } from './environment.ts';
 import { createProcess } from './process.ts';
 import type { ReaperOptions } from './reaper.ts';
@@ -28,18 +29,14 @@ function correctAll(options: ReaperOptions, diesAfter: number | undefined): void
   const { dynamo, usageStream, trace } = options;
   const process = createProcess();
   if (diesAfter !== undefined) process.dieAfter(diesAfter);
-  const pause = pauseIn(options, () => process);
+  const pause = pauseIn(options, process);
   const table = dynamo.storeFor(process);
   const store = createPatientStore({ store: table, patience: CLOSERS_PATIENCE, pause });
   for (const row of usageStream.ledger.values()) {
     const { request_id: requestId, virtual_key_id: keyId, provider, outcome } = row;
     const isPosted = dynamo.items.has(`posted/key/${keyId}/${holdIdOf(requestId)}`);
     if (outcome === 'expired' || !isPosted) continue;
-    const actual = {
-      nanoUsd: row.cost_nano_usd,
-      inputTokens: (row.input_tokens ?? 0) + (row.cached_input_tokens ?? 0),
-      outputTokens: row.output_tokens ?? 0,
-    };
+    const actual = { nanoUsd: row.cost_nano_usd, ...tokensOfEvent(row) };
     correctPosted({ store, pause }, { requestId, keyId, provider, actual }).catch(
       (fault: unknown) => trace(`not corrected: ${String(fault)}`),
     );

@@ -85,6 +85,8 @@ export async function runSimulation(options: SimulationOptions): Promise<Simulat
     ...places,
     callers,
     operations,
+    // Half of the histories are on Lambda functions, half on multi-concurrent compute.
+    callsAtOnce: random.pick([1, 4]),
     onCall: watch.begun,
     onAnswer: watch.answered,
     onClosed: watch.closed,

@@ -37,10 +37,37 @@ export function tokensOf({ inputTokens, outputTokens }: Amount): number {
 
 /** Whole nano-dollars, rounded up once over all classes of tokens. */
 export function trueCost(price: Price, usage: ReportedUsage): number {
-  const fresh = BigInt(usage.promptTokens - usage.cachedTokens) * BigInt(price.input);
-  const cached = BigInt(usage.cachedTokens) * BigInt(price.cachedInput ?? price.input);
-  const pico = fresh + cached + BigInt(usage.completionTokens) * BigInt(price.output);
-  return Number(pico / 1_000n + (pico % 1_000n === 0n ? 0n : 1n));
+  const { promptTokens, cachedTokens, writtenTokens, completionTokens } = usage;
+  const reasoningPrice = price.reasoning ?? price.output;
+  // Where nobody says how much of it was reasoning it is billed as the dearer of both.
+  const untold = reasoningPrice > price.output ? completionTokens : 0;
+  const reasoningTokens = usage.reasoningTokens ?? untold;
+  const pico =
+    BigInt(promptTokens - cachedTokens - writtenTokens) * BigInt(price.input) +
+    BigInt(cachedTokens) * BigInt(price.cachedInput ?? price.input) +
+    BigInt(writtenTokens) * BigInt(price.cacheWrite5m ?? price.input) +
+    BigInt(completionTokens - reasoningTokens) * BigInt(price.output) +
+    BigInt(reasoningTokens) * BigInt(reasoningPrice);
+  const percent = BigInt(percentOf(price, usage.serviceTier));
+  return Number((pico * percent + 99_999n) / 100_000n);
+}
+
+function percentOf({ serviceTiers = {} }: Price, tier: string | null): number {
+  if (tier === null || tier === 'default') return 100;
+  return serviceTiers[tier] ?? dearestPercent(serviceTiers);
+}
+
+function dearestPercent(tiers: Readonly<Record<string, number>>): number {
+  return Math.max(100, ...Object.values(tiers));
+}
+
+/** What no usage of so many tokens exceeds. */
+function dearest(price: Price, inputTokens: number, outputTokens: number): number {
+  const input = Math.max(price.input, price.cachedInput ?? 0, price.cacheWrite5m ?? 0);
+  const output = Math.max(price.output, price.reasoning ?? 0);
+  const pico = BigInt(inputTokens) * BigInt(input) + BigInt(outputTokens) * BigInt(output);
+  const percent = BigInt(dearestPercent(price.serviceTiers ?? {}));
+  return Number((pico * percent + 99_999n) / 100_000n);
 }
 
 /** The most that the call can take: a token a byte, every output token, the dearest route. */
@@ -53,13 +80,7 @@ export function trueBound({ asked, decided }: CallRecord): Amount {
       index === 0 || Object.keys(policy?.providers[provider]?.limits ?? {}).length === 0,
   );
   const costs = routes.map(({ price }) =>
-    price === undefined
-      ? 0
-      : trueCost(price, {
-          promptTokens: inputTokens,
-          cachedTokens: 0,
-          completionTokens: asked.outputTokens,
-        }),
+    price === undefined ? 0 : dearest(price, inputTokens, asked.outputTokens),
   );
   return {
     requests: 1,
