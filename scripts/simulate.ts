@@ -1,7 +1,7 @@
 /**
  * The simulation of money on the command line. `--seed 7` replays one history and tells all of it;
  * `--seeds 100000` runs many on every core, within `--max-minutes`, and prints what they came to,
- * as a table or with `--json`.
+ * as a table or with `--json`. With `--hot` all callers are of one team that has several accounts.
  */
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
@@ -17,6 +17,7 @@ const optionsSchema = z.object({
   operations: z._default(number, 60),
   callers: z._default(number, 8),
   'max-minutes': z._default(number, 60),
+  hot: z._default(z.boolean(), false),
   json: z._default(z.boolean(), false),
 });
 type Options = z.infer<typeof optionsSchema>;
@@ -24,6 +25,7 @@ type Options = z.infer<typeof optionsSchema>;
 const shareSchema = z.object({
   operations: number,
   callers: number,
+  isHot: z.boolean(),
   first: number,
   last: number,
   stride: number,
@@ -50,6 +52,7 @@ async function main(): Promise<void> {
       operations: text,
       callers: text,
       'max-minutes': text,
+      hot: { type: 'boolean' },
       json: { type: 'boolean' },
     },
   });
@@ -59,11 +62,15 @@ async function main(): Promise<void> {
   process.exitCode = isSound ? 0 : 1;
 }
 
-async function replay({ operations, callers }: Options, seed: number): Promise<boolean> {
+async function replay(
+  { operations, callers, hot: isHot }: Options,
+  seed: number,
+): Promise<boolean> {
   const result = await runSimulation({
     seed,
     operations,
     callers,
+    isHot,
     trace: (line) => console.log(line),
   });
   console.log(result);
@@ -71,7 +78,7 @@ async function replay({ operations, callers }: Options, seed: number): Promise<b
 }
 
 async function runMany(options: Options): Promise<boolean> {
-  const { seeds, from, operations, callers } = options;
+  const { seeds, from, operations, callers, hot: isHot } = options;
   const stride = Math.min(seeds, availableParallelism());
   const startMs = performance.now();
   const deadlineMs = Date.now() + options['max-minutes'] * 60_000;
@@ -80,6 +87,7 @@ async function runMany(options: Options): Promise<boolean> {
       runShare({
         operations,
         callers,
+        isHot,
         first: from + index,
         last: from + seeds - 1,
         stride,
@@ -119,10 +127,13 @@ function runShare(share: Share): Promise<Report> {
 }
 
 async function work(): Promise<void> {
-  const { operations, callers, first, last, stride, deadlineMs } = shareSchema.parse(workerData);
+  const share = shareSchema.parse(workerData);
+  const { operations, callers, isHot, first, last, stride, deadlineMs } = share;
+  // Faults are injected by the thousand, and nobody reads where they were made.
+  Error.stackTraceLimit = 0;
   let total: Report = { seeds: 0, operations: 0, steps: 0, counts: {}, violations: [] };
   for (let seed = first; seed <= last && Date.now() < deadlineMs; seed += stride) {
-    const { steps, counts, violations } = await runSimulation({ seed, operations, callers });
+    const { steps, counts, violations } = await runSimulation({ seed, operations, callers, isHot });
     total = sumOf(total, {
       seeds: 1,
       operations,

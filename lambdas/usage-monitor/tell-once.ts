@@ -1,5 +1,5 @@
 /** Tells something once: claim in the account, put the event on the bus, mark as told. */
-import { type EventBridgeClient, PutEventsCommand } from '@aws-sdk/client-eventbridge';
+import { PutEventsCommand, type PutEventsCommandOutput } from '@aws-sdk/client-eventbridge';
 import { planClaim, planTold, wasTold } from '../../core/alerts/mark.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { AccountStore } from '../../core/limits/account-store.ts';
@@ -7,7 +7,9 @@ import { ALERT_SOURCE } from '../../core/names.ts';
 
 export interface AlertBus {
   readonly store: AccountStore;
-  readonly eventBridge: EventBridgeClient;
+  readonly eventBridge: {
+    send(command: PutEventsCommand): Promise<Pick<PutEventsCommandOutput, 'FailedEntryCount'>>;
+  };
   readonly busName: string;
   readonly clock: Clock;
 }

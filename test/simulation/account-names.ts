@@ -1,10 +1,16 @@
 /** Names of accounts, told again by plain text: whose they are, and which one a refusal speaks of. */
 import type { KeyRecord, PolicySnapshot } from '../../core/catalog/snapshot.ts';
-import type { Limits } from '../../core/limits/dimensions.ts';
+import type { LimitPlan } from '../../core/limits/schedule.ts';
 import type { UsageEvent } from '../../core/usage/event.ts';
 
+/** The scope's first account, of whichever of its accounts this is. */
+export function scopeOf(account: string): string {
+  return account.replace(/%\.\d+$/, '');
+}
+
 /** True for the accounts that the key's calls may be counted in. */
-export function ownsAccount(key: KeyRecord, account: string): boolean {
+export function ownsAccount(key: KeyRecord, shard: string): boolean {
+  const account = scopeOf(shard);
   const { keyId, tenantId, teamId, projectId } = key;
   const team = `${tenantId}/${teamId}`;
   const own = [
@@ -18,7 +24,10 @@ export function ownsAccount(key: KeyRecord, account: string): boolean {
 }
 
 /** The account that a label (`kind:name`) in the key's refusal means. */
-export function labelledAccount({ tenantId, teamId }: KeyRecord, label: string): string {
+export function labelledAccount(
+  { tenantId, teamId }: Pick<KeyRecord, 'tenantId' | 'teamId'>,
+  label: string,
+): string {
   const colon = label.indexOf(':');
   const kind = label.slice(0, colon);
   const name = label.slice(colon + 1);
@@ -36,8 +45,8 @@ export function labelledAccount({ tenantId, teamId }: KeyRecord, label: string):
 }
 
 /** Every account that the policy limits, and how; keys and users have theirs elsewhere. */
-export function limitedAccounts(policy: PolicySnapshot): (readonly [string, Limits])[] {
-  const accounts: (readonly [string, Limits])[] = [];
+export function limitedAccounts(policy: PolicySnapshot): (readonly [string, LimitPlan])[] {
+  const accounts: (readonly [string, LimitPlan])[] = [];
   for (const { tenantId, id, limits, tierLimits = {} } of Object.values(policy.teams)) {
     accounts.push([`team/${tenantId}/${id}`, limits]);
     for (const [tier, tierLimit] of Object.entries(tierLimits))
@@ -55,5 +64,5 @@ export function limitedAccounts(policy: PolicySnapshot): (readonly [string, Limi
 
 /** True for the pool of a provider that did not answer the call in the end. */
 export function isPassedOver(account: string, { provider }: Pick<UsageEvent, 'provider'>): boolean {
-  return account.startsWith('pool/') && account !== `pool/${provider}`;
+  return account.startsWith('pool/') && scopeOf(account) !== `pool/${provider}`;
 }

@@ -6,10 +6,11 @@
 import type { AccountWrite, StoredItem } from '../../core/limits/account-write.ts';
 import { DIMENSION_NAMES, DIMENSIONS, type Dimension } from '../../core/limits/dimensions.ts';
 import type { UsageEvent } from '../../core/usage/event.ts';
-import { isPassedOver, ownsAccount } from './account-names.ts';
+import { isPassedOver, ownsAccount, scopeOf } from './account-names.ts';
 import { billedEntries, type CallRecord, hasFailedToClose, isRunaway } from './call-record.ts';
 import { type Change, changeOf, isPostedCall, marksOf } from './change.ts';
 import type { Arrival } from './fake-dynamo.ts';
+import { countsDays, entriesOf, limitInForce, numberAt, softLimits } from './stored-item.ts';
 import { type Amount, dayOf, minus, monthOf, NOTHING, plus, tokensOf } from './true-money.ts';
 
 interface HoldTruth {
@@ -71,10 +72,26 @@ export function createAccountTruths(options: AccountTruthOptions): AccountTruths
       if (change.kind === 'reserve') call.accounts.add(key);
       if (after === undefined) return;
       const where = `${change.holdId} in ${key}`;
-      apply(options, { truth: truthOf(key), call, before, after, where }, change);
+      const others = otherShards(all, key);
+      apply(options, { truth: truthOf(key), others, call, before, after, where }, change);
     },
   };
 }
+
+function otherShards(all: ReadonlyMap<string, AccountTruth>, key: string): AccountTruth[] {
+  const scope = scopeOf(key);
+  const others: AccountTruth[] = [];
+  for (let index = 0; index < MOST_SHARDS; index += 1) {
+    const other = index === 0 ? scope : `${scope}%.${index}`;
+    const truth = other === key ? undefined : all.get(other);
+    if (truth !== undefined) others.push(truth);
+    // A scope with one account, as most: its second account would be the first other one.
+    if (truth === undefined && index === 1 && key === scope) return others;
+  }
+  return others;
+}
+
+const MOST_SHARDS = 32;
 
 function keepMarks({ voided }: AccountTruth, write: AccountWrite): void {
   const { made, swept } = marksOf(write);
@@ -95,6 +112,8 @@ function newTruth(key: string): AccountTruth {
 
 interface Seen {
   readonly truth: AccountTruth;
+  /** The scope's other accounts. */
+  readonly others: readonly AccountTruth[];
   readonly call: CallRecord;
   readonly before: StoredItem;
   readonly after: StoredItem;
@@ -126,6 +145,7 @@ function reserved(
   truth.holds.set(call.holdId, { ...stored, call, day, windows });
   for (const window of windows) grow(truth, window, stored.demand);
   checkLimits(options, seen, { day, windows });
+  noteSoftCrossings(seen, day);
   checkItem(options, seen, day);
 }
 
@@ -149,12 +169,16 @@ function settled(options: AccountTruthOptions, seen: Seen): void {
 }
 
 function released(options: AccountTruthOptions, seen: Seen): void {
-  const { truth, call, where } = seen;
+  const { truth, others, call, where } = seen;
   const hold = closeHold(options, seen);
   if (hold === undefined) return;
+  // A copy of the reserve went to another account of the scope than the one that the call holds in.
+  const isStray = others.some(
+    ({ holds, settled }) => holds.has(call.holdId) || settled.has(call.holdId),
+  );
   // A copy that arrived in an account which the call went on without, and which stayed out of reach when it ended.
   const isGivenUp = call.unchecked.has(truth.key) && hasFailedToClose(call);
-  if (billedEntries(call).length > 0 && !truth.settled.has(call.holdId) && !isGivenUp)
+  if (billedEntries(call).length > 0 && !truth.settled.has(call.holdId) && !isGivenUp && !isStray)
     options.violation(`I2 released although the provider bills it: ${where}`);
   spend(truth, hold, NOTHING);
   checkItem(options, seen, hold.day);
@@ -260,7 +284,7 @@ function usedBy(event: UsageEvent, account: string): Amount {
 /** I1 and the rate windows: what the reserve leaves committed is within every limit in force. */
 function checkLimits(
   { violation, onExcess }: AccountTruthOptions,
-  { truth, before, where }: Seen,
+  { truth, call, after, where }: Seen,
   { day, windows }: { day: number; windows: readonly string[] },
 ): void {
   const committed: Readonly<Record<(typeof DIMENSIONS)[Dimension]['window'], Amount>> = {
@@ -271,12 +295,26 @@ function checkLimits(
     open: { ...NOTHING, requests: truth.holds.size },
   };
   for (const dimension of DIMENSION_NAMES) {
-    const { code, counts, window } = DIMENSIONS[dimension];
-    const limit = entriesOf(before, 'l')[code];
+    const { counts, window } = DIMENSIONS[dimension];
+    const limit = limitInForce(after, dimension, call.decided?.atMs ?? 0);
     const used = countOf(committed[window], counts);
-    if (typeof limit !== 'number' || used <= limit) continue;
+    if (limit === undefined || used <= limit) continue;
     onExcess(dimension, used - limit);
     violation(`I1 ${dimension} ${used} > ${limit}: ${where}`);
+  }
+}
+
+function noteSoftCrossings({ truth, call, after }: Seen, day: number): void {
+  for (const [code, limit] of Object.entries(softLimits(after))) {
+    const period = { D: day, M: monthOf(day) }[code.slice(1)];
+    if (period === undefined) continue;
+    const committed = code.endsWith('D')
+      ? committedOnDay(truth, day)
+      : committedInMonth(truth, period);
+    const used = code.startsWith('u') ? committed.nanoUsd : tokensOf(committed);
+    const mark = `${code}${period}!`;
+    if (limit > 0 && used >= limit && numberAt(after, mark) === 0)
+      call.softCrossings.add(`${truth.key} ${mark}`);
   }
 }
 
@@ -303,14 +341,12 @@ function checkItem(
   const sums = truth.sums.get(`M${month}`) ?? NOTHING;
   const inMonth = committedInMonth(truth, month);
   const inDay = committedOnDay(truth, day);
-  const limits = entriesOf(after, 'l');
-  const daily: [string, number][] =
-    'uD' in limits || 'tD' in limits
-      ? [
-          [`uD${day}`, inDay.nanoUsd],
-          [`tD${day}`, tokensOf(inDay)],
-        ]
-      : [];
+  const daily: [string, number][] = countsDays(after)
+    ? [
+        [`uD${day}`, inDay.nanoUsd],
+        [`tD${day}`, tokensOf(inDay)],
+      ]
+    : [];
   const expected: [string, number][] = [
     [`uM${month}`, inMonth.nanoUsd],
     [`tM${month}`, tokensOf(inMonth)],
@@ -350,20 +386,6 @@ function exceeds(used: Amount, held: Amount): boolean {
 
 export function countOf(amount: Amount, counts: (typeof DIMENSIONS)[Dimension]['counts']): number {
   return counts === 'tokens' ? tokensOf(amount) : amount[counts];
-}
-
-export function numberAt(item: StoredItem, name: string): number {
-  const value = item[name];
-  return typeof value === 'number' ? value : 0;
-}
-
-export function entriesOf(item: StoredItem, name: string): Readonly<Record<string, unknown>> {
-  const value = item[name];
-  return isEntries(value) ? value : {};
-}
-
-function isEntries(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null;
 }
 
 function text({ inputTokens, outputTokens, nanoUsd }: Amount): string {

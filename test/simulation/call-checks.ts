@@ -1,9 +1,11 @@
 /** The invariants of calls: refusals are justified, and usage events tell the truth. */
+import type { EpochMs } from '../../core/clock.ts';
 import type { StoredItem } from '../../core/limits/account-write.ts';
-import { DIMENSION_NAMES, DIMENSIONS } from '../../core/limits/dimensions.ts';
+import { DIMENSION_NAMES, DIMENSIONS, type Dimension } from '../../core/limits/dimensions.ts';
 import type { UsageEvent } from '../../core/usage/event.ts';
-import { countOf, entriesOf, numberAt } from './account-truth.ts';
+import { countOf } from './account-truth.ts';
 import { billedEntries, type CallRecord } from './call-record.ts';
+import { entriesOf, limitInForce, numberAt } from './stored-item.ts';
 import { dayOf, monthOf, priceAtReserve, trueBound, trueCost } from './true-money.ts';
 
 /** What a refusal says about itself to the caller. */
@@ -27,18 +29,53 @@ export function phantomDenial(
     return item['st'] === 'active' ? `I5 active account denies: ${what}` : undefined;
   const dimension = DIMENSION_NAMES.find((name) => name === denied.dimension);
   if (dimension === undefined) return `I5 denied by nothing: ${what}`;
-  const { code, counts } = DIMENSIONS[dimension];
-  const limit = entriesOf(item, 'l')[code];
-  if (typeof limit !== 'number') return `I5 denied by a limit that is not there: ${what}`;
+  const { counts } = DIMENSIONS[dimension];
+  const limit = limitInForce(item, dimension, call.decided?.atMs ?? 0);
+  if (limit === undefined) return `I5 denied by a limit that is not there: ${what}`;
   const needed = countOf(trueBound(call), counts);
-  const used = usedAt(item, call, dimension);
+  const used = usedAt(item, dimension, judgedAt(call, [item]));
   return used + needed > limit ? undefined : `I5 room for ${needed}, ${used} of ${limit}: ${what}`;
 }
 
-function usedAt(item: StoredItem, call: CallRecord, dimension: keyof typeof DIMENSIONS): number {
-  const { code, window } = DIMENSIONS[dimension];
+/** True where all accounts of the scope together have too little room for the call. */
+export function isFull(
+  call: CallRecord,
+  dimension: Dimension,
+  items: readonly StoredItem[],
+): boolean {
+  const at = judgedAt(call, items);
+  const needed = countOf(trueBound(call), DIMENSIONS[dimension].counts);
+  let room = 0;
+  for (const item of items) {
+    const limit = limitInForce(item, dimension, at.atMs);
+    if (limit === undefined) return false;
+    room += limit - usedAt(item, dimension, at);
+  }
+  return room < needed;
+}
+
+interface JudgedAt {
+  readonly atMs: EpochMs;
+  readonly day: number;
+  /** The latest that any of the accounts has counted in, where the call's clock is behind. */
+  readonly second: number;
+  readonly minute: number;
+}
+
+function judgedAt(call: CallRecord, items: readonly StoredItem[]): JudgedAt {
   const { atMs, policy } = call.decided ?? { atMs: 0, policy: { timeZone: 'UTC' } };
-  const day = dayOf(atMs, policy.timeZone);
+  const latest = (name: string, lengthMs: number) =>
+    Math.max(Math.floor(atMs / lengthMs), ...items.map((item) => numberAt(item, name)));
+  return {
+    atMs,
+    day: dayOf(atMs, policy.timeZone),
+    second: latest('s', 1_000),
+    minute: latest('m', 60_000),
+  };
+}
+
+function usedAt(item: StoredItem, dimension: Dimension, { atMs, day, ...at }: JudgedAt): number {
+  const { code, window } = DIMENSIONS[dimension];
   switch (window) {
     case 'open':
       return Object.keys(entriesOf(item, 'h')).length;
@@ -49,7 +86,7 @@ function usedAt(item: StoredItem, call: CallRecord, dimension: keyof typeof DIME
     case 'second':
     case 'minute': {
       const lengthMs = window === 'second' ? 1_000 : 60_000;
-      const index = Math.max(numberAt(item, window.slice(0, 1)), Math.floor(atMs / lengthMs));
+      const index = at[window];
       const share = Math.min(1, Math.max(0, 1 - (atMs - index * lengthMs) / lengthMs));
       const previous = Math.max(0, numberAt(item, `${code}${index - 1}`));
       return Math.max(0, numberAt(item, `${code}${index}`)) + Math.ceil(share * previous);

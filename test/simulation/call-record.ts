@@ -47,6 +47,10 @@ export interface CallRecord {
   readonly accounts: Set<string>;
   /** Accounts that were out of reach when the call was admitted. */
   readonly unchecked: Set<string>;
+  /** Accounts that answered its reserve without doubt. */
+  readonly certain: Set<string>;
+  /** Soft limits of periods that its reserve found reached and not told: account and mark. */
+  readonly softCrossings: Set<string>;
   /** The caller's policy and the gateway's time when it reserved; undefined until then. */
   decided: { readonly policy: PolicySnapshot; readonly atMs: EpochMs } | undefined;
   readonly providerEntries: ProviderEntry[];
@@ -68,6 +72,8 @@ export function newCallRecord(requestId: string, key: KeyRecord, asked: Asked): 
     asked,
     accounts: new Set(),
     unchecked: new Set(),
+    certain: new Set(),
+    softCrossings: new Set(),
     decided: undefined,
     providerEntries: [],
     events: [],

@@ -23,6 +23,7 @@ export interface CallersOptions extends EnvironmentOptions {
   /** How many one environment serves: one on Lambda, more where its compute is multi-concurrent. */
   readonly callsAtOnce: number;
   readonly onCall: (call: CallRecord) => void;
+  readonly onDecided: (call: CallRecord) => void;
   readonly onAnswer: (call: CallRecord, response: GatewayResponse) => void;
   /** The books are closed, as far as the gateway knows. */
   readonly onClosed: (call: CallRecord) => void;
@@ -99,6 +100,7 @@ async function oneCall(options: CallersOptions, environment: Environment): Promi
     deadlineMs: receivedAtMs + INVOCATION_MS,
     onCaller: ({ policy }) => {
       call.decided = { policy, atMs: clock.nowMs() };
+      options.onDecided(call);
     },
   });
   trace(`answer ${response.status} ${response.errorCode ?? ''} to ${call.holdId}`);

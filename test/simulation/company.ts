@@ -1,11 +1,11 @@
 /** Who calls in a simulation, and what changes on the way: keys, policies, prices, limits, revocations. */
 import type { KeyRecord, PolicySnapshot, Team } from '../../core/catalog/snapshot.ts';
 import type { EpochMs } from '../../core/clock.ts';
-import type { Limits } from '../../core/limits/dimensions.ts';
+import type { LimitPlan } from '../../core/limits/schedule.ts';
 import { hashKey, keyIdOf, newVirtualKey } from '../../core/tenancy/virtual-key.ts';
 import { limitedAccounts } from './account-names.ts';
 import type { FakeDynamo } from './fake-dynamo.ts';
-import { changed, firstPolicy, nextPolicy, someLimits } from './policies.ts';
+import { changed, firstPolicy, HOT_SHARE, nextPolicy, somePlan } from './policies.ts';
 import type { Random } from './random.ts';
 import type { Scheduler } from './scheduler.ts';
 
@@ -29,7 +29,11 @@ export interface CompanyOptions {
   readonly dynamo: FakeDynamo;
   readonly operations: number;
   readonly callers: number;
+  /** All calls are of one team, whose limits ask for several accounts. */
+  readonly isHot?: boolean;
   readonly isOver: () => boolean;
+  /** A scope has these limits under that version of the policy. */
+  readonly onSetup: (scope: string, version: number, limits: LimitPlan) => void;
 }
 
 const CALLERS_PER_TEAM = 8;
@@ -38,26 +42,36 @@ const LONGEST_CALM_MS = 12_000;
 export function createCompany(options: CompanyOptions): Company {
   const { random, dynamo, scheduler, callers, operations } = options;
   const teams = Math.max(2, Math.round(callers / CALLERS_PER_TEAM));
-  const size = { teams, callsPerTeam: operations / teams };
+  const size = {
+    teams,
+    callsPerTeam: operations / teams,
+    startMs: scheduler.nowMs(),
+    isHot: options.isHot === true,
+  };
   const first = firstPolicy(random, size);
   const keys = new Map<string, KeyRecord>();
   const issued = Array.from({ length: 2 * teams }, () => {
     const secret = newVirtualKey(random.text);
     const hash = hashKey(secret);
-    const limits = someLimits(random, { ...size, teams: 0.5 });
-    keys.set(hash, keyRecord(keyIdOf(hash), random.pick(Object.values(first.teams)), limits));
+    const limits = somePlan(random, { ...size, teams: 0.5 });
+    const [hot] = Object.values(first.teams);
+    const isHot = hot !== undefined && random.chance(options.isHot === true ? 1 : HOT_SHARE);
+    const team = isHot ? hot : random.pick(Object.values(first.teams));
+    keys.set(hash, keyRecord(keyIdOf(hash), team, limits));
     return { secret, hash };
   });
   const firstKeys = [...keys];
   let policy = first;
   let changedAtMs = scheduler.nowMs();
 
+  function setUp(scope: string, limits: LimitPlan): void {
+    dynamo.setLimits(scope, { limits, policyVersion: policy.version }, policy.timeZone);
+    options.onSetup(scope, policy.version, limits);
+  }
   function applyToAccounts(): void {
     changedAtMs = scheduler.nowMs();
-    for (const [account, limits] of limitedAccounts(policy))
-      dynamo.setLimits(account, limits, policy.version);
-    for (const key of keys.values())
-      dynamo.setLimits(`key/${key.keyId}`, key.limits, policy.version);
+    for (const [account, limits] of limitedAccounts(policy)) setUp(account, limits);
+    for (const key of keys.values()) setUp(`key/${key.keyId}`, key.limits);
   }
   function change(): void {
     if (options.isOver()) return;
@@ -74,7 +88,7 @@ export function createCompany(options: CompanyOptions): Company {
   return { issued, policy: () => policy, keys: () => keys, changedAtMs: () => changedAtMs };
 }
 
-function keyRecord(keyId: string, { tenantId, id: teamId }: Team, limits: Limits): KeyRecord {
+function keyRecord(keyId: string, { tenantId, id: teamId }: Team, limits: LimitPlan): KeyRecord {
   return {
     keyId,
     tenantId,

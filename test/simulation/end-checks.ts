@@ -1,6 +1,6 @@
 /** What must hold when books are closed, and when everything is over. */
 import type { UsageEvent } from '../../core/usage/event.ts';
-import { isPassedOver } from './account-names.ts';
+import { isPassedOver, scopeOf } from './account-names.ts';
 import type { AccountTruth } from './account-truth.ts';
 import { billedEntries, type CallRecord, hasFailedToClose, isRunaway } from './call-record.ts';
 import { monthOf, priceAtReserve, trueCost } from './true-money.ts';
@@ -41,7 +41,7 @@ function boundComplaints(call: CallRecord, accounts: readonly AccountTruth[]): s
 }
 
 /**
- * I2: an account's settled sum of a month is the sum of its ledger rows. Left out are calls that it still
+ * I2: a scope's settled sum of a month is the sum of its ledger rows. Left out are calls that it still
  * holds, and what the reaper posted and booked at the hold, which the ledger must know nothing better of.
  */
 export function ledgerComplaints(
@@ -54,7 +54,8 @@ export function ledgerComplaints(
   for (const call of calls) {
     const { requestId, holdId } = call;
     // It was never asked, and the process died before it could be told.
-    const isLost = call.unchecked.has(account.key) && hasFailedToClose(call);
+    const isUnchecked = [...call.unchecked].some((each) => scopeOf(each) === account.key);
+    const isLost = isUnchecked && hasFailedToClose(call);
     if (isLost && !account.settled.has(holdId)) continue;
     const row = ledger.get(requestId);
     if (row !== undefined && row.outcome !== 'expired' && account.posted.has(holdId))

@@ -51,6 +51,8 @@ export interface UncheckedAdmission {
 /** Tests put something broken between the request path and the world, to see that it is noticed. */
 export interface Sabotage {
   readonly store?: (store: AccountStore) => AccountStore;
+  /** What the accounts take for the time. */
+  readonly clock?: (clock: Clock) => Clock;
   readonly accounts?: (accounts: Accounts) => Accounts;
   readonly usage?: (sink: UsageSink, process: Process) => UsageSink;
 }
@@ -65,7 +67,9 @@ export function newEnvironment(options: EnvironmentOptions): Environment {
   const clock: Clock = { nowMs: () => scheduler.nowMs() + skewMs };
   const store = (sabotage.store ?? same)(dynamo.storeFor(process));
   const pause = pauseIn(options, process);
-  const accounts = (sabotage.accounts ?? same)(createAccounts({ store, clock, pause }));
+  const accounts = (sabotage.accounts ?? same)(
+    createAccounts({ store, clock: (sabotage.clock ?? same)(clock), pause }),
+  );
   return { clock, accounts, process, open: 0, catalog: undefined };
 }
 
@@ -83,7 +87,10 @@ export function portsFor(
       const outcome = await environment.accounts.reserve(asked);
       if (outcome.kind === 'reserved')
         for (const { key, plan, grant, unchecked } of outcome.grants) {
-          if (unchecked === undefined) continue;
+          if (unchecked === undefined) {
+            if (grant.isDoubtful !== true) call.certain.add(key);
+            continue;
+          }
           call.unchecked.add(key);
           options.onUnchecked({ environment, account: key, limits: plan, at: grant.request.at });
         }

@@ -3,6 +3,7 @@
  * means is `applyWrite`, which the contract suite holds to the real engines.
  */
 import { parseAccount } from '../../core/limits/account.ts';
+import type { AccountSetup } from '../../core/limits/account-setup.ts';
 import {
   type AccountStore,
   type KeyedWrite,
@@ -10,7 +11,6 @@ import {
   type WriteResult,
 } from '../../core/limits/account-store.ts';
 import { type AccountWrite, applyWrite, type StoredItem } from '../../core/limits/account-write.ts';
-import type { Limits } from '../../core/limits/dimensions.ts';
 import { ATTEMPT_MS } from '../../core/limits/patient-store.ts';
 import { calendarDay } from '../../core/limits/periods.ts';
 import { momentOf } from '../../core/limits/reserve.ts';
@@ -37,9 +37,11 @@ export interface FakeDynamo {
   readonly items: ReadonlyMap<string, StoredItem>;
   /** The table as the process reaches it. */
   storeFor(process: Process): AccountStore;
-  /** What a policy change does to an account, at once. */
-  setLimits(key: string, limits: Limits, policyVersion: number): void;
-  setStatus(key: string, status: 'active' | 'revoked'): void;
+  /** The items of a scope's accounts by key, the first one first. */
+  shardsOf(scope: string): (readonly [string, StoredItem])[];
+  /** What a policy change does to a scope's accounts, at once. */
+  setLimits(scope: string, setup: AccountSetup, timeZone: string): void;
+  setStatus(scope: string, status: 'active' | 'revoked'): void;
 }
 
 export interface FakeDynamoOptions {
@@ -83,6 +85,15 @@ export function createFakeDynamo(options: FakeDynamoOptions): FakeDynamo {
     return isApplied;
   }
 
+  function shardsOf(scope: string): (readonly [string, StoredItem])[] {
+    const shards: (readonly [string, StoredItem])[] = [];
+    for (let key = scope; ; key = `${scope}%.${shards.length}`) {
+      const item = items.get(key);
+      if (item === undefined) return shards;
+      shards.push([key, item]);
+    }
+  }
+
   function troublesOf(process: Process): Map<string, Trouble> {
     const known = troubles.get(process) ?? new Map<string, Trouble>();
     troubles.set(process, known);
@@ -113,19 +124,20 @@ export function createFakeDynamo(options: FakeDynamoOptions): FakeDynamo {
           options.scheduler.after(latency(options.random), () => answer.resolve(items.get(key))),
         ),
     }),
-    setLimits(key, limits, policyVersion) {
-      const item = items.get(key);
-      const shards = item === undefined ? [] : [{ key, account: parseAccount(item) }];
-      const at = momentOf(options.scheduler.nowMs(), calendarDay(options.scheduler.nowMs(), 'UTC'));
-      for (const { key: account, write } of planSetup(shards, key, {
-        setup: { limits, policyVersion },
-        at,
-      })) {
-        const next = applyWrite(items.get(account), write);
-        if (next !== undefined) items.set(account, next);
+    shardsOf,
+    setLimits(scope, setup, timeZone) {
+      const shards = shardsOf(scope).map(([key, item]) => ({ key, account: parseAccount(item) }));
+      const nowMs = options.scheduler.nowMs();
+      const at = momentOf(nowMs, calendarDay(nowMs, timeZone));
+      for (const { key, write } of planSetup(shards, scope, { setup, at })) {
+        const next = applyWrite(items.get(key), write);
+        if (next === undefined) throw new Error(`a policy change was refused by ${key}`);
+        items.set(key, next);
       }
     },
-    setStatus: (key, status) => void items.set(key, { ...items.get(key), st: status }),
+    setStatus: (scope, status) => {
+      for (const [key, item] of shardsOf(scope)) items.set(key, { ...item, st: status });
+    },
   };
 }
 

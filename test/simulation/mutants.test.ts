@@ -11,10 +11,20 @@ import { changeOf } from './change.ts';
 import { runSimulation, type SimulationOptions } from './run.ts';
 
 const SEEDS = 60;
+const USUAL = { operations: 60, callers: 8 };
+/** Slices move at the same time where many call for one team. */
+const HOT = { operations: 120, callers: 24, isHot: true };
 
 /** What is broken on purpose, and the invariant that must notice it first or soon. */
 const MUTANTS: Readonly<
-  Record<string, { readonly sabotage: SimulationOptions['sabotage']; readonly noticed: RegExp }>
+  Record<
+    string,
+    {
+      readonly sabotage: SimulationOptions['sabotage'];
+      readonly noticed: RegExp;
+      readonly size?: typeof USUAL;
+    }
+  >
 > = {
   'a table that admits beyond budgets': {
     sabotage: { apply: without(isCounterCondition('u', 't')) },
@@ -65,6 +75,41 @@ const MUTANTS: Readonly<
   'a table that does not heed the marks': {
     sabotage: { apply: without(isOn('x')) },
     noticed: /^I1 held after it was voided/,
+  },
+  'a store that sees one account of a scope': {
+    sabotage: {
+      store: (store) => ({
+        ...store,
+        read: async (key) => (key.includes('%.') ? undefined : store.read(key)),
+      }),
+    },
+    noticed: /^I5 the accounts of .* had room/,
+  },
+  'a table that moves slices which have moved already': {
+    size: HOT,
+    sabotage: { apply: withoutWhere(movesSlices, isOn('lv')) },
+    noticed: /^I1 slices of/,
+  },
+  'a table that takes slices which are in use': {
+    size: HOT,
+    sabotage: { apply: withoutWhere(movesSlices, ({ kind }) => kind === 'at-most') },
+    noticed: /^I1 \w+Per(Day|Month|Minute) \d+ > \d+|^window goes back/,
+  },
+  'accounts that open windows of the day two minutes early': {
+    sabotage: { clock: (clock) => ({ nowMs: () => clock.nowMs() + 120_000 }) },
+    noticed: /^I1 (nanoUsd|tokens)Per(Day|Month) \d+ > \d+/,
+  },
+  'accounts whose windows run ahead of every clock': {
+    sabotage: { clock: (clock) => ({ nowMs: () => clock.nowMs() + 400_000 }) },
+    noticed: /^window ahead of clocks/,
+  },
+  'a table that lets two tell one soft limit': {
+    sabotage: { apply: withoutWhere(claims, ({ kind }) => kind === 'at-most') },
+    noticed: /^two tell at once/,
+  },
+  'events that keep soft limits to themselves': {
+    sabotage: { usage: changing((event) => ({ ...event, soft_limits_crossed: null })) },
+    noticed: /^never told/,
   },
   'a table that corrects a posted call twice': {
     sabotage: { apply: correctingTwice },
@@ -128,10 +173,10 @@ const MUTANTS: Readonly<
 };
 
 describe('the simulation notices', () => {
-  it.each(Object.entries(MUTANTS))('%s', async (_name, { sabotage, noticed }) => {
+  it.each(Object.entries(MUTANTS))('%s', async (_name, { sabotage, noticed, size = USUAL }) => {
     const seen = new Set<string>();
     for (let seed = 1; seed <= SEEDS; seed += 1) {
-      const options = { seed, operations: 60, callers: 8, ...(sabotage ? { sabotage } : {}) };
+      const options = { seed, ...size, ...(sabotage ? { sabotage } : {}) };
       const { violations } = await runSimulation(options);
       for (const { what } of violations) seen.add(what);
       if (violations.some(({ what }) => noticed.test(what))) return;
@@ -152,6 +197,21 @@ function without(isIgnored: (condition: Condition) => boolean): typeof applyWrit
     // An item that is not there meets no condition; it must not be made by leaving all of them out.
     return item === undefined ? undefined : applyWrite(item, { ...write, conditions });
   };
+}
+
+function withoutWhere(
+  isMeant: (write: AccountWrite) => boolean,
+  isIgnored: (condition: Condition) => boolean,
+): typeof applyWrite {
+  return (item, write) => (isMeant(write) ? without(isIgnored) : applyWrite)(item, write);
+}
+
+function movesSlices({ set }: AccountWrite): boolean {
+  return set.some(([[name]]) => name === 'l');
+}
+
+function claims({ set }: AccountWrite): boolean {
+  return set.some(([[name]]) => name.endsWith('!'));
 }
 
 function isOn(...attributes: readonly string[]) {

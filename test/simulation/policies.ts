@@ -7,16 +7,12 @@ import type {
   Team,
   Tenant,
 } from '../../core/catalog/snapshot.ts';
+import type { EpochMs } from '../../core/clock.ts';
 import type { Limits } from '../../core/limits/dimensions.ts';
+import { type LimitPlan, mapLimits } from '../../core/limits/schedule.ts';
 import { teamKey } from '../../core/tenancy/scopes.ts';
 import type { Random } from './random.ts';
-
-/** Zones without summer time, so that the invariants can tell the calendar by plain arithmetic. */
-export const ZONE_OFFSET_MS: Readonly<Record<string, number>> = {
-  UTC: 0,
-  'Asia/Kolkata': 19_800_000,
-  'America/Phoenix': -25_200_000,
-};
+import { localTime, ZONE_OFFSET_MS } from './true-money.ts';
 
 /** Output tokens of a call that names no maximum. */
 export const DEFAULT_MAX_TOKENS = 200;
@@ -25,19 +21,27 @@ export const DEFAULT_MAX_TOKENS = 200;
 const USUAL_COST = 350_000;
 const USUAL_TOKENS = 600;
 
+/** The first team, the hot one where there is one, makes so many of all calls. */
+export const HOT_SHARE = 0.3;
+
 export interface Size {
   readonly teams: number;
   /** Calls that each team will make. */
   readonly callsPerTeam: number;
+  readonly startMs: EpochMs;
+  /** The first team is hot for certain. */
+  readonly isHot?: boolean;
 }
 
-export function firstPolicy(
-  random: Random,
-  { teams: teamCount, callsPerTeam }: Size,
-): PolicySnapshot {
-  const limitsFor = (teams: number) => someLimits(random, { teams, callsPerTeam });
+export function firstPolicy(random: Random, size: Size): PolicySnapshot {
+  const { teams: teamCount, callsPerTeam } = size;
+  const limitsFor = (teams: number) => somePlan(random, { ...size, teams });
+  const withSoft = (plan: LimitPlan, teams: number) =>
+    random.chance(0.3) ? { ...plan, soft: someLimits(random, { ...size, teams }) } : plan;
+  const hasHotTeam = size.isHot === true || random.chance(0.3);
   // Most histories have two or three levels: every level of limits costs writes, and time here.
-  const level = (): ((teams: number) => Limits) => (random.chance(0.25) ? limitsFor : () => ({}));
+  const level = (): ((teams: number) => LimitPlan) =>
+    random.chance(0.25) ? limitsFor : () => ({});
   const [atTier, atUser, atProject, atTenant, atPool] = [
     level(),
     level(),
@@ -52,7 +56,15 @@ export function firstPolicy(
       id: `team${Math.floor(index / 2)}`,
       tenantId: `tenant${index % 2}`,
       tiers: ['shared', 'premium'],
-      limits: limitsFor(1),
+      limits: withSoft(
+        {
+          ...limitsFor(1),
+          ...(hasHotTeam && index === 0
+            ? hotLimits(random, HOT_SHARE * teamCount * callsPerTeam)
+            : {}),
+        },
+        1,
+      ),
       tierLimits: { shared: atTier(1), premium: atTier(0.5) },
       perUserLimits: atUser(0.5),
       alertAtPercent: [],
@@ -60,10 +72,10 @@ export function firstPolicy(
     }),
   );
   const tenant = (): Tenant => ({
-    limits: atTenant(teamCount / 2),
+    limits: withSoft(atTenant(teamCount / 2), teamCount / 2),
     projectLimits: { web: atProject(teamCount / 2) },
   });
-  const provider = (id: string, limits: Limits): Provider => ({
+  const provider = (id: string, limits: LimitPlan): Provider => ({
     id,
     kind: 'openai',
     baseUrl: `http://${id}.test`,
@@ -110,8 +122,35 @@ export function nextPolicy(
   return { ...next, providers: { ...next.providers, [id]: changedProvider } };
 }
 
+/** So many requests that the scope has several accounts, and budgets that run out in some of them before others. */
+function hotLimits(random: Random, calls: number): Limits {
+  const tight = (usual: number) => random.between(Math.ceil(0.2 * usual), Math.ceil(1.5 * usual));
+  return {
+    requestsPerSecond: random.between(400, 2_400),
+    requestsPerMinute: undefined,
+    nanoUsdPerMonth: tight(calls * USUAL_COST),
+    nanoUsdPerDay: undefined,
+    ...(random.chance(0.5) ? { tokensPerDay: tight(calls * USUAL_TOKENS) } : {}),
+    ...(random.chance(0.5) ? { tokensPerMinute: random.between(10_000, 60_000) } : {}),
+    ...(random.chance(0.5) ? { concurrentRequests: random.between(3, 12) } : {}),
+  };
+}
+
+/** Limits, and in some plans a window of the day in which others hold: it opens or closes soon. */
+export function somePlan(random: Random, size: Size): LimitPlan {
+  const limits = someLimits(random, size);
+  if (random.chance(0.7)) return limits;
+  const timeZone = random.pick(Object.keys(ZONE_OFFSET_MS));
+  const { minute } = localTime(size.startMs, timeZone);
+  const fromMinute = (minute + random.between(0, 2)) % 1_440;
+  const toMinute = (fromMinute + random.between(1, 3)) % 1_440 || 1_440;
+  const days = [1, 2, 3, 4, 5, 6, 7];
+  const within = someLimits(random, size);
+  return { ...limits, schedules: [{ days, fromMinute, toMinute, timeZone, limits: within }] };
+}
+
 /** Every dimension in some accounts, none in others; budgets from far too small to ample. */
-export function someLimits(random: Random, { teams, callsPerTeam }: Size): Limits {
+function someLimits(random: Random, { teams, callsPerTeam }: Size): Limits {
   const scale = Math.max(1, teams);
   const calls = teams * callsPerTeam;
   const some = <K extends keyof Limits>(name: K, low: number, high: number): Limits =>
@@ -131,12 +170,9 @@ export function someLimits(random: Random, { teams, callsPerTeam }: Size): Limit
 }
 
 /** Every limit a little lower or a little higher, or the same. */
-export function changed(random: Random, limits: Limits): Limits {
-  return Object.fromEntries(
-    Object.entries(limits).map(([name, limit]) => [
-      name,
-      Math.max(1, Math.round(Number(limit) * random.pick([0.5, 0.8, 1, 1, 1.3, 2]))),
-    ]),
+export function changed(random: Random, plan: LimitPlan): LimitPlan {
+  return mapLimits(plan, (limit) =>
+    Math.max(1, Math.round(limit * random.pick([0.5, 0.8, 1, 1, 1.3, 2]))),
   );
 }
 

@@ -12,7 +12,7 @@ export interface ReaperOptions extends EnvironmentOptions {
 
 const EVERY_MS = 60_000;
 /** When nobody calls any more, holds have time to expire, and the reaper to try again after faults. */
-const LAST_ROUNDS = 22;
+const LAST_ROUNDS = 33;
 const AWAITS = 30;
 
 export function startReaper(options: ReaperOptions): void {

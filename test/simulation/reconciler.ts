@@ -9,7 +9,7 @@ import type { ReaperOptions } from './reaper.ts';
 
 const EVERY_MS = 120_000;
 /** Longer than the reaper goes on when nobody calls any more. */
-const LAST_ROUNDS = 13;
+const LAST_ROUNDS = 19;
 const AWAITS = 10;
 
 export function startReconciler(options: ReaperOptions): void {

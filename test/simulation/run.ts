@@ -14,6 +14,7 @@ import { createRandom, type Random } from './random.ts';
 import { startReaper } from './reaper.ts';
 import { startReconciler } from './reconciler.ts';
 import { createScheduler } from './scheduler.ts';
+import { createUsageMonitor } from './usage-monitor.ts';
 import { createFakeUsageStream } from './usage-stream.ts';
 import { type Counts, createWatch } from './watch.ts';
 
@@ -22,6 +23,8 @@ export interface SimulationOptions {
   readonly operations: number;
   readonly callers: number;
   readonly faults?: Partial<Faults>;
+  /** All calls are of one team, whose limits ask for several accounts. */
+  readonly isHot?: boolean;
   readonly sabotage?: Sabotage & { readonly apply?: typeof applyWrite };
   /** Told everything that happens, for replays. */
   readonly trace?: (line: string) => void;
@@ -48,8 +51,10 @@ const MAX_VIOLATIONS = 5;
 
 export async function runSimulation(options: SimulationOptions): Promise<SimulationResult> {
   const { seed, operations, callers, sabotage = {} } = options;
-  const faults = { ...PROMISED_FAULTS, ...options.faults };
   const random = createRandom(seed);
+  // In every fourth history the clocks of environments are minutes apart.
+  const clockSkewMs = random.chance(0.25) ? 300_000 : PROMISED_FAULTS.clockSkewMs;
+  const faults = { ...PROMISED_FAULTS, clockSkewMs, ...options.faults };
   const scheduler = createScheduler(random, startMs(random));
   const violations: Violation[] = [];
   const trace = (what: string) =>
@@ -61,7 +66,8 @@ export async function runSimulation(options: SimulationOptions): Promise<Simulat
   };
   const watch = createWatch({
     violation,
-    itemOf: (account) => dynamo.items.get(account),
+    shardsOf: (scope) => dynamo.shardsOf(scope),
+    latestMs: () => scheduler.nowMs() + faults.clockSkewMs,
     isFresh: () => scheduler.nowMs() < company.changedAtMs() + MEMORY_MS,
   });
   const world = { scheduler, random, faults, trace };
@@ -75,8 +81,20 @@ export async function runSimulation(options: SimulationOptions): Promise<Simulat
       watch.arrived(arrival);
     },
   });
-  const usageStream = createFakeUsageStream({ ...world, onDurable: watch.durable });
-  const company = createCompany({ ...world, dynamo, operations, callers, isOver: () => isOver });
+  const company = createCompany({
+    ...world,
+    dynamo,
+    operations,
+    callers,
+    isHot: options.isHot === true,
+    isOver: () => isOver,
+    onSetup: watch.setUp,
+  });
+  const usageStream = createFakeUsageStream({
+    ...world,
+    onDurable: watch.durable,
+    onDelivery: createUsageMonitor({ ...world, dynamo, company, checks: watch.softChecks }),
+  });
   const onUnchecked = watch.unchecked;
   const places = { ...world, dynamo, usageStream, company, sabotage, onUnchecked };
   startReaper({ ...places, isOver: () => isOver });
@@ -88,6 +106,7 @@ export async function runSimulation(options: SimulationOptions): Promise<Simulat
     // Half of the histories are on Lambda functions, half on multi-concurrent compute.
     callsAtOnce: random.pick([1, 4]),
     onCall: watch.begun,
+    onDecided: watch.decided,
     onAnswer: watch.answered,
     onClosed: watch.closed,
     onOver: () => {

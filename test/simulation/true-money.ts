@@ -2,7 +2,13 @@
 import type { Price } from '../../core/catalog/snapshot.ts';
 import type { EpochMs } from '../../core/clock.ts';
 import type { CallRecord, ReportedUsage } from './call-record.ts';
-import { ZONE_OFFSET_MS } from './policies.ts';
+
+/** Zones without summer time, so that the invariants can tell the calendar by plain arithmetic. */
+export const ZONE_OFFSET_MS: Readonly<Record<string, number>> = {
+  UTC: 0,
+  'Asia/Kolkata': 19_800_000,
+  'America/Phoenix': -25_200_000,
+};
 
 export interface Amount {
   readonly requests: number;
@@ -103,6 +109,13 @@ export function priceAtReserve({ decided }: CallRecord, model: string): Price | 
 export function dayOf(atMs: EpochMs, timeZone: string): number {
   const local = new Date(atMs + (ZONE_OFFSET_MS[timeZone] ?? 0));
   return local.getUTCFullYear() * 10_000 + (local.getUTCMonth() + 1) * 100 + local.getUTCDate();
+}
+
+/** Weekday (1 is Monday) and minute of the day in a zone without summer time. */
+export function localTime(atMs: EpochMs, timeZone: string): { weekday: number; minute: number } {
+  const minutes = Math.floor((atMs + (ZONE_OFFSET_MS[timeZone] ?? 0)) / 60_000);
+  // The first of January 1970 was a Thursday.
+  return { weekday: ((Math.floor(minutes / 1_440) + 3) % 7) + 1, minute: minutes % 1_440 };
 }
 
 export function monthOf(day: number): number {

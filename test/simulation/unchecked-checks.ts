@@ -1,5 +1,6 @@
 /** The bound of what passes while accounts are out of reach: told again from the limits, apart from the core's table. */
 import type { Limits } from '../../core/limits/dimensions.ts';
+import { scopeOf } from './account-names.ts';
 import type { Environment, UncheckedAdmission } from './environment.ts';
 
 const MONEY_AND_QUOTAS = [
@@ -25,7 +26,7 @@ export function createUncheckedChecks(): UncheckedChecks {
         complaints.push(`I1 a budget was not asked: ${account}`);
       const ofEnvironment = admitted.get(environment) ?? new Map<string, number>();
       admitted.set(environment, ofEnvironment);
-      const slot = `${account} ${at.minute}`;
+      const slot = `${scopeOf(account)} ${at.minute}`;
       const count = (ofEnvironment.get(slot) ?? 0) + 1;
       ofEnvironment.set(slot, count);
       if (count > mostCalls(limits)) complaints.push(`${count} calls passed unchecked: ${account}`);

@@ -22,16 +22,19 @@ export interface UsageStreamOptions {
   readonly faults: Faults;
   /** The event is durable from now on. */
   readonly onDurable: (event: UsageEvent) => void;
+  /** A reader of the stream gets the event, now and then more than once. */
+  readonly onDelivery: (event: UsageEvent) => void;
 }
 
 const GIVE_UP_MS = 2_000;
 const LATEST_DELIVERY_MS = 60_000;
 
 export function createFakeUsageStream(options: UsageStreamOptions): FakeUsageStream {
-  const { scheduler, random, faults, onDurable } = options;
+  const { scheduler, random, faults, onDurable, onDelivery } = options;
   const ledger = new Map<string, UsageEvent>();
 
   function deliver(event: UsageEvent): void {
+    onDelivery(event);
     const known = ledger.get(event.request_id);
     if (known === undefined || known.outcome === 'expired') ledger.set(event.request_id, event);
   }

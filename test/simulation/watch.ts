@@ -1,11 +1,12 @@
 /** Watches a simulation: knows every call's truth, checks every step of it, counts what happened. */
 import * as z from 'zod/mini';
+import type { EpochMs } from '../../core/clock.ts';
 import { holdIdOf } from '../../core/ids.ts';
 import type { StoredItem } from '../../core/limits/account-write.ts';
-import { DIMENSION_NAMES, DIMENSIONS } from '../../core/limits/dimensions.ts';
+import { DIMENSION_NAMES, DIMENSIONS, type Dimension } from '../../core/limits/dimensions.ts';
 import type { GatewayResponse } from '../../core/response.ts';
 import type { UsageEvent } from '../../core/usage/event.ts';
-import { labelledAccount } from './account-names.ts';
+import { labelledAccount, scopeOf } from './account-names.ts';
 import { type AccountTruth, createAccountTruths } from './account-truth.ts';
 import { type Denied, eventComplaints, phantomDenial } from './call-checks.ts';
 import { type CallRecord, isRunaway } from './call-record.ts';
@@ -13,6 +14,10 @@ import { changeOf, isPostedCall } from './change.ts';
 import { closedComplaints, finalComplaints, ledgerComplaints } from './end-checks.ts';
 import type { UncheckedAdmission } from './environment.ts';
 import type { Arrival } from './fake-dynamo.ts';
+import { createHotScopes, type HotScopes, type HotScopesOptions } from './hot-scopes.ts';
+import { scopeTruths } from './scope-truth.ts';
+import { createSoftChecks, type SoftChecks } from './soft-checks.ts';
+import { numberAt } from './stored-item.ts';
 import { createUncheckedChecks } from './unchecked-checks.ts';
 
 export interface Counts {
@@ -30,6 +35,11 @@ export interface Counts {
   strayCharged: number;
   /** Accounts that calls went on without, because they were out of reach. */
   unchecked: number;
+  /** Transactions that moved slices between the accounts of a scope. */
+  slicesMoved: number;
+  /** Soft limits that were told, and how often one was told again because a teller died in between. */
+  softLimitsTold: number;
+  toldAgain: number;
   /** Nano-dollars and tokens of budgets that were admitted beyond a limit. */
   overspent: number;
   phantomDenials: number;
@@ -37,16 +47,21 @@ export interface Counts {
 
 export interface WatchOptions {
   readonly violation: (what: string) => void;
-  readonly itemOf: (account: string) => StoredItem | undefined;
+  readonly shardsOf: HotScopesOptions['shardsOf'];
   /** Limits changed so short a time ago that a gateway may remember refusals by the old ones. */
   readonly isFresh: () => boolean;
+  /** The time of the fastest clock that any environment may have. */
+  readonly latestMs: () => EpochMs;
 }
 
 export interface Watch {
   readonly counts: Readonly<Counts>;
+  readonly softChecks: Pick<SoftChecks, 'sent'>;
   arrived(arrival: Arrival): void;
   durable(event: UsageEvent): void;
   begun(call: CallRecord): void;
+  decided(call: CallRecord): void;
+  setUp: HotScopes['setUp'];
   answered(call: CallRecord, response: GatewayResponse): void;
   closed(call: CallRecord): void;
   unchecked(admission: UncheckedAdmission): void;
@@ -54,12 +69,14 @@ export interface Watch {
   ended(ledger: ReadonlyMap<string, UsageEvent>): void;
 }
 
-export function createWatch({ violation, itemOf, isFresh }: WatchOptions): Watch {
+export function createWatch({ violation, shardsOf, isFresh, latestMs }: WatchOptions): Watch {
   const calls = new Map<string, CallRecord>();
   /** The items that refused the calls being decided. */
   const refusals = new Map<string, StoredItem>();
   const counts = noCounts();
   const unchecked = createUncheckedChecks();
+  const softChecks = createSoftChecks();
+  const hotScopes = createHotScopes({ shardsOf });
   const complain = (complaints: readonly string[]) => complaints.forEach(violation);
   const truths = createAccountTruths({
     callOf: (holdId) => calls.get(holdId),
@@ -79,23 +96,36 @@ export function createWatch({ violation, itemOf, isFresh }: WatchOptions): Watch
   function judge(call: CallRecord, denied: Denied): string | undefined {
     const account = labelledAccount(call.key, denied.scope);
     const item = refusals.get(`${call.holdId} ${account}`);
-    if (item !== undefined) return phantomDenial(call, denied, item);
-    const phantom = phantomDenial(call, denied, itemOf(account) ?? {});
-    if (phantom === undefined || isFresh() || isOfWindow(denied)) return undefined;
+    const wasFull = hotScopes.wasFull(call, account, nameOf(denied) ?? '');
+    const phantom =
+      wasFull === undefined || denied.dimension === undefined
+        ? phantomDenial(call, denied, item ?? shardsOf(account)[0]?.[1] ?? {})
+        : phantomOfHotScope(call, denied, wasFull);
+    if (item !== undefined) return phantom;
+    if (phantom === undefined || isFresh() || isOfWindow(denied) || mayBeOfLastMinute(call))
+      return undefined;
     return `${phantom}, from memory`;
   }
 
   return {
     counts,
+    softChecks,
     arrived(arrival) {
       counts.writes += 1;
       truths.arrived(arrival);
       const { before, after, isLate, key } = arrival;
       if (isPostedCall(key)) return;
+      for (const unsound of [hotScopes.arrived(arrival), softChecks.arrived(arrival)])
+        if (unsound !== undefined) violation(unsound);
+      // So the windows that an account has are as many as time and clocks account for, and each is within its limit.
+      if (numberAt(after ?? {}, 's') * 1_000 > latestMs())
+        violation(`window ahead of clocks: ${key}`);
       const change = changeOf(arrival);
+      if (change?.kind === 'reserve' && arrival.legs !== undefined && after !== undefined)
+        counts.slicesMoved += 1;
       if (change?.kind === 'post' && after !== undefined) counts.posted += 1;
       if (change?.kind === 'reserve' && after === undefined && before !== undefined && !isLate)
-        refusals.set(`${change.holdId} ${key}`, before);
+        refusals.set(`${change.holdId} ${scopeOf(key)}`, before);
     },
     durable(event) {
       const call = calls.get(holdIdOf(event.request_id));
@@ -105,6 +135,8 @@ export function createWatch({ violation, itemOf, isFresh }: WatchOptions): Watch
       if (isReal) complain(eventComplaints(call, event));
     },
     begun: (call) => void calls.set(call.holdId, call),
+    decided: hotScopes.decided,
+    setUp: hotScopes.setUp,
     answered(call, response) {
       if (response.status === 200) counts.answered += 1;
       if (response.status === 500) violation(`a fault of our own: ${call.holdId}`);
@@ -117,7 +149,8 @@ export function createWatch({ violation, itemOf, isFresh }: WatchOptions): Watch
           violation(phantom);
         }
       }
-      for (const account of call.accounts) refusals.delete(`${call.holdId} ${account}`);
+      for (const account of call.accounts) refusals.delete(`${call.holdId} ${scopeOf(account)}`);
+      hotScopes.answered(call);
     },
     unchecked(admission) {
       counts.unchecked += 1;
@@ -125,15 +158,29 @@ export function createWatch({ violation, itemOf, isFresh }: WatchOptions): Watch
     },
     closed: (call) => complain(closedComplaints(call, accountsOf(call))),
     ended(ledger) {
+      complain(softChecks.ended(calls.values(), hotScopes.isHot));
+      const told = softChecks.told();
+      counts.softLimitsTold = told.alerts;
+      counts.toldAgain = told.repeated;
+      const scopes = scopeTruths(truths.all.values());
       const callsOf = new Map<string, CallRecord[]>();
       for (const call of calls.values()) {
-        complain(finalComplaints(call, accountsOf(call)));
+        const own = new Set([...call.accounts].map(scopeOf));
+        complain(
+          finalComplaints(
+            call,
+            [...own].flatMap((scope) => scopes.get(scope) ?? []),
+          ),
+        );
         count(counts, call);
-        for (const account of call.accounts)
-          callsOf.set(account, [...(callsOf.get(account) ?? []), call]);
+        for (const scope of own) {
+          const known = callsOf.get(scope);
+          if (known === undefined) callsOf.set(scope, [call]);
+          else known.push(call);
+        }
       }
-      for (const account of truths.all.values())
-        complain(ledgerComplaints(account, callsOf.get(account.key) ?? [], ledger));
+      for (const scope of scopes.values())
+        complain(ledgerComplaints(scope, callsOf.get(scope.key) ?? [], ledger));
     },
   };
 }
@@ -149,6 +196,9 @@ function noCounts(): Counts {
     posted: 0,
     strayCharged: 0,
     unchecked: 0,
+    slicesMoved: 0,
+    softLimitsTold: 0,
+    toldAgain: 0,
     overspent: 0,
     phantomDenials: 0,
   };
@@ -160,9 +210,26 @@ function count(counts: Counts, call: CallRecord): void {
   if (isRunaway(call)) counts.runaways += 1;
 }
 
+function phantomOfHotScope(
+  { holdId }: CallRecord,
+  { dimension, scope }: Denied,
+  wasFull: boolean,
+): string | undefined {
+  return wasFull ? undefined : `I5 the accounts of ${scope} had room of ${dimension} for ${holdId}`;
+}
+
+function nameOf({ dimension }: Denied): Dimension | undefined {
+  return DIMENSION_NAMES.find((name) => name === dimension);
+}
+
+/** Windows of the day open and close on whole minutes, and a refusal is remembered for a second. */
+function mayBeOfLastMinute({ decided }: CallRecord): boolean {
+  return (decided?.atMs ?? 0) % 60_000 < 1_000;
+}
+
 /** A window's room may come back within the second that it is remembered as full, when a sibling refuses. */
-function isOfWindow({ dimension }: Denied): boolean {
-  const known = DIMENSION_NAMES.find((name) => name === dimension);
+function isOfWindow(denied: Denied): boolean {
+  const known = nameOf(denied);
   const window = known === undefined ? undefined : DIMENSIONS[known].window;
   return window === 'second' || window === 'minute';
 }
