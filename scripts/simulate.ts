@@ -2,11 +2,13 @@
  * The simulation of money on the command line. `--seed 7` replays one history and tells all of it;
  * `--seeds 100000` runs many on every core, within `--max-minutes`, and prints what they came to,
  * as a table or with `--json`. With `--hot` all callers are of one team that has several accounts.
+ * `--requests-per-second 2000 --call-seconds 1` puts a steady load on one scope and counts what its busiest account takes.
  */
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import * as z from 'zod/mini';
+import { runHotScope } from '../test/simulation/hot-scope.ts';
 import { runSimulation } from '../test/simulation/run.ts';
 
 const number = z.coerce.number().check(z.positive());
@@ -18,6 +20,8 @@ const optionsSchema = z.object({
   callers: z._default(number, 8),
   'max-minutes': z._default(number, 60),
   hot: z._default(z.boolean(), false),
+  'requests-per-second': z.optional(number),
+  'call-seconds': z._default(number, 0.02),
   json: z._default(z.boolean(), false),
 });
 type Options = z.infer<typeof optionsSchema>;
@@ -53,13 +57,29 @@ async function main(): Promise<void> {
       callers: text,
       'max-minutes': text,
       hot: { type: 'boolean' },
+      'requests-per-second': text,
+      'call-seconds': text,
       json: { type: 'boolean' },
     },
   });
   const options = optionsSchema.parse(values);
-  const isSound =
-    options.seed === undefined ? await runMany(options) : await replay(options, options.seed);
-  process.exitCode = isSound ? 0 : 1;
+  process.exitCode = (await isSound(options)) ? 0 : 1;
+}
+
+async function isSound(options: Options): Promise<boolean> {
+  const { seed, 'requests-per-second': requestsPerSecond } = options;
+  if (requestsPerSecond !== undefined) return load(requestsPerSecond, options['call-seconds']);
+  return seed === undefined ? runMany(options) : replay(options, seed);
+}
+
+/** A partition of the table takes so many write units a second. */
+const PARTITION_UNITS = 1_000;
+
+/** What the busiest account of one scope takes when nine tenths of its limit are asked for. */
+async function load(limit: number, callSeconds: number): Promise<boolean> {
+  const report = await runHotScope({ limit, requestsPerSecond: 0.9 * limit, callSeconds });
+  console.table({ limit, callSeconds, ...report });
+  return report.busiestUnits <= PARTITION_UNITS;
 }
 
 async function replay(
@@ -111,9 +131,26 @@ function print(total: Report, { seeds }: Options, seconds: number): void {
     violations: total.violations.length,
     seconds,
   });
+  printGoals(total);
   if (total.seeds < seeds) console.log(`Out of time after ${total.seeds} of ${seeds} seeds.`);
   for (const { seed, step, what } of total.violations.slice(0, 20))
     console.log(`seed ${seed} step ${step}: ${what}`);
+}
+
+/** The figures that the project promises, over these histories. Every invariant is checked at every write. */
+function printGoals({ counts, violations }: Report): void {
+  const broken = (...invariants: string[]) =>
+    violations.filter(({ what }) => invariants.some((each) => what.startsWith(each))).length;
+  const { overspent, crashed, posted, strayCharged, refused, phantomDenials } = counts;
+  console.log(
+    [
+      `overspent (nano-USD and tokens above hard budgets): ${overspent}`,
+      `money lost or charged twice: ${broken('I2', 'I4')} in ${crashed} crashed calls, ${posted} posted holds; charged for nobody: ${strayCharged}`,
+      `holds left after a refusal or a closed call: ${broken('I3')} in ${refused} refusals`,
+      `refused with room left (phantom denials): ${phantomDenials} in ${refused} refusals`,
+      `violations of any invariant: ${violations.length}`,
+    ].join('\n'),
+  );
 }
 
 /** One thread's seeds. A thread that dies is a fault of its own, not a quiet success. */

@@ -100,6 +100,7 @@ function removeAt(item: Record<string, unknown>, [name, key]: Path): void {
     delete item[name];
     return;
   }
-  const { [key]: _removed, ...rest } = entriesAt(item, name) ?? {};
-  item[name] = rest;
+  const entries = { ...entriesAt(item, name) };
+  delete entries[key];
+  item[name] = entries;
 }

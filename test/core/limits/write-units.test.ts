@@ -3,6 +3,7 @@ import { createAccounts } from '../../../core/limits/accounts.ts';
 import type { Limits } from '../../../core/limits/dimensions.ts';
 import { reapAccount } from '../../../core/limits/reaper.ts';
 import { accountKey, type Scope } from '../../../core/tenancy/scopes.ts';
+import { itemSize } from '../../support/item-size.ts';
 import { createMemoryStore } from '../../support/memory-store.ts';
 
 const KEY: Scope = { kind: 'key', keyId: 'vk_0123456789ab' };
@@ -14,27 +15,6 @@ const LIMITS: Limits = {
   tokensPerMonth: 10_000_000_000,
   nanoUsdPerMonth: 50_000_000_000_000,
 };
-
-/** Bytes of an item as DynamoDB bills them (developer guide, "DynamoDB item sizes and formats"). */
-function sizeOf(value: unknown): number {
-  if (typeof value === 'string') return Buffer.byteLength(value);
-  if (typeof value === 'number') {
-    const digits = String(Math.abs(value)).replace(/0+$/, '').length;
-    return Math.ceil(digits / 2) + 1 + (value < 0 ? 1 : 0);
-  }
-  const entries = Object.entries(value ?? {});
-  return (
-    3 + entries.reduce((sum, [name, each]) => sum + 1 + Buffer.byteLength(name) + sizeOf(each), 0)
-  );
-}
-
-function itemSize(item: Readonly<Record<string, unknown>>, key: string): number {
-  const attributes = Object.entries({ pk: key, ...item });
-  return attributes.reduce(
-    (sum, [name, value]) => sum + Buffer.byteLength(name) + sizeOf(value),
-    0,
-  );
-}
 
 /** The accounts of a busy team and its key, in their second month, with so many calls open. */
 async function busy(openCalls: number): Promise<{ key: number; team: number }> {

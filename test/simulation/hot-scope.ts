@@ -1,0 +1,139 @@
+/**
+ * One scope under steady load in virtual time, over a table without faults: what the busiest of its accounts takes in its
+ * busiest second, in writes and in write units. An item grows with its open calls, so their length decides as much as their number.
+ */
+import { type Accounts, createAccounts } from '../../core/limits/accounts.ts';
+import type { Scope } from '../../core/tenancy/scopes.ts';
+import { itemSize, writeUnits } from '../support/item-size.ts';
+import { type Arrival, createFakeDynamo } from './fake-dynamo.ts';
+import { createProcess } from './process.ts';
+import { createRandom } from './random.ts';
+import { createScheduler, type Scheduler } from './scheduler.ts';
+
+export interface HotScopeOptions {
+  readonly limit: number;
+  readonly requestsPerSecond: number;
+  readonly callSeconds: number;
+}
+
+export interface HotScopeReport {
+  readonly accounts: number;
+  readonly admitted: number;
+  readonly refused: number;
+  readonly writesPerCall: number;
+  readonly busiestWrites: number;
+  readonly busiestUnits: number;
+}
+
+const TEAM: Scope = { kind: 'team', tenantId: 'acme', teamId: 'search' };
+const TEAM_KEY = 'team/acme/search';
+const ENVIRONMENTS = 100;
+/** Counted after as many calls are open as there will be. */
+const COUNTED_SECONDS = 3;
+const START_MS = Date.UTC(2026, 10, 20, 12);
+const NO_FAULTS = {
+  throttles: 0,
+  timeouts: 0,
+  crashes: 0,
+  lostEvents: 0,
+  runaways: 0,
+  clockSkewMs: 0,
+};
+
+export async function runHotScope(options: HotScopeOptions): Promise<HotScopeReport> {
+  const random = createRandom(1);
+  const scheduler = createScheduler(random, START_MS);
+  const load = createLoad();
+  const dynamo = createFakeDynamo({
+    scheduler,
+    random,
+    faults: NO_FAULTS,
+    onArrival: (arrival) => load.count(scheduler.nowMs(), arrival),
+  });
+  const limits = { requestsPerSecond: options.limit, nanoUsdPerMonth: 1_000_000_000_000_000 };
+  dynamo.setLimits(TEAM_KEY, { limits, policyVersion: 1 }, 'UTC');
+  const environments = Array.from({ length: ENVIRONMENTS }, () =>
+    createAccounts({ store: dynamo.storeFor(createProcess()), clock: scheduler }),
+  );
+  const untilMs = START_MS + 1_000 * (Math.ceil(options.callSeconds) + 1 + COUNTED_SECONDS);
+  const made = offer(options, { scheduler, environments, limits, untilMs });
+  await scheduler.run();
+  const writes = load.total();
+  return {
+    accounts: dynamo.shardsOf(TEAM_KEY).length,
+    ...made,
+    writesPerCall: writes / (made.admitted + made.refused),
+    ...load.busiest(untilMs / 1_000 - COUNTED_SECONDS, untilMs / 1_000),
+  };
+}
+
+interface Offered {
+  readonly scheduler: Scheduler;
+  readonly environments: readonly Accounts[];
+  readonly limits: { readonly requestsPerSecond: number };
+  readonly untilMs: number;
+}
+
+/** Calls at even distances, each held for the call's length and settled. */
+function offer(
+  { requestsPerSecond, callSeconds }: HotScopeOptions,
+  { scheduler, environments, limits, untilMs }: Offered,
+) {
+  const made = { admitted: 0, refused: 0 };
+  let sequence = 0;
+  const call = async (accounts: Accounts | undefined) => {
+    sequence += 1;
+    const outcome = await accounts?.reserve({
+      requestId: `req_${sequence.toString(36).padStart(8, '0')}bbbbbbbbbbbbbb`,
+      alias: 'm',
+      demand: { nanoUsd: 123_456, inputTokens: 1_234, outputTokens: 400 },
+      scopes: [{ scope: TEAM, limits, policyVersion: 1 }],
+      timeZone: 'UTC',
+      holdSeconds: 900,
+    });
+    if (outcome?.kind !== 'reserved') {
+      made.refused += 1;
+      return;
+    }
+    made.admitted += 1;
+    await scheduler.sleep(callSeconds * 1_000);
+    await accounts?.settle(outcome, { nanoUsd: 100_000, inputTokens: 1_000, outputTokens: 120 });
+  };
+  const next = () => {
+    if (scheduler.nowMs() >= untilMs) return;
+    const due = (requestsPerSecond * (scheduler.nowMs() + TICK_MS - START_MS)) / 1_000;
+    while (sequence < due) void call(environments[sequence % environments.length]);
+    scheduler.after(TICK_MS, next);
+  };
+  scheduler.after(0, next);
+  return made;
+}
+
+const TICK_MS = 10;
+
+/** Writes and write units by account and second. A refused write costs as much as one that is applied. */
+function createLoad() {
+  const writes = new Map<string, number>();
+  const units = new Map<string, number>();
+  let total = 0;
+  return {
+    total: () => total,
+    count(nowMs: number, { key, before = {}, after = before, legs }: Arrival): void {
+      const slot = `${Math.floor(nowMs / 1_000)} ${key}`;
+      const bytes = Math.max(itemSize(before, key), itemSize(after, key));
+      total += 1;
+      writes.set(slot, (writes.get(slot) ?? 0) + 1);
+      units.set(slot, (units.get(slot) ?? 0) + writeUnits(bytes, legs !== undefined));
+    },
+    busiest(fromSecond: number, toSecond: number) {
+      const most = (counts: ReadonlyMap<string, number>) =>
+        Math.max(
+          ...[...counts].map(([slot, count]) => {
+            const second = Number(slot.slice(0, slot.indexOf(' ')));
+            return second >= fromSecond && second < toSecond ? count : 0;
+          }),
+        );
+      return { busiestWrites: most(writes), busiestUnits: most(units) };
+    },
+  };
+}
