@@ -100,12 +100,15 @@ export function readNamedQueries(folder = join(projectRoot, 'lib/queries')): rea
     .sort()
     .map((file) => {
       const sql = readFileSync(join(folder, file), 'utf8');
-      const lines = sql.split('\n');
-      const comment = lines.slice(
-        0,
-        lines.findIndex((line) => !line.startsWith('--')),
-      );
-      const description = comment.map((line) => line.replace(/^-- ?/, '')).join(' ');
+      const { description } = leadingComment(sql);
       return { name: file.replace(/\.sql$/, ''), description, sql };
     });
+}
+
+/** A file's leading comment as text, and what follows it. */
+export function leadingComment(sql: string): { description: string; rest: string } {
+  const lines = sql.split('\n');
+  const end = lines.findIndex((line) => !line.startsWith('--'));
+  const description = lines.slice(0, end).map((line) => line.replace(/^-- ?/, ''));
+  return { description: description.join(' '), rest: lines.slice(end).join('\n') };
 }

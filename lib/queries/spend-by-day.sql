@@ -1,23 +1,17 @@
 -- What was spent on each day (UTC) of the last 32 days?
-with calls as (
-  select
-    *,
-    row_number() over (
-      partition by request_id
-      order by estimated, attempts desc, duration_ms desc
-    ) as copy
-  from usage
-  where dt >= date_format(current_date - interval '32' day, '%Y-%m-%d')
-)
+-- A correction counts on the day of its call, whichever month it is booked in.
 select
-  date_format(date_add('day', event_time_ms / 86400000, date '1970-01-01'), '%Y-%m-%d') as usage_day,
-  count(*) as requests,
-  cast(coalesce(sum(input_tokens), 0) as bigint) as input_tokens,
-  cast(coalesce(sum(cached_input_tokens), 0) as bigint) as cached_input_tokens,
-  cast(coalesce(sum(output_tokens), 0) as bigint) as output_tokens,
-  cast(sum(cost_nano_usd) as bigint) as cost_nano_usd,
-  cast(sum(cost_nano_usd) as decimal(28, 0)) * cast('0.000000001' as decimal(10, 9)) as cost_usd
-from calls
-where copy = 1 and outcome <> 'denied'
+  usage_day,
+  sum(requests) as requests,
+  sum(input_tokens) as input_tokens,
+  sum(cached_input_tokens) as cached_input_tokens,
+  sum(output_tokens) as output_tokens,
+  sum(cost_nano_usd) as cost_nano_usd,
+  sum(cost_usd) as cost_usd,
+  sum(charged_usd) as charged_usd
+from spend
+where booked_period >= date_format(current_date - interval '34' day, '%Y-%m')
+  and usage_day >= current_date - interval '32' day
+  and outcome <> 'denied'
 group by 1
-order by 1 desc
+order by usage_day desc

@@ -1,26 +1,18 @@
--- What did each project spend in each month of the last 32 days?
-with calls as (
-  select
-    *,
-    row_number() over (
-      partition by request_id
-      order by estimated, attempts desc, duration_ms desc
-    ) as copy
-  from usage
-  where dt >= date_format(current_date - interval '32' day, '%Y-%m-%d')
-)
+-- What did each project spend this month and the last?
 select
-  period,
+  booked_period,
   tenant_id,
   team_id,
   project_id,
-  count(*) as requests,
-  cast(coalesce(sum(input_tokens), 0) as bigint) as input_tokens,
-  cast(coalesce(sum(cached_input_tokens), 0) as bigint) as cached_input_tokens,
-  cast(coalesce(sum(output_tokens), 0) as bigint) as output_tokens,
-  cast(sum(cost_nano_usd) as bigint) as cost_nano_usd,
-  cast(sum(cost_nano_usd) as decimal(28, 0)) * cast('0.000000001' as decimal(10, 9)) as cost_usd
-from calls
-where copy = 1 and outcome <> 'denied'
+  sum(requests) as requests,
+  sum(input_tokens) as input_tokens,
+  sum(cached_input_tokens) as cached_input_tokens,
+  sum(output_tokens) as output_tokens,
+  sum(cost_nano_usd) as cost_nano_usd,
+  sum(cost_usd) as cost_usd,
+  sum(charged_usd) as charged_usd
+from spend
+where booked_period >= date_format(current_date - interval '1' month, '%Y-%m')
+  and outcome <> 'denied'
 group by 1, 2, 3, 4
-order by period desc, cost_nano_usd desc
+order by booked_period desc, cost_nano_usd desc, tenant_id, team_id, project_id

@@ -1,25 +1,20 @@
 -- Which calls of the last 32 days rest on a guess: no price, or tokens that no provider reported?
-with calls as (
-  select
-    *,
-    row_number() over (
-      partition by request_id
-      order by estimated, attempts desc, duration_ms desc
-    ) as copy
-  from usage
-  where dt >= date_format(current_date - interval '32' day, '%Y-%m-%d')
-)
 select
+  tenant_id,
   model_alias,
   provider,
   model,
   outcome,
-  price_version is null and provider is not null as unpriced,
+  unpriced,
   estimated,
-  count(*) as requests,
-  cast(sum(cost_nano_usd) as bigint) as cost_nano_usd,
-  cast(sum(cost_nano_usd) as decimal(28, 0)) * cast('0.000000001' as decimal(10, 9)) as cost_usd
-from calls
-where copy = 1 and outcome <> 'denied' and (estimated or (price_version is null and provider is not null))
-group by 1, 2, 3, 4, 5, 6
-order by requests desc
+  sum(requests) as requests,
+  sum(cost_nano_usd) as cost_nano_usd,
+  sum(cost_usd) as cost_usd
+from spend
+where booked_period >= date_format(current_date - interval '34' day, '%Y-%m')
+  and usage_day >= current_date - interval '32' day
+  and outcome <> 'denied'
+  and (estimated or unpriced)
+group by 1, 2, 3, 4, 5, 6, 7
+having sum(requests) <> 0 or sum(cost_nano_usd) <> 0
+order by requests desc, tenant_id, model_alias
