@@ -16,6 +16,8 @@ export const ENV = {
   athenaWorkGroup: 'ATHENA_WORK_GROUP',
   /** S3 address of the ledger's folder. */
   ledgerLocation: 'LEDGER_LOCATION',
+  lakeBucket: 'LAKE_BUCKET',
+  statementsTopic: 'STATEMENTS_TOPIC',
   stage: 'STAGE',
 } as const;
 
@@ -33,6 +35,9 @@ export const ALERT_DETAIL_TYPE = {
 
 /** The Glue names that queries use. */
 export const LAKE = { database: 'tollgate', usageTable: 'usage', ledgerTable: 'ledger' } as const;
+
+/** Below the lake's bucket: what the statements function publishes. */
+export const STATEMENTS_PREFIX = 'statements/';
 
 /** CloudWatch metrics (EMF): name -> unit. Tenants, teams and keys are never dimensions. */
 export const METRIC_NAMESPACE = 'Tollgate';

@@ -21,6 +21,7 @@ export type Incident =
   | 'budget check failed'
   | 'record not readable'
   | 'ledger not written'
+  | 'statement not written'
   | 'admin request failed';
 
 /** Told with the fault for the logs; callers never see either. */
