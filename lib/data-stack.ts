@@ -26,6 +26,7 @@ import { acknowledge } from './acknowledge.ts';
 import { LakeAccess } from './constructs/lake-access.ts';
 import { UsageLake } from './constructs/usage-lake.ts';
 import { UsageQueries } from './constructs/usage-queries.ts';
+import { UsageViews } from './constructs/usage-views.ts';
 import type { StageConfig } from './stage-config.ts';
 
 export interface DataStackProps extends StackProps {
@@ -83,6 +84,7 @@ export class DataStack extends Stack {
       scanLimitGb: config.athena.scanLimitGb,
       removalPolicy: this.#removalPolicy,
     });
+    new UsageViews(this, 'UsageViews', { lake: this.lake });
     this.lakeAccess = new LakeAccess(this, 'LakeAccess', { queries: this.queries });
     new CfnOutput(this, 'AdminKeySecret', { value: this.adminKey.secretArn });
   }

@@ -9,6 +9,7 @@ import { Ledger } from './constructs/ledger.ts';
 import { Monitoring } from './constructs/monitoring.ts';
 import { Network } from './constructs/network.ts';
 import { Reaper } from './constructs/reaper.ts';
+import { Statements } from './constructs/statements.ts';
 import { STREAM_TIMEOUT, StreamingApi } from './constructs/streaming-api.ts';
 import { UsagePipeline } from './constructs/usage-pipeline.ts';
 import type { DataStack } from './data-stack.ts';
@@ -33,6 +34,7 @@ export class GatewayStack extends Stack {
     });
     const reaper = new Reaper(this, 'Reaper', { config, data, spillQueue: pipeline.spillQueue });
     const ledger = new Ledger(this, 'Ledger', { config, data });
+    const statements = new Statements(this, 'Statements', { config, data });
     const proxy = this.#proxy(props, pipeline);
     const admin = this.#admin(props);
     const api = new StreamingApi(this, 'StreamingApi', {
@@ -47,6 +49,7 @@ export class GatewayStack extends Stack {
       pipeline,
       reaper,
       ledger,
+      statements,
       proxy,
       admin,
     });

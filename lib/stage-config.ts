@@ -127,6 +127,10 @@ const stageSettingsSchema = z.strictObject({
       })
       .optional(),
   }),
+  /** Who gets the monthly chargeback and every team's week; others subscribe to the topic with a filter. */
+  statements: z
+    .strictObject({ email: z.email('expected an e-mail address').optional() })
+    .default({}),
   athena: z.strictObject({ scanLimitGb: positive }),
   inference: z.discriminatedUnion('enabled', [
     z.strictObject({ enabled: z.literal(false) }),

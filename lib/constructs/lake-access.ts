@@ -1,11 +1,13 @@
-/** What the ledger's writer may do in the lake: exact actions, each on what it needs. */
+/** What functions may do in the lake: exact actions, each on what it needs. */
 import { Stack } from 'aws-cdk-lib';
 import { ManagedPolicy, PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import { Construct } from 'constructs';
-import { LAKE } from '../../core/names.ts';
+import { REFERENCE_PREFIX } from '../../core/chargeback/reference-tables.ts';
+import { LAKE, STATEMENTS_PREFIX } from '../../core/names.ts';
 import { acknowledge } from '../acknowledge.ts';
 import { DATA_PREFIX, LEDGER_PREFIX } from './usage-lake.ts';
 import { RESULTS_PREFIX, type UsageQueries } from './usage-queries.ts';
+import { readViews } from './usage-views.ts';
 
 export interface LakeAccessProps {
   readonly queries: UsageQueries;
@@ -15,6 +17,8 @@ export interface LakeAccessProps {
 export class LakeAccess extends Construct {
   /** Reads the raw usage, which it cannot change; makes and writes the ledger; asks in the workgroup of the writer. */
   readonly bookingPolicy: ManagedPolicy;
+  /** Reads the ledger and what views join it with; writes statements and reference tables, and reads those back. */
+  readonly statingPolicy: ManagedPolicy;
 
   constructor(scope: Construct, id: string, { queries }: LakeAccessProps) {
     super(scope, id);
@@ -38,6 +42,37 @@ export class LakeAccess extends Construct {
       'IAM5[Resource::<UsageLakeBucket92E3DB89.Arn>/ledger/*]': unnamed,
       'IAM5[Resource::<UsageQueriesResultsFC32D7A1.Arn>/results/*]': unnamed,
     });
+    this.statingPolicy = this.#stating(queries);
+  }
+
+  #stating(queries: UsageQueries): ManagedPolicy {
+    const { lake } = queries;
+    const prefixes = [STATEMENTS_PREFIX, REFERENCE_PREFIX];
+    const policy = new ManagedPolicy(this, 'Stating', {
+      description: 'Makes statements of the ledger',
+      statements: [
+        ...queryStatements(queries, queries.workGroupName),
+        allow(
+          ['glue:GetDatabase', 'glue:GetTable'],
+          [
+            ...glueArns(this, ['ledgerTable']),
+            ...readViews().map(({ name }) => tableArn(this, name)),
+          ],
+        ),
+        allow(['s3:GetObject'], [lake.bucket.arnForObjects(`${LEDGER_PREFIX}*`)]),
+        allow(
+          ['s3:GetObject', 's3:PutObject'],
+          prefixes.map((prefix) => lake.bucket.arnForObjects(`${prefix}*`)),
+        ),
+      ],
+    });
+    acknowledge(policy, {
+      'IAM5[Resource::<UsageLakeBucket92E3DB89.Arn>/ledger/*]': unnamed,
+      'IAM5[Resource::<UsageLakeBucket92E3DB89.Arn>/statements/*]': unnamed,
+      'IAM5[Resource::<UsageLakeBucket92E3DB89.Arn>/reference/*]': unnamed,
+      'IAM5[Resource::<UsageQueriesResultsFC32D7A1.Arn>/results/*]': unnamed,
+    });
+    return policy;
   }
 }
 
@@ -73,8 +108,13 @@ function glueArns(
   return [
     arn('catalog'),
     arn(`database/${LAKE.database}`),
-    ...tables.map((table) => arn(`table/${LAKE.database}/${LAKE[table]}`)),
+    ...tables.map((table) => tableArn(scope, LAKE[table])),
   ];
+}
+
+function tableArn(scope: Construct, table: string): string {
+  const resource = `table/${LAKE.database}/${table}`;
+  return Stack.of(scope).formatArn({ service: 'glue', resource });
 }
 
 function allow(actions: readonly string[], resources: readonly string[]): PolicyStatement {

@@ -20,7 +20,14 @@ const BOOK = 'core/catalog/price-book.json';
 
 it('the price book travels with the function that applies policies, and with no function that calls wait for', async () => {
   expect(await share('lambdas/admin/handler.ts', BOOK)).toBeGreaterThan(50_000);
-  for (const name of ['proxy', 'reaper', 'usage-monitor', 'spill-drain', 'ledger-writer']) {
+  for (const name of [
+    'proxy',
+    'reaper',
+    'usage-monitor',
+    'spill-drain',
+    'ledger-writer',
+    'statements',
+  ]) {
     expect(await share(`lambdas/${name}/handler.ts`, BOOK)).toBe(0);
   }
 });

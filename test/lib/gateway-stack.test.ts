@@ -8,13 +8,13 @@ const { gateway, data } = synthesize();
 
 describe('gateway stack', () => {
   it('runs every function on ARM64 and the current Node, behind a live alias', () => {
-    gateway.resourceCountIs('AWS::Lambda::Function', 6);
+    gateway.resourceCountIs('AWS::Lambda::Function', 7);
     gateway.allResourcesProperties('AWS::Lambda::Function', {
       Architectures: ['arm64'],
       Runtime: 'nodejs24.x',
       LoggingConfig: Match.objectLike({ LogFormat: 'JSON' }),
     });
-    gateway.resourceCountIs('AWS::Lambda::Alias', 6);
+    gateway.resourceCountIs('AWS::Lambda::Alias', 7);
     gateway.allResourcesProperties('AWS::Lambda::Alias', { Name: 'live' });
   });
 
@@ -34,6 +34,7 @@ describe('gateway stack', () => {
     ['admin', 29, ['accountsTable', 'catalogTable', 'adminKeySecret']],
     ['usage-monitor', 60, ['accountsTable', 'catalogTable', 'alertBus']],
     ['spill-drain', 30, ['usageStream', 'spillDeadLettersUrl']],
+    ['statements', 900, ['catalogTable', 'athenaWorkGroup', 'lakeBucket', 'statementsTopic']],
     ['ledger-writer', 900, ['catalogTable', 'athenaWorkGroup', 'ledgerLocation']],
     ['reaper', 300, ['accountsTable', 'catalogTable', 'usageStream', 'spillQueueUrl']],
   ] as const)(

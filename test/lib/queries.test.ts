@@ -56,8 +56,7 @@ describe('named queries', () => {
     if (name === 'usage-totals') {
       expect(sql).toMatch(new RegExp(`from ${LAKE.usageTable}\\n\\s+where dt >= `));
       expect(sql).toContain('where copy = 1');
-    } else
-      expect(sql).toMatch(/from spend\s+where booked_period (>=|=) date_format\(current_date/);
+    } else expect(sql).toMatch(/from spend\s+where booked_period (>=|=) date_format\(current_date/);
   });
 
   describe('as Athena reads them', () => {

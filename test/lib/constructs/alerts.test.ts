@@ -63,7 +63,7 @@ describe('alerts', () => {
   });
 
   it('encrypts its topics with a key that EventBridge and CloudWatch may use', () => {
-    configured.resourceCountIs('AWS::SNS::Topic', 2);
+    configured.resourceCountIs('AWS::SNS::Topic', 3);
     configured.allResourcesProperties('AWS::SNS::Topic', { KmsMasterKeyId: Match.anyValue() });
     const publishers = Match.objectLike({
       Action: Match.arrayWith(['kms:Decrypt', 'kms:GenerateDataKey*']),
@@ -77,7 +77,7 @@ describe('alerts', () => {
   it('writes to nobody and to no channel unless the stage names them', () => {
     gateway.resourceCountIs('AWS::SNS::Subscription', 0);
     gateway.resourceCountIs('AWS::Chatbot::SlackChannelConfiguration', 0);
-    gateway.resourceCountIs('AWS::SNS::Topic', 1);
+    gateway.resourceCountIs('AWS::SNS::Topic', 2);
   });
 
   it('writes e-mails, and to Slack in the only form that its chat service shows', () => {
