@@ -9,7 +9,7 @@ import {
 } from '../../core/chargeback/reference-tables.ts';
 import { createLedger, ledgerColumns } from '../../core/ledger/ledger-table.ts';
 import { LAKE } from '../../core/names.ts';
-import type { UsageEvent } from '../../core/usage/event.ts';
+import { type Column, type UsageEvent, usageEventColumns } from '../../core/usage/event.ts';
 import { readNamedQueries } from '../../lib/constructs/usage-queries.ts';
 import { readViews } from '../../lib/constructs/usage-views.ts';
 import { createAthenaEngine, type EngineResult } from '../../local/aws/athena-engine.ts';
@@ -34,7 +34,8 @@ export interface SpendLake {
   ask(name: string): Promise<readonly Readonly<Record<string, string | undefined>>[]>;
   /** Replaces a reference table. */
   refer(table: keyof typeof REFERENCE_TABLES, rows: readonly ReferenceRow[]): void;
-  readonly dir: string;
+  /** Where files of raw usage lie, in folders by arrival. */
+  readonly usageDir: string;
   close(): Promise<void>;
 }
 
@@ -51,6 +52,10 @@ export async function createSpendLake(today: string): Promise<SpendLake> {
     const place = { bucket: BUCKET, prefix: referencePrefix(table), partitionKeys: [] };
     engine.createTable({ database, table, columns, ...place });
   }
+  const usageDir = join(lakeDir, BUCKET, 'usage');
+  const arrival = { bucket: BUCKET, prefix: 'usage/', columns: usageEventColumns };
+  const partitionKeys = ['dt', 'hour'].map((name): Column => ({ name, type: 'string' }));
+  engine.createTable({ database, table: LAKE.usageTable, ...arrival, partitionKeys });
   const run = (sql: string) =>
     engine.run({
       sql: sql.replaceAll('current_date', `date '${today}'`),
@@ -63,7 +68,7 @@ export async function createSpendLake(today: string): Promise<SpendLake> {
   await run(createLedger('s3://lake/ledger/'));
   return {
     today,
-    dir,
+    usageDir,
     run,
     async book(bookings) {
       const rows = bookings.map((booking) => {
