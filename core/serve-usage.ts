@@ -1,10 +1,14 @@
-/** `GET /v1/usage`: the caller's own scopes, live from their accounts: settled, held, limits, reset. */
+/**
+ * `GET /v1/usage`: the caller's own scopes, live from their accounts: settled, held, limits, reset and
+ * projection of the month; and of the day where a limit of any day makes the account count days.
+ */
 import type { EpochMs } from './clock.ts';
 import { GatewayError } from './errors.ts';
 import { type Account, counterValue, heldIn } from './limits/account.ts';
 import { calendarDay, monthName, periodEnd } from './limits/periods.ts';
+import { countsDay } from './limits/reserve.ts';
 import { limitsAt } from './limits/schedule.ts';
-import { formatUsd, nanoUsd } from './money.ts';
+import { formatUsd, MAX_NANO_USD, nanoUsd } from './money.ts';
 import { type GatewayResponse, jsonResponse } from './response.ts';
 import type { Ports } from './serve.ts';
 import type { Caller } from './tenancy/authenticate.ts';
@@ -25,12 +29,9 @@ export async function serveUsage(
   );
   assertKeyActive(accounts[0]?.account);
   const { timeZone } = caller.policy;
-  const { month } = calendarDay(nowMs, timeZone);
-  const resetAtMs = periodEnd(nowMs, timeZone, 'month');
+  const now = periodsOf(nowMs, timeZone);
   const scopes = accounts.flatMap(({ scope, account }) =>
-    account === undefined
-      ? []
-      : [{ scope: scopeLabel(scope), ...usageOf(account, { month, nowMs, resetAtMs }) }],
+    account === undefined ? [] : [{ scope: scopeLabel(scope), ...usageOf(account, now) }],
   );
   return jsonResponse(200, { object: 'usage', time_zone: timeZone, scopes }, requestId);
 }
@@ -50,32 +51,89 @@ export function assertKeyActive(account: Account | undefined): void {
 }
 
 interface Period {
-  readonly month: number;
-  readonly nowMs: EpochMs;
+  /** YYYYMM or YYYYMMDD. */
+  readonly index: number;
   readonly resetAtMs: EpochMs;
+  readonly lengthMs: number;
 }
 
-function usageOf(account: Account, { month, nowMs, resetAtMs }: Period): object {
+interface Periods {
+  readonly nowMs: EpochMs;
+  readonly month: Period;
+  readonly day: Period;
+}
+
+function periodsOf(nowMs: EpochMs, timeZone: string): Periods {
+  const { month, day } = calendarDay(nowMs, timeZone);
+  const days = new Date(Date.UTC(Math.floor(month / 100), month % 100, 0)).getUTCDate();
+  const period = (kind: 'month' | 'day', index: number, lengthMs: number) => ({
+    index,
+    lengthMs,
+    resetAtMs: periodEnd(nowMs, timeZone, kind),
+  });
+  return { nowMs, month: period('month', month, days * DAY_MS), day: period('day', day, DAY_MS) };
+}
+
+const DAY_MS = 86_400_000;
+
+function usageOf(account: Account, { nowMs, month, day }: Periods): object {
   const settled = {
-    nanoUsd: counterValue(account, 'settledNanoUsd', month),
-    requests: counterValue(account, 'settledRequests', month),
-    inputTokens: counterValue(account, 'settledInputTokens', month),
-    outputTokens: counterValue(account, 'settledOutputTokens', month),
+    nanoUsd: counterValue(account, 'settledNanoUsd', month.index),
+    requests: counterValue(account, 'settledRequests', month.index),
+    inputTokens: counterValue(account, 'settledInputTokens', month.index),
+    outputTokens: counterValue(account, 'settledOutputTokens', month.index),
   };
-  const { nanoUsdPerMonth, ...limits } = limitsAt(account.plan, nowMs);
+  const { nanoUsdPerMonth, nanoUsdPerDay, ...limits } = limitsAt(account.plan, nowMs);
   return {
-    period: monthName(month),
+    period: monthName(month.index),
     settled: toWire(settled),
-    held: toWire(heldIn(account, month)),
+    held: toWire(heldIn(account, month.index)),
     limits: {
       ...limits,
-      ...(nanoUsdPerMonth === undefined
-        ? {}
-        : { usdPerMonth: formatUsd(nanoUsd(nanoUsdPerMonth)) }),
+      ...usdLimit('usdPerDay', nanoUsdPerDay),
+      ...usdLimit('usdPerMonth', nanoUsdPerMonth),
     },
-    reset_at: new Date(resetAtMs).toISOString(),
-    projected_end_usd: projection(settled.nanoUsd, { month, nowMs, resetAtMs }),
+    reset_at: new Date(month.resetAtMs).toISOString(),
+    projected_end_usd: usdText(projection(settled.nanoUsd, month, nowMs)),
+    projected_end_tokens: projection(settled.inputTokens + settled.outputTokens, month, nowMs),
+    ...(countsDay(account.plan) ? { day: dayUsage(account, day, nowMs) } : {}),
   };
+}
+
+/** Accounts count of a day what is committed: settled and held together. */
+function dayUsage(account: Account, day: Period, nowMs: EpochMs): object {
+  const held = heldOnDay(account, day.index);
+  const usd = counterValue(account, 'nanoUsdPerDay', day.index) - held.nanoUsd;
+  const tokens = counterValue(account, 'tokensPerDay', day.index) - held.tokens;
+  return {
+    period: dayName(day.index),
+    settled: { usd: usdText(usd), nano_usd: usd, total_tokens: tokens },
+    held: { usd: usdText(held.nanoUsd), nano_usd: held.nanoUsd, total_tokens: held.tokens },
+    reset_at: new Date(day.resetAtMs).toISOString(),
+    projected_end_usd: usdText(projection(usd, day, nowMs)),
+    projected_end_tokens: projection(tokens, day, nowMs),
+  };
+}
+
+/** Holds of before the first daily limit are not in the day's counters. */
+function heldOnDay(account: Account, index: number): { nanoUsd: number; tokens: number } {
+  const holds = [...account.holds.values()].filter(({ day, countsDay: on }) => on && day === index);
+  return {
+    nanoUsd: holds.reduce((sum, hold) => sum + hold.nanoUsd, 0),
+    tokens: holds.reduce((sum, hold) => sum + hold.inputTokens + hold.outputTokens, 0),
+  };
+}
+
+function dayName(day: number): string {
+  return `${monthName(Math.floor(day / 100))}-${String(day % 100).padStart(2, '0')}`;
+}
+
+function usdLimit(name: string, limit: number | undefined): Record<string, string> {
+  return limit === undefined ? {} : { [name]: usdText(limit) };
+}
+
+function usdText(amount: number): string {
+  return formatUsd(nanoUsd(amount));
 }
 
 function toWire({
@@ -90,7 +148,7 @@ function toWire({
   outputTokens: number;
 }): object {
   return {
-    usd: formatUsd(nanoUsd(usd)),
+    usd: usdText(usd),
     nano_usd: usd,
     requests,
     input_tokens: inputTokens,
@@ -99,10 +157,8 @@ function toWire({
   };
 }
 
-/** Straight-line projection of the month's spend; zones' daylight shifts of an hour do not matter here. */
-function projection(spent: number, { month, nowMs, resetAtMs }: Period): string {
-  const days = new Date(Date.UTC(Math.floor(month / 100), month % 100, 0)).getUTCDate();
-  const lengthMs = days * 86_400_000;
+/** Straight-line projection to the period's end; zones' daylight shifts of an hour do not matter here. */
+function projection(soFar: number, { resetAtMs, lengthMs }: Period, nowMs: EpochMs): number {
   const elapsedMs = Math.max(1, lengthMs - (resetAtMs - nowMs));
-  return formatUsd(nanoUsd(Math.min(9e15, Math.round((spent / elapsedMs) * lengthMs))));
+  return Math.min(MAX_NANO_USD, Math.round((soFar / elapsedMs) * lengthMs));
 }

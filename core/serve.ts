@@ -4,21 +4,16 @@
  */
 
 import { answerCall } from './answer-call.ts';
+import { demandOf, sizeOf, tagsOf } from './call-terms.ts';
 import { type Cancellations, serveCancel } from './cancel.ts';
 import type { Provider } from './catalog/snapshot.ts';
 import type { Clock, EpochMs, Timer } from './clock.ts';
 import { deadlineOf } from './deadline.ts';
-import { countTokensCall, messagesCall } from './dialects/anthropic/messages-call.ts';
-import { anthropicVoice } from './dialects/anthropic/voice.ts';
 import type { Call } from './dialects/call.ts';
-import { chatCall } from './dialects/openai/chat-call.ts';
-import { embeddingsCall } from './dialects/openai/embeddings-call.ts';
-import { responsesCall } from './dialects/openai/responses-call.ts';
-import { openAiVoice } from './dialects/openai/voice.ts';
-import type { Voice } from './dialects/voice.ts';
+import { type ParseCall, parserOf, voiceOf } from './endpoints.ts';
 import { asGatewayError, GatewayError } from './errors.ts';
 import type { Accounts, Refusal, Reservation, Unreserved } from './limits/accounts.ts';
-import { boundOf, type CallSize } from './limits/bound.ts';
+import type { CallSize } from './limits/bound.ts';
 import { clampedOutput } from './limits/clamp.ts';
 import { calendarDay } from './limits/periods.ts';
 import { explainRefusal } from './limits/refusal.ts';
@@ -28,11 +23,11 @@ import type { UpstreamPort } from './providers/upstream.ts';
 import { type Report, reportFault } from './report.ts';
 import { errorResponse, type GatewayResponse, jsonResponse } from './response.ts';
 import { type Selection, selectRoutes } from './routing/select-routes.ts';
+import { serveEstimate } from './serve-estimate.ts';
 import { serveModel, serveModels } from './serve-models.ts';
 import { serveUsage } from './serve-usage.ts';
 import { authenticate, type Caller, type Directory, type Headers } from './tenancy/authenticate.ts';
 import { scopesOf } from './tenancy/scopes-of.ts';
-import { resolveTags, TAGS_HEADER } from './tenancy/tags.ts';
 import { openBooks } from './usage/books.ts';
 import { buildUsageEvent, type CallFacts } from './usage/build-event.ts';
 import type { UsageEvent } from './usage/event.ts';
@@ -82,17 +77,6 @@ export interface Ports {
   readonly report: Report;
 }
 
-type ParseCall = (body: Uint8Array, headers: Headers) => Call;
-
-/** The endpoints that call a model, and who reads their bodies. */
-const CALLS: Readonly<Record<string, ParseCall>> = {
-  '/v1/chat/completions': chatCall,
-  '/v1/embeddings': embeddingsCall,
-  '/v1/messages': messagesCall,
-  '/v1/messages/count_tokens': countTokensCall,
-  '/v1/responses': responsesCall,
-};
-
 const CANCEL_PATH = /^\/v1\/requests\/([^/]{1,256})\/cancel$/;
 
 /** How long a hold outlives its call before the reaper may close it: the longest stream the platform allows. */
@@ -108,19 +92,16 @@ export async function serve(ports: Ports, request: GatewayRequest): Promise<Gate
   }
 }
 
-/** The caller's dialect, where no call says it: by the path, and by a header that one family of SDKs always sends. */
-function voiceOf({ path, headers }: GatewayRequest): Voice {
-  if (path.startsWith('/v1/messages')) return anthropicVoice;
-  if (Object.hasOwn(CALLS, path)) return openAiVoice;
-  return headers['anthropic-version'] === undefined ? openAiVoice : anthropicVoice;
-}
-
 async function route(ports: Ports, request: GatewayRequest): Promise<GatewayResponse> {
   const { method, path } = request;
   if (path === '/health') return jsonResponse(200, { status: 'ok' }, request.requestId);
-  const parse = Object.hasOwn(CALLS, path) ? CALLS[path] : undefined;
+  const parse = parserOf(path);
   if (parse !== undefined)
     return method === 'POST' ? serveCall(ports, request, parse) : methodNotAllowed(method);
+  if (path === '/v1/estimate') {
+    if (method !== 'POST') return methodNotAllowed(method);
+    return serveEstimate(ports, await identify(ports, request), request);
+  }
   const cancelled = CANCEL_PATH.exec(path)?.[1];
   if (cancelled !== undefined) {
     if (method !== 'POST') return methodNotAllowed(method);
@@ -202,8 +183,6 @@ async function serveCall(
   });
 }
 
-const NOTHING = { nanoUsd: 0, inputTokens: 0, outputTokens: 0 };
-
 interface Room {
   readonly reservation: Reservation | Unreserved;
   readonly size: CallSize;
@@ -218,19 +197,13 @@ async function takeRoom(
   { facts, call, selection }: { facts: CallFacts; call: Call; selection: Selection },
 ): Promise<Room> {
   const { caller, tags } = facts;
-  const size: CallSize = {
-    bodyBytes: request.body.byteLength,
-    tokensBesideText: call.tokensBesideText,
-    cacheWrites: call.cacheWrites,
-    maxOutputTokens: outputLimit(call, selection),
-    choices: call.choices,
-  };
+  const size = sizeOf({ call, selection, bodyBytes: request.body.byteLength });
   const reserve = (of: CallSize, isSecond: boolean) =>
     ports.accounts.reserve({
       isSecond,
       requestId: request.requestId,
       alias: selection.model.alias,
-      demand: call.task === 'count-tokens' ? NOTHING : boundOf(of, selection.routes),
+      demand: demandOf(of, { call, selection }),
       scopes: scopesOf({ ...caller, ...selection, tags }),
       timeZone: caller.policy.timeZone,
       holdSeconds: HOLD_SECONDS,
@@ -251,13 +224,7 @@ function factsOf(
   request: GatewayRequest,
   { caller, call, selection }: { caller: Caller; call: Call; selection: Selection },
 ): CallFacts {
-  const tags = resolveTags({
-    metadata: call.tags,
-    header: request.headers[TAGS_HEADER],
-    endUser: call.endUser,
-    key: caller.key,
-    costCenter: caller.team.costCenter,
-  });
+  const tags = tagsOf(request.headers, { caller, call });
   const { requestId, receivedAtMs } = request;
   return {
     requestId,
@@ -270,18 +237,6 @@ function factsOf(
     stream: call.stream,
     traceId: traceIdOf(request.headers['traceparent']),
   };
-}
-
-/** The caller's maximum, or the policy's default; above what the model can do is the caller's mistake. */
-function outputLimit(call: Call, { model }: Selection): number {
-  const asked = call.maxOutputTokens;
-  if (asked === undefined) return model.defaultMaxOutputTokens;
-  if (asked <= model.maxOutputTokens) return asked;
-  throw new GatewayError(
-    'invalid_request',
-    `The model '${model.alias}' gives at most ${model.maxOutputTokens} output tokens.`,
-    { param: 'max_tokens' },
-  );
 }
 
 /** Fail closed: nobody can say what the call may spend. Holds that may have been made are given back behind the answer. */

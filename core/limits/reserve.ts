@@ -283,7 +283,8 @@ export function holdOf(
   return { ...demand, expiresAtSeconds, day: at.day, countsDay: countsDay(plan), owner };
 }
 
-function countsDay(plan: LimitPlan): boolean {
+/** Whether the account keeps counters of days. */
+export function countsDay(plan: LimitPlan): boolean {
   return DIMENSION_NAMES.some(
     (dimension) => DIMENSIONS[dimension].window === 'day' && everLimits(plan, dimension),
   );

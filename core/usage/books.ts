@@ -109,17 +109,9 @@ export function openBooks(ports: BooksPorts, { facts, reservation, call }: OpenC
     costOf: (usage) => costOfUsage(usage, current?.price),
     finished({ outcome, errorCode, usage, estimatedOutputTokens }) {
       const said = estimateWithin(estimatedOutputTokens, reservation.demand.outputTokens);
-      const isPartial = usage?.isPartial === true;
-      return closeOnce({
-        outcome,
-        status: 200,
-        errorCode,
-        // What was read is exact although the answer broke off before its final count.
-        usage: isPartial
-          ? { ...usage, outputTokens: Math.max(usage.outputTokens, said) }
-          : (usage ?? estimate(said)),
-        estimated: usage === undefined || isPartial,
-      });
+      const estimated = usage === undefined || usage.isPartial === true;
+      const known = usage === undefined ? estimate(said) : completed(usage, said);
+      return closeOnce({ outcome, status: 200, errorCode, usage: known, estimated });
     },
     failed(error) {
       const usage = usageOfBroken(error);
@@ -141,6 +133,12 @@ export function openBooks(ports: BooksPorts, { facts, reservation, call }: OpenC
     if (!(error instanceof UpstreamFault) || error.phase === 'unsent') return undefined;
     return estimate(error.phase === 'answering' ? reservation.demand.outputTokens : 0);
   }
+}
+
+/** What was read is exact although the answer broke off before its final count. */
+function completed(usage: TokenUsage, said: number): TokenUsage {
+  if (usage.isPartial !== true) return usage;
+  return { ...usage, outputTokens: Math.max(usage.outputTokens, said) };
 }
 
 async function close(
