@@ -16,6 +16,7 @@ export const ENV = {
   athenaWorkGroup: 'ATHENA_WORK_GROUP',
   /** S3 address of the ledger's folder. */
   ledgerLocation: 'LEDGER_LOCATION',
+  /** The bucket of the lake: statements, invoices, the reconciler's state and results. */
   lakeBucket: 'LAKE_BUCKET',
   statementsTopic: 'STATEMENTS_TOPIC',
   stage: 'STAGE',
@@ -31,10 +32,16 @@ export const ALERT_SOURCE = 'tollgate';
 export const ALERT_DETAIL_TYPE = {
   budget: 'Budget threshold crossed',
   softLimit: 'Soft limit crossed',
+  booksDiffer: 'Books differ',
 } as const;
 
 /** The Glue names that queries use. */
-export const LAKE = { database: 'tollgate', usageTable: 'usage', ledgerTable: 'ledger' } as const;
+export const LAKE = {
+  database: 'tollgate',
+  usageTable: 'usage',
+  ledgerTable: 'ledger',
+  reconciliationTable: 'reconciliation',
+} as const;
 
 /** Below the lake's bucket: what the statements function publishes. */
 export const STATEMENTS_PREFIX = 'statements/';
@@ -51,6 +58,8 @@ export const METRICS = {
   limitsUnchecked: { name: 'LimitsUnchecked', unit: 'Count' },
   holdsPosted: { name: 'HoldsPosted', unit: 'Count' },
   unknownVersions: { name: 'UnknownVersions', unit: 'Count' },
+  /** Accounts and requests in which the books do not agree, at the last comparison. */
+  booksDiffer: { name: 'BooksDiffer', unit: 'Count' },
   poisonRecords: { name: 'PoisonRecords', unit: 'Count' },
   overheadMs: { name: 'OverheadMs', unit: 'Milliseconds' },
   ttftMs: { name: 'TtftMs', unit: 'Milliseconds' },

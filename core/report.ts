@@ -22,6 +22,8 @@ export type Incident =
   | 'record not readable'
   | 'ledger not written'
   | 'statement not written'
+  | 'books not compared'
+  | 'posted call not corrected'
   | 'admin request failed';
 
 /** Told with the fault for the logs; callers never see either. */

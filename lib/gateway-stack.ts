@@ -9,6 +9,7 @@ import { Ledger } from './constructs/ledger.ts';
 import { Monitoring } from './constructs/monitoring.ts';
 import { Network } from './constructs/network.ts';
 import { Reaper } from './constructs/reaper.ts';
+import { Reconciliation } from './constructs/reconciliation.ts';
 import { Statements } from './constructs/statements.ts';
 import { STREAM_TIMEOUT, StreamingApi } from './constructs/streaming-api.ts';
 import { UsagePipeline } from './constructs/usage-pipeline.ts';
@@ -35,6 +36,11 @@ export class GatewayStack extends Stack {
     const reaper = new Reaper(this, 'Reaper', { config, data, spillQueue: pipeline.spillQueue });
     const ledger = new Ledger(this, 'Ledger', { config, data });
     const statements = new Statements(this, 'Statements', { config, data });
+    const reconciliation = new Reconciliation(this, 'Reconciliation', {
+      config,
+      data,
+      alertBus: alerts.bus,
+    });
     const proxy = this.#proxy(props, pipeline);
     const admin = this.#admin(props);
     const api = new StreamingApi(this, 'StreamingApi', {
@@ -50,6 +56,7 @@ export class GatewayStack extends Stack {
       reaper,
       ledger,
       statements,
+      reconciliation,
       proxy,
       admin,
     });

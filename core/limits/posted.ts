@@ -162,6 +162,18 @@ function differenceOf(actual: Actual, hold: Hold): Actual {
   };
 }
 
+export interface PostedEntry {
+  readonly account: string;
+  readonly hold: Hold;
+}
+
+/** Where the call stands at its hold: an entry that was corrected stands for nothing any more. */
+export function postedEntries(item: AccountItem): PostedEntry[] {
+  return entriesOf(item).flatMap(([account, entry]) =>
+    entry === CORRECTED ? [] : [{ account, hold: decodeHold(entry) }],
+  );
+}
+
 /** Accounts and their entries: every text but the item's own key. */
 function entriesOf(item: AccountItem | undefined): [string, string][] {
   return Object.entries(item ?? {}).flatMap(([name, value]): [string, string][] =>

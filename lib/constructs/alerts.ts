@@ -44,6 +44,7 @@ export class Alerts extends Construct {
     this.#slack = config.alerts.slack && this.#slackTopic(config.stage, config.alerts.slack);
     this.#budgetRule();
     this.#softLimitRule();
+    this.#booksDifferRule();
   }
 
   /** Sends an alarm, and its end, the way of the alerts. */
@@ -71,6 +72,16 @@ export class Alerts extends Construct {
     const rule = new Rule(this, 'SoftLimitRule', {
       description: 'A team or a tenant has crossed a soft limit',
       ...this.#pattern(ALERT_DETAIL_TYPE.softLimit),
+    });
+    this.#tell(rule, title, text);
+  }
+
+  #booksDifferRule(): void {
+    const title = `The books of ${field('scope')} differ for ${field('period')}`;
+    const text = `${title} by ${field('differenceUsd')} US dollars and ${field('differenceTokens')} tokens: ${field('explanation')}. Requests: ${field('requests')}. Compared at ${field('time')}; docs/reconciliation.md says how to read it.`;
+    const rule = new Rule(this, 'BooksDifferRule', {
+      description: 'Accounts, ledger and raw events do not agree',
+      ...this.#pattern(ALERT_DETAIL_TYPE.booksDiffer),
     });
     this.#tell(rule, title, text);
   }

@@ -5,7 +5,12 @@ import { Construct } from 'constructs';
 import { REFERENCE_PREFIX } from '../../core/chargeback/reference-tables.ts';
 import { LAKE, STATEMENTS_PREFIX } from '../../core/names.ts';
 import { acknowledge } from '../acknowledge.ts';
-import { DATA_PREFIX, LEDGER_PREFIX } from './usage-lake.ts';
+import {
+  DATA_PREFIX,
+  INVOICES_PREFIX,
+  LEDGER_PREFIX,
+  RECONCILIATION_PREFIX,
+} from './usage-lake.ts';
 import { RESULTS_PREFIX, type UsageQueries } from './usage-queries.ts';
 import { readViews } from './usage-views.ts';
 
@@ -19,10 +24,16 @@ export class LakeAccess extends Construct {
   readonly bookingPolicy: ManagedPolicy;
   /** Reads the ledger and what views join it with; writes statements and reference tables, and reads those back. */
   readonly statingPolicy: ManagedPolicy;
+  /** Reads raw usage and ledger, which it cannot change; makes and writes the results of the reconciler. */
+  readonly provingPolicy: ManagedPolicy;
+  /** Keeps invoices; reads the ledger and books adjustments into it. */
+  readonly invoicesPolicy: ManagedPolicy;
 
   constructor(scope: Construct, id: string, { queries }: LakeAccessProps) {
     super(scope, id);
     const { lake } = queries;
+    this.provingPolicy = this.#proving(queries);
+    this.invoicesPolicy = this.#invoices(queries);
     this.bookingPolicy = new ManagedPolicy(this, 'Booking', {
       description: 'Books usage into the ledger',
       statements: [
@@ -31,10 +42,7 @@ export class LakeAccess extends Construct {
         allow(['glue:CreateTable', 'glue:UpdateTable'], glueArns(this, ['ledgerTable'])),
         allow(['s3:GetObject'], [lake.bucket.arnForObjects(`${DATA_PREFIX}*`)]),
         // A merge writes data and metadata files, and tidying deletes those that nothing needs any more.
-        allow(
-          ['s3:GetObject', 's3:PutObject', 's3:DeleteObject', 's3:AbortMultipartUpload'],
-          [lake.bucket.arnForObjects(`${LEDGER_PREFIX}*`)],
-        ),
+        allow(TABLE_FILES, [lake.bucket.arnForObjects(`${LEDGER_PREFIX}*`)]),
       ],
     });
     acknowledge(this.bookingPolicy, {
@@ -74,7 +82,66 @@ export class LakeAccess extends Construct {
     });
     return policy;
   }
+
+  #proving(queries: UsageQueries): ManagedPolicy {
+    const { bucket } = queries.lake;
+    const policy = new ManagedPolicy(this, 'Proving', {
+      description: 'Compares accounts, ledger and raw events',
+      statements: [
+        ...queryStatements(queries, queries.writerWorkGroupName),
+        allow(
+          ['glue:GetDatabase', 'glue:GetTable'],
+          glueArns(this, ['usageTable', 'ledgerTable', 'reconciliationTable']),
+        ),
+        allow(['glue:CreateTable', 'glue:UpdateTable'], glueArns(this, ['reconciliationTable'])),
+        allow(
+          ['s3:GetObject'],
+          [bucket.arnForObjects(`${DATA_PREFIX}*`), bucket.arnForObjects(`${LEDGER_PREFIX}*`)],
+        ),
+        allow(TABLE_FILES, [bucket.arnForObjects(`${RECONCILIATION_PREFIX}*`)]),
+      ],
+    });
+    acknowledge(policy, {
+      'IAM5[Resource::<UsageLakeBucket92E3DB89.Arn>/usage/*]': unnamed,
+      'IAM5[Resource::<UsageLakeBucket92E3DB89.Arn>/ledger/*]': unnamed,
+      'IAM5[Resource::<UsageLakeBucket92E3DB89.Arn>/reconciliation/*]': unnamed,
+      'IAM5[Resource::<UsageQueriesResultsFC32D7A1.Arn>/results/*]': unnamed,
+    });
+    return policy;
+  }
+
+  #invoices(queries: UsageQueries): ManagedPolicy {
+    const { bucket } = queries.lake;
+    const policy = new ManagedPolicy(this, 'Invoices', {
+      description: 'Compares invoices with the ledger and books adjustments',
+      statements: [
+        ...queryStatements(queries, queries.writerWorkGroupName),
+        allow(
+          ['glue:GetDatabase', 'glue:GetTable', 'glue:UpdateTable'],
+          glueArns(this, ['ledgerTable']),
+        ),
+        allow(
+          ['s3:GetObject', 's3:PutObject', 's3:AbortMultipartUpload'],
+          [bucket.arnForObjects(`${LEDGER_PREFIX}*`), bucket.arnForObjects(`${INVOICES_PREFIX}*`)],
+        ),
+      ],
+    });
+    acknowledge(policy, {
+      'IAM5[Resource::<UsageLakeBucket92E3DB89.Arn>/ledger/*]': unnamed,
+      'IAM5[Resource::<UsageLakeBucket92E3DB89.Arn>/invoices/*]': unnamed,
+      'IAM5[Resource::<UsageQueriesResultsFC32D7A1.Arn>/results/*]': unnamed,
+    });
+    return policy;
+  }
 }
+
+/** What writing to an Iceberg table takes, and deleting what nothing needs any more. */
+const TABLE_FILES = [
+  's3:GetObject',
+  's3:PutObject',
+  's3:DeleteObject',
+  's3:AbortMultipartUpload',
+] as const;
 
 const unnamed = 'Objects below one prefix, which have no names before they exist.';
 
@@ -102,7 +169,7 @@ function queryStatements(queries: UsageQueries, workGroup: string): PolicyStatem
 /** Glue checks the catalog and the database besides the tables. */
 function glueArns(
   scope: Construct,
-  tables: readonly ('usageTable' | 'ledgerTable')[],
+  tables: readonly ('usageTable' | 'ledgerTable' | 'reconciliationTable')[],
 ): readonly string[] {
   const arn = (resource: string) => Stack.of(scope).formatArn({ service: 'glue', resource });
   return [

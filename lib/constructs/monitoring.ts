@@ -16,6 +16,7 @@ import type { Alerts } from './alerts.ts';
 import type { GatewayFunction } from './gateway-function.ts';
 import type { Ledger } from './ledger.ts';
 import type { Reaper } from './reaper.ts';
+import type { Reconciliation } from './reconciliation.ts';
 import type { Statements } from './statements.ts';
 import type { StreamingApi } from './streaming-api.ts';
 import type { UsagePipeline } from './usage-pipeline.ts';
@@ -28,6 +29,7 @@ export interface MonitoringProps {
   readonly reaper: Reaper;
   readonly ledger: Ledger;
   readonly statements: Statements;
+  readonly reconciliation: Reconciliation;
   readonly proxy: GatewayFunction;
   readonly admin: GatewayFunction;
 }
@@ -64,7 +66,7 @@ export class Monitoring extends Construct {
 
 /** By name, which is also the heading of the alarm's section in docs/runbook.md. */
 function alarmRows(props: MonitoringProps): Readonly<Record<string, AlarmRow>> {
-  const { alerts, api, data, pipeline, reaper, ledger, statements } = props;
+  const { alerts, api, data, pipeline, reaper, ledger, statements, reconciliation } = props;
   const proxy = props.proxy.alias;
   const admin = props.admin.alias;
   const monitor = pipeline.monitor.alias;
@@ -86,6 +88,9 @@ function alarmRows(props: MonitoringProps): Readonly<Record<string, AlarmRow>> {
     'ledger-errors': critical(ledger.writer.alias.metricErrors(sum), { above: 1, periods: 1 }),
     'statement-dead-letters': warning(depth(statements.deadLetters)),
     'statement-errors': warning(statements.writer.alias.metricErrors(sum), { above: 1 }),
+    'books-differ': critical(own('booksDiffer', 'Maximum', 'reconciler')),
+    'reconciler-dead-letters': critical(depth(reconciliation.deadLetters)),
+    'reconciler-errors': warning(reconciliation.reconciler.alias.metricErrors(sum)),
     'unknown-versions': warning(own('unknownVersions', 'Maximum', 'ledger-writer')),
     'holds-posted': warning(own('holdsPosted', 'Sum', 'reaper'), { above: 10, periods: 2 }),
     'spill-depth': warning(depth(pipeline.spillQueue), { above: 1000 }),

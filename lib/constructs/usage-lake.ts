@@ -39,6 +39,8 @@ export interface UsageLakeProps {
 
 export const DATA_PREFIX = 'usage/';
 export const LEDGER_PREFIX = 'ledger/';
+export const RECONCILIATION_PREFIX = 'reconciliation/';
+export const INVOICES_PREFIX = 'invoices/';
 const ERROR_PREFIX = 'errors/';
 
 export class UsageLake extends Construct {

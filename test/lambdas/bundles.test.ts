@@ -27,6 +27,7 @@ it('the price book travels with the function that applies policies, and with no 
     'spill-drain',
     'ledger-writer',
     'statements',
+    'reconciler',
   ]) {
     expect(await share(`lambdas/${name}/handler.ts`, BOOK)).toBe(0);
   }

@@ -46,6 +46,21 @@ describe('alerts', () => {
     });
   });
 
+  it('routes a difference in the books likewise', () => {
+    gateway.hasResourceProperties('AWS::Events::Rule', {
+      EventPattern: { source: [ALERT_SOURCE], 'detail-type': [ALERT_DETAIL_TYPE.booksDiffer] },
+      Targets: [
+        Match.objectLike({
+          InputTransformer: Match.objectLike({
+            InputTemplate: Match.stringLikeRegexp(
+              '^"The books of <detail-scope> differ for <detail-period> by .*"$',
+            ),
+          }),
+        }),
+      ],
+    });
+  });
+
   it('keeps an alert that cannot be delivered', () => {
     for (const { Properties } of resources(configured, 'AWS::Events::Rule').values()) {
       const targets = Properties['Targets'];

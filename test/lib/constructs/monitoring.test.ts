@@ -52,6 +52,7 @@ describe('monitoring', () => {
   it('watches what the functions report under the names that they report', () => {
     const own = alarms.filter(({ Namespace }) => Namespace === METRIC_NAMESPACE);
     expect(own.map(({ MetricName, Dimensions }) => [MetricName, Dimensions]).sort()).toEqual([
+      [METRICS.booksDiffer.name, [{ Name: 'service', Value: 'reconciler' }]],
       [METRICS.faults.name, [{ Name: 'service', Value: 'proxy' }]],
       [METRICS.holdsPosted.name, [{ Name: 'service', Value: 'reaper' }]],
       [METRICS.limitsUnchecked.name, [{ Name: 'service', Value: 'proxy' }]],
