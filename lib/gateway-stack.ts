@@ -104,18 +104,21 @@ export class GatewayStack extends Stack {
     const admin = new GatewayFunction(this, 'Admin', {
       config,
       service: 'admin',
-      description: 'The admin API: policy, keys, limits',
+      description: 'The admin API: policy, keys, limits, invoices',
       timeout: Duration.seconds(29),
       compute: { kind: 'lambda', memoryMb: 512 },
       environment: {
         [ENV.accountsTable]: data.accounts.tableName,
         [ENV.catalogTable]: data.catalog.tableName,
         [ENV.adminKeySecret]: data.adminKey.secretArn,
+        [ENV.athenaWorkGroup]: data.queries.writerWorkGroupName,
+        [ENV.lakeBucket]: data.lake.bucket.bucketName,
       },
     });
     data.accounts.grant(admin, 'dynamodb:GetItem', 'dynamodb:UpdateItem');
     data.catalog.grant(admin, 'dynamodb:GetItem', 'dynamodb:PutItem');
     data.adminKey.grantRead(admin);
+    admin.role.addManagedPolicy(data.lakeAccess.invoicesPolicy);
     return admin;
   }
 

@@ -30,7 +30,7 @@ export interface LedgerRequest {
  * `equal`: to the nano-dollar and the token. `in-flight`: within what closed while the accounts were read.
  * `unbalanced`: the account's own sums contradict each other. `different`: money or tokens are on one side only.
  */
-export type Verdict = 'equal' | 'in-flight' | 'unbalanced' | 'different';
+type Verdict = 'equal' | 'in-flight' | 'unbalanced' | 'different';
 
 export interface Comparison {
   readonly scope: string;

@@ -106,7 +106,7 @@ export interface RawWindow {
 }
 
 /** A difference of more requests has one cause, which so many of them show as well. */
-export const MOST_NAMED = 100;
+const MOST_NAMED = 100;
 
 export interface ScopeFilter {
   /** A condition of SQL that picks the scope's rows. */

@@ -6,7 +6,7 @@ import { LAKE } from '../names.ts';
 import type { Column } from '../usage/event.ts';
 import { text } from './questions.ts';
 
-export const RESULTS_PARTITION = 'checked_day';
+const RESULTS_PARTITION = 'checked_day';
 
 /** `check`: what was compared. `accounts` against ledger, `raw` against ledger, or the `run` as a whole. */
 export interface ResultRow {
@@ -65,7 +65,7 @@ const NAMES = [
   'request_ids',
 ] as const satisfies readonly (keyof ResultRow)[];
 
-export const resultColumns: readonly Column[] = NAMES.map((name) => ({
+const resultColumns: readonly Column[] = NAMES.map((name) => ({
   name,
   type: TEXTS.has(name) ? 'string' : 'bigint',
 }));

@@ -1,22 +1,35 @@
 /** The admin function: applies policies, makes and revokes keys, closes months. Every route wants the admin key. */
 import { createHash, timingSafeEqual } from 'node:crypto';
+import { AthenaClient } from '@aws-sdk/client-athena';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { S3Client } from '@aws-sdk/client-s3';
 import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import middy from '@middy/core';
 import type { APIGatewayProxyEvent, APIGatewayProxyResult } from 'aws-lambda';
 import { systemClock } from '../../core/clock.ts';
+import type { Problem } from '../../core/invoices/invoice.ts';
+import { createAthena } from '../adapters/athena.ts';
 import { createClosedMonths } from '../adapters/closed-months.ts';
+import { pauseRandomly } from '../adapters/dynamo-accounts.ts';
 import { readEnvironment } from '../adapters/environment.ts';
+import { createLakeFiles } from '../adapters/lake-files.ts';
 import { createTelemetry } from '../adapters/telemetry.ts';
 import { applyPolicy } from './apply-policy.ts';
 import { createCatalogWriter } from './catalog-writer.ts';
 import { closedAnswer, closeLedgerMonth } from './close-ledger.ts';
+import { approveInvoice, type InvoiceAnswer, importInvoice, showInvoice } from './invoices.ts';
 import { createKey, newKeySchema } from './keys.ts';
 
 const ADMIN_KEY_AGE_MS = 60_000;
 
 const telemetry = createTelemetry('admin');
-const env = readEnvironment(['accountsTable', 'catalogTable', 'adminKeySecret']);
+const env = readEnvironment([
+  'accountsTable',
+  'catalogTable',
+  'adminKeySecret',
+  'athenaWorkGroup',
+  'lakeBucket',
+]);
 const client = new DynamoDBClient({ maxAttempts: 3 });
 const writer = createCatalogWriter({
   client,
@@ -24,6 +37,18 @@ const writer = createCatalogWriter({
   accountsTable: env.accountsTable,
 });
 const closedMonths = createClosedMonths({ client, tableName: env.catalogTable });
+const invoices = {
+  athena: createAthena({
+    client: new AthenaClient({ maxAttempts: 3 }),
+    workGroup: env.athenaWorkGroup,
+    clock: systemClock,
+    pause: pauseRandomly,
+  }),
+  files: createLakeFiles({ client: new S3Client({ maxAttempts: 3 }), bucket: env.lakeBucket }),
+  closedMonths,
+  writer,
+  clock: systemClock,
+};
 const secrets = new SecretsManagerClient({ maxAttempts: 3 });
 let adminKey: { readonly digest: Buffer; readonly readAtMs: number } | undefined;
 
@@ -57,7 +82,41 @@ async function route(method: string, path: string, body: string): Promise<APIGat
   if (path === '/ledger/close' && method === 'POST') return closeLedger(body);
   const keyId = /^\/keys\/(vk_[0-9a-f]{12})$/.exec(path)?.[1];
   if (keyId !== undefined && method === 'DELETE') return revokeKey(keyId);
+  const invoice = await routeInvoice(method, path, body);
+  if (invoice !== undefined) return invoiceResult(invoice);
   return answer(404, error('not_found', `Nothing is at ${method} ${path}.`));
+}
+
+const INVOICE_PATH = /^\/invoices\/([^/]{1,64})(?:\/([0-9a-f]{16})(\/approve)?)?$/;
+
+async function routeInvoice(
+  method: string,
+  path: string,
+  body: string,
+): Promise<InvoiceAnswer | undefined> {
+  const [, provider, id, approve] = INVOICE_PATH.exec(path) ?? [];
+  if (provider === undefined) return undefined;
+  if (id === undefined)
+    return method === 'PUT' ? importInvoice(invoices, provider, body) : undefined;
+  if (approve === undefined)
+    return method === 'GET' ? showInvoice(invoices, provider, id) : undefined;
+  const request = body === '' ? {} : parseJson(body);
+  return method === 'POST' ? approveInvoice(invoices, { provider, id }, request) : undefined;
+}
+
+function invoiceResult(result: InvoiceAnswer): APIGatewayProxyResult {
+  switch (result.kind) {
+    case 'done':
+      return answer(result.status, result.body);
+    case 'not found':
+      return answer(404, error('not_found', result.what));
+    case 'refused': {
+      const message = `Nothing was kept. ${result.problems.map(problemText).join('; ')}.`;
+      return answer(400, {
+        error: { code: 'invalid_invoice', message, problems: result.problems },
+      });
+    }
+  }
 }
 
 async function showPolicy(): Promise<APIGatewayProxyResult> {
@@ -126,6 +185,10 @@ async function closeLedger(body: string): Promise<APIGatewayProxyResult> {
   return result.kind === 'closed'
     ? answer(200, closedAnswer(result.closedThrough))
     : answer(400, error('invalid_period', result.reason));
+}
+
+function problemText({ line, message }: Problem): string {
+  return line === null ? message : `Line ${line}: ${message}`;
 }
 
 /** Compared by digest in constant time; the secret is read at most once a minute. */

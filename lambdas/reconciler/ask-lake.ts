@@ -15,20 +15,20 @@ import { rowsOf, scopeOfKey } from '../../core/reconcile/scope-rows.ts';
 import { addSums, NO_SUMS, type Sums } from '../../core/reconcile/snapshot.ts';
 import type { Athena, AthenaRow } from '../adapters/athena.ts';
 
-export interface ExpiredCall {
+interface ExpiredCall {
   readonly requestId: string;
   readonly keyId: string;
   readonly provider: string | null;
   readonly actual: Sums;
 }
 
-export interface RawDifference {
+interface RawDifference {
   readonly requestIds: readonly string[];
   /** Booked less raw, over the requests named. */
   readonly difference: Sums;
 }
 
-export interface Explanation {
+interface Explanation {
   readonly countedSinceMs?: EpochMs;
   readonly requestIds: readonly string[];
   /** The first one's amounts are exactly the difference. */

@@ -31,7 +31,11 @@ describe('gateway stack', () => {
         'cacheSecret',
       ],
     ],
-    ['admin', 29, ['accountsTable', 'catalogTable', 'adminKeySecret']],
+    [
+      'admin',
+      29,
+      ['accountsTable', 'catalogTable', 'adminKeySecret', 'athenaWorkGroup', 'lakeBucket'],
+    ],
     ['usage-monitor', 60, ['accountsTable', 'catalogTable', 'alertBus']],
     ['spill-drain', 30, ['usageStream', 'spillDeadLettersUrl']],
     ['statements', 900, ['catalogTable', 'athenaWorkGroup', 'lakeBucket', 'statementsTopic']],

@@ -42,7 +42,7 @@ describe('what the reconciler asks', () => {
     validate = await loadTrino();
   }, 30_000);
 
-  it.each([
+  it.each<readonly [string, string]>([
     ['the ledger by key', ledgerByKey(CUT, ['2026-11', '2026-10'])],
     ['requests', ledgerOfRequests(CUT, { periods: ['2026-11'], requestIds: ["a'b", 'c'] })],
     ['expired calls', expiredWithTruth('2026-11-20', '2026-11')],
