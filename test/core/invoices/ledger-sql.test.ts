@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Proposal } from '../../../core/invoices/compare-invoice.ts';
 import { bookAdjustments, ledgerByDay } from '../../../core/invoices/ledger-sql.ts';
-import { trinoValidator } from '../../support/trino.ts';
+import { loadTrino } from '../../support/trino.ts';
 
 const INVOICE = { id: 'a1', provider: "o'pen", fromDay: '2026-11-01', toDay: '2026-11-30' };
 const BOOKING = { invoice: INVOICE, nowMs: 1, firstOpenPeriod: '2026-12' };
@@ -18,7 +18,7 @@ const proposal = (day: string): Proposal => ({
 describe('what invoices ask of the ledger', () => {
   let validate: (sql: string) => readonly unknown[];
   beforeAll(async () => {
-    validate = await trinoValidator();
+    validate = await loadTrino();
   }, 30_000);
 
   it('is Trino SQL that filters on partitions', () => {
