@@ -73,8 +73,25 @@ export interface Hold {
  * is gone was never sent to a provider.
  */
 export type HoldOwner =
-  | { readonly kind: 'lead'; readonly requestId: string; readonly alias: string }
-  | { readonly kind: 'sibling'; readonly leadAccount: string };
+  | {
+      readonly kind: 'lead';
+      readonly requestId: string;
+      readonly alias: string;
+      /** Where the call has no sibling but a part of a lease (core/limits/lease.ts). */
+      readonly leases?: readonly LeaseUse[];
+    }
+  | { readonly kind: 'sibling'; readonly leadAccount: string }
+  /**
+   * One worker's room for many calls. Every write to it has another number, so that no two are alike. `settled` names calls that
+   * were settled from it while their leads may still be open.
+   */
+  | { readonly kind: 'lease'; readonly writes: number; readonly settled: readonly string[] };
+
+export interface LeaseUse {
+  readonly account: string;
+  /** Name of the lease's hold there. */
+  readonly lease: string;
+}
 
 /** Expiries are stored as seconds since then: five base-36 digits instead of ten decimal ones. */
 const EXPIRY_EPOCH_SECONDS = Date.UTC(2026, 0, 1) / 1000;
@@ -104,7 +121,7 @@ function secondsOf(expiry: string): number {
 }
 
 const HOLD_SHAPE =
-  /^([0-9a-z]+)\.([0-9a-z]+)\.([0-9a-z]+)\.(-?[0-9a-z]+)\.([0-9a-z]+)(\+?)\.([@=~])(.*)$/s;
+  /^([0-9a-z]+)\.([0-9a-z]+)\.([0-9a-z]+)\.(-?[0-9a-z]+)\.([0-9a-z]+)(\+?)\.([@^=~&])(.*)$/s;
 
 /** Throws TypeError when the text is no hold: that is corruption, not a refusal. */
 export function decodeHold(text: string): Hold {
@@ -124,20 +141,64 @@ export function decodeHold(text: string): Hold {
 
 const USUAL_LEAD = /^key\/vk_([0-9a-f]{12})$/;
 
-/** `@` a lead, `=` a sibling of a key in eight characters, `~` a sibling of any other account. */
+/**
+ * `@` a lead, `^` one with parts of leases, `=` a sibling of a key in eight characters, `~` a sibling of any other account,
+ * `&` a lease.
+ */
 function encodeOwner(owner: HoldOwner): string {
-  if (owner.kind === 'lead') return `@${owner.requestId}:${owner.alias}`;
-  const hex = USUAL_LEAD.exec(owner.leadAccount)?.[1];
-  if (hex === undefined) return `~${owner.leadAccount}`;
-  return `=${Buffer.from(hex, 'hex').toString('base64url')}`;
+  switch (owner.kind) {
+    case 'lead': {
+      const uses = (owner.leases ?? []).map(({ lease, account }) => lease + account + USE_END);
+      return `${uses.length === 0 ? '' : '^'}${uses.join('')}@${owner.requestId}:${owner.alias}`;
+    }
+    case 'lease':
+      return `&${[owner.writes.toString(36), ...owner.settled].join('.')}`;
+    case 'sibling': {
+      const hex = USUAL_LEAD.exec(owner.leadAccount)?.[1];
+      if (hex === undefined) return `~${owner.leadAccount}`;
+      return `=${Buffer.from(hex, 'hex').toString('base64url')}`;
+    }
+  }
 }
 
+/** In no account's key, where `%` begins an escape or the number of a shard (core/ids.ts, core/limits/shards.ts). */
+const USE_END = '%,';
+const LEASE_NAME_LENGTH = 8;
+
 function decodeOwner(mark: string, text: string): HoldOwner {
-  if (mark === '~') return { kind: 'sibling', leadAccount: text };
-  if (mark === '=') {
-    const hex = Buffer.from(text, 'base64url').toString('hex');
-    return { kind: 'sibling', leadAccount: `key/vk_${hex}` };
+  switch (mark) {
+    case '~':
+      return { kind: 'sibling', leadAccount: text };
+    case '=': {
+      const hex = Buffer.from(text, 'base64url').toString('hex');
+      return { kind: 'sibling', leadAccount: `key/vk_${hex}` };
+    }
+    case '&': {
+      const [writes = '', ...settled] = text.split('.');
+      return { kind: 'lease', writes: Number.parseInt(writes, 36), settled };
+    }
+    case '^':
+      return decodeLeasing(text);
+    default:
+      return decodeLead(text);
   }
+}
+
+/** The lead's own part begins with `@`, which no lease's name does. */
+function decodeLeasing(text: string): HoldOwner {
+  const leases: LeaseUse[] = [];
+  let rest = text;
+  while (!rest.startsWith('@')) {
+    const end = rest.indexOf(USE_END);
+    if (end < 0) throw new TypeError('not a hold');
+    const lease = rest.slice(0, LEASE_NAME_LENGTH);
+    leases.push({ lease, account: rest.slice(LEASE_NAME_LENGTH, end) });
+    rest = rest.slice(end + USE_END.length);
+  }
+  return { ...decodeLead(rest.slice(1)), leases };
+}
+
+function decodeLead(text: string): Extract<HoldOwner, { kind: 'lead' }> {
   const colon = text.indexOf(':');
   return { kind: 'lead', requestId: text.slice(0, colon), alias: text.slice(colon + 1) };
 }

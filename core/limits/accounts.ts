@@ -3,12 +3,13 @@
  * store is an argument; what a write means is decided in reserve.ts and settle.ts.
  */
 import type { Clock } from '../clock.ts';
-import { holdIdsOf } from '../ids.ts';
+import { holdIdsOf, type RandomText } from '../ids.ts';
 import { accountKey, type Scope } from '../tenancy/scopes.ts';
 import type { Account, HoldOwner } from './account.ts';
-import { type AccountStore, readScope, readShards, StoreFault } from './account-store.ts';
+import { type AccountStore, readScope, StoreFault } from './account-store.ts';
 import type { Denial, Moment } from './denial.ts';
 import { createDeniedMemory, type DeniedMemory } from './denied-memory.ts';
+import { createLeases, isLeasable, type LeasedPart, type Leases } from './leases.ts';
 import { createOutageAllowance, type OutageAllowance } from './outage.ts';
 import {
   CALLERS_PATIENCE,
@@ -18,14 +19,12 @@ import {
   type Pause,
 } from './patient-store.ts';
 import { calendarDay } from './periods.ts';
-import { correctAccount, postedKey } from './posted.ts';
-import { type Demand, holdOf, momentOf, type ReserveRequest } from './reserve.ts';
+import { type Demand, momentOf, type ReserveRequest } from './reserve.ts';
 import { reserveScope, type ScopeEngine } from './reserve-scope.ts';
 import type { LimitPlan } from './schedule.ts';
-import { type Actual, type Grant, planRelease, planSettle } from './settle.ts';
-import { scopeKeyOf } from './shards.ts';
+import { type Actual, type Grant, planRelease } from './settle.ts';
+import { closingMoment, settleScope } from './settle-scope.ts';
 import { createSliceMemory } from './slice-memory.ts';
-import { planRepay } from './slices.ts';
 import { type SoftCrossing, softCrossings } from './soft.ts';
 import { type Strays, settleUnchecked, undoStrays } from './strays.ts';
 
@@ -61,6 +60,8 @@ interface ScopedGrant {
   readonly key: string;
   readonly grant: Grant;
   readonly strays: Strays;
+  /** Where the call has no hold of its own there, but room under a lease. */
+  readonly part?: LeasedPart;
   /** Why the account could not be asked, where the call goes on without it (core/limits/outage.ts). */
   readonly unchecked?: StoreFault;
 }
@@ -102,17 +103,22 @@ export interface Accounts {
   read(scope: Scope): Promise<Account | undefined>;
 }
 
-/** `closingStore` is for settling and giving back, where tests lead that elsewhere. */
+/**
+ * `closingStore` is for settling and giving back, where tests lead that elsewhere. With `leaseNames` calls that run side by side
+ * share what they take from the accounts of other scopes than their key's (core/limits/lease.ts).
+ */
 export function createAccounts({
   store,
   closingStore = store,
   clock,
   pause = async () => {},
+  leaseNames,
 }: {
   store: AccountStore;
   closingStore?: AccountStore;
   clock: Clock;
   pause?: Pause;
+  leaseNames?: RandomText | undefined;
 }): Accounts {
   const engine = {
     store,
@@ -122,6 +128,10 @@ export function createAccounts({
     memory: createDeniedMemory(),
     slices: createSliceMemory(),
     allowance: createOutageAllowance(),
+    leases:
+      leaseNames === undefined
+        ? undefined
+        : createLeases({ store: closingStore, clock, pause, newName: leaseNames }),
   };
   return {
     reserve: (call) => reserveAll(engine, call),
@@ -139,6 +149,7 @@ interface Engine extends ScopeEngine {
   readonly closingStore: AccountStore;
   readonly memory: DeniedMemory;
   readonly allowance: OutageAllowance;
+  readonly leases: Leases | undefined;
 }
 
 type Outcome = Undo &
@@ -164,13 +175,35 @@ async function reserveAll(engine: Engine, call: ReserveCall): Promise<Reservatio
   if (lead === undefined) throw new TypeError('a call has at least the scope of its key');
   const holdId = holdIdsOf(call.requestId)[call.isSecond === true ? 1 : 0];
   const expiresAtSeconds = Math.ceil(nowMs / 1000) + call.holdSeconds;
-  const answers = await Promise.all(
-    call.scopes.map((each) => {
-      const owner = ownerOf(call, each === lead ? undefined : lead.scope);
-      const request = { holdId, demand: call.demand, at, expiresAtSeconds, owner };
-      return reserveOne(engine, each, { request, timeZone: call.timeZone });
-    }),
-  );
+  const requestOf = (owner: HoldOwner) => ({
+    holdId,
+    demand: call.demand,
+    at,
+    expiresAtSeconds,
+    owner,
+  });
+  const leases = isLeasable(lead.limits) ? engine.leases : undefined;
+  const sibling = requestOf({ kind: 'sibling', leadAccount: accountKey(lead.scope) });
+  const siblings = call.scopes.slice(1).map((scoped) => ({
+    scoped,
+    part: leases?.take({ key: accountKey(scoped.scope), plan: scoped.limits }, sibling),
+  }));
+  const uses = siblings.flatMap(({ part }) => part?.use ?? []);
+  const { requestId, alias, timeZone } = call;
+  const owner = {
+    kind: 'lead',
+    requestId,
+    alias,
+    ...(uses.length === 0 ? {} : { leases: uses }),
+  } as const;
+  const answers = await Promise.all([
+    reserveOne(engine, lead, { request: requestOf(owner), timeZone }),
+    ...siblings.map(({ scoped, part }) =>
+      part === undefined
+        ? reserveOne(engine, scoped, { request: sibling, timeZone, leases })
+        : leasedOutcome(scoped, part),
+    ),
+  ]);
   const outcomes = goOn(engine, answers);
   const grants = outcomes.flatMap((each) => (each.kind === 'granted' ? [each.granted] : []));
   const denied = outcomes.find((outcome) => outcome.kind === 'denied');
@@ -211,9 +244,10 @@ function crossingsOf({ scope, grant: { account, request } }: ScopedGrant): Scope
   return crossings.map((crossing) => ({ scope: scope.kind, ...crossing }));
 }
 
-function ownerOf({ requestId, alias }: ReserveCall, lead: Scope | undefined): HoldOwner {
-  if (lead === undefined) return { kind: 'lead', requestId, alias };
-  return { kind: 'sibling', leadAccount: accountKey(lead) };
+function leasedOutcome({ scope, limits: plan }: ScopeLimits, part: LeasedPart): Outcome {
+  const strays = { keys: [], setup: undefined };
+  const granted = { scope, plan, key: part.use.account, grant: part.grant, strays, part };
+  return { kind: 'granted', request: part.grant.request, strays, granted };
 }
 
 function recallRefusal(
@@ -228,10 +262,17 @@ function recallRefusal(
   return undefined;
 }
 
+interface ReserveOne {
+  readonly request: ReserveRequest;
+  readonly timeZone: string;
+  /** Absent where the call is not one to take leases for. */
+  readonly leases?: Leases | undefined;
+}
+
 async function reserveOne(
   engine: Engine,
   scoped: ScopeLimits,
-  { request, timeZone }: { request: ReserveRequest; timeZone: string },
+  { request, timeZone, leases }: ReserveOne,
 ): Promise<Outcome> {
   const { scope, limits, policyVersion } = scoped;
   const key = accountKey(scope);
@@ -239,6 +280,11 @@ async function reserveOne(
   const { strays } = outcome;
   switch (outcome.kind) {
     case 'granted':
+      if (outcome.grant.account !== undefined)
+        leases?.asked(
+          { key, plan: limits },
+          { ...outcome, account: outcome.grant.account, request, timeZone },
+        );
       return { kind: 'granted', request, strays, granted: { ...outcome, scope, plan: limits } };
     case 'faulted':
       return { ...outcome, request, scoped };
@@ -265,7 +311,7 @@ async function settleAll(
 ): Promise<void> {
   const [lead, ...siblings] = grants.filter(isChecked);
   const settle = async (scoped: ScopedGrant) => {
-    await settleOne(engine, { ...scoped, holdId }, actual);
+    await settleScope(engine, { ...scoped, holdId }, actual);
     await allOrThrow(undoStrays(engine.closingStore, scoped.grant.request, scoped.strays));
   };
   const unchecked = grants.filter((each) => !isChecked(each));
@@ -273,6 +319,7 @@ async function settleAll(
   await allOrThrow(siblings.map(settle));
   await late;
   if (lead !== undefined) await settle(lead);
+  if (lead?.grant.request.owner.kind === 'lead') engine.leases?.confirm(holdId);
   throwFirst(await late);
 }
 
@@ -291,45 +338,11 @@ async function settleLate(
   await allOrThrow(undoStrays(closingStore, grant.request, elsewhere));
 }
 
-/** A hold that the reaper has posted meanwhile is corrected to what was really used. */
-async function settleOne(
-  engine: Engine,
-  { key, grant, holdId }: ScopedGrant & { readonly holdId: string },
-  actual: Actual,
-): Promise<void> {
-  const { closingStore: store, clock, pause } = engine;
-  const at = closingMoment(grant, clock);
-  const { kind } = await store.write(key, planSettle(grant, actual, at));
-  const { request, plan } = grant;
-  if (kind === 'refused' && clock.nowMs() >= request.expiresAtSeconds * 1000) {
-    const posted = postedKey(key, { id: holdId, hold: holdOf(request, plan) });
-    await correctAccount({ store, pause, account: key, key: posted, actual });
-  }
-  if (tookMore(actual, grant.request.demand)) await repay(engine, key, at);
-}
-
-function tookMore(actual: Actual, held: Demand): boolean {
-  return (
-    actual.nanoUsd > held.nanoUsd ||
-    actual.inputTokens + actual.outputTokens > held.inputTokens + held.outputTokens
-  );
-}
-
-/** The other shards pay. What a scope in full traffic leaves unpaid, the next such call tries again. */
-async function repay({ closingStore }: Engine, key: string, at: Moment): Promise<void> {
-  for (let tries = 0; tries < MAX_REPAYS; tries += 1) {
-    const shards = await readShards(closingStore, scopeKeyOf(key), 1);
-    const writes = planRepay(shards, key, at);
-    if (writes.length === 0 || (await closingStore.writeTogether(writes))) return;
-  }
-}
-
-const MAX_REPAYS = 4;
-
 /** The lead first: a sibling whose lead is gone was not sent, and the reaper gives it back. */
 async function undoAll(engine: Engine, undos: readonly Undo[]): Promise<void> {
   const undo = async ({ granted, request, strays }: Undo) => {
-    if (granted !== undefined && isChecked(granted)) {
+    if (granted?.part !== undefined) granted.part.giveBack();
+    else if (granted !== undefined && isChecked(granted)) {
       const write = planRelease(granted.grant, closingMoment(granted.grant, engine.clock));
       await engine.closingStore.write(granted.key, write);
     }
@@ -342,12 +355,6 @@ async function undoAll(engine: Engine, undos: readonly Undo[]): Promise<void> {
 
 function undoOf(granted: ScopedGrant): Undo {
   return { request: granted.grant.request, granted, strays: granted.strays };
-}
-
-/** The period is the reserve's, whatever month it is now. */
-function closingMoment({ request }: Grant, clock: Clock): Moment {
-  const { day, month } = request.at;
-  return momentOf(clock.nowMs(), { day, month });
 }
 
 /** Waits for all, whatever happens to one; a fault in any is thrown at the end. */

@@ -16,7 +16,7 @@ import { scopeKeyOf } from './shards.ts';
 
 /** The item of a call, by its lead's scope and its hold: no two tenants share a key, so none meets another's. */
 export function postedKey(account: string, { id, hold: { owner } }: OpenHold): string {
-  return keyOf(owner.kind === 'lead' ? scopeKeyOf(account) : owner.leadAccount, id);
+  return keyOf(owner.kind === 'sibling' ? owner.leadAccount : scopeKeyOf(account), id);
 }
 
 function keyOf(leadAccount: string, holdId: string): string {
@@ -29,8 +29,17 @@ const KEPT_SECONDS = 45 * 86_400;
 /** The text of an entry that has been replaced by the truth. */
 const CORRECTED = '=';
 
+/** Where the call has a part of a lease: what the account loses of that, and the hold that is posted instead. */
+export interface PostedPart extends KeyedWrite {
+  readonly hold: Hold;
+}
+
 /** Counts the whole hold as spent, in the month of its reserve, and keeps it for whoever learns the truth. */
-export function planPost(account: string, open: OpenHold, nowSeconds: number): KeyedWrite[] {
+export function planPost(
+  account: string,
+  open: OpenHold,
+  { nowSeconds, parts }: { nowSeconds: number; parts: readonly PostedPart[] },
+): KeyedWrite[] {
   const { id, hold } = open;
   const ofAccount = {
     // Closes the race with a settlement that is only late, and with another reaper.
@@ -43,6 +52,7 @@ export function planPost(account: string, open: OpenHold, nowSeconds: number): K
     conditions: [{ kind: 'absent', path: [account] }],
     set: [
       [[account], encodeHold(hold)],
+      ...parts.map((part) => [[part.key], encodeHold(part.hold)] as const),
       [[TABLE_TTL], nowSeconds + KEPT_SECONDS],
     ],
     add: [],
@@ -50,6 +60,7 @@ export function planPost(account: string, open: OpenHold, nowSeconds: number): K
   } as const;
   return [
     { key: account, write: ofAccount },
+    ...parts.map(({ key, write }) => ({ key, write })),
     { key: postedKey(account, open), write: ofCall },
   ];
 }
@@ -82,14 +93,15 @@ export interface Correction {
   readonly actual: Actual;
 }
 
-/** Replaces what one account was charged at the hold. Does nothing where nothing was posted, or the truth is there. */
-export async function correctAccount(correction: Correction): Promise<void> {
+/** Replaces what one account was charged at the hold, unless the truth is there. False where nothing was posted. */
+export async function correctAccount(correction: Correction): Promise<boolean> {
   const { store, pause, account, key, actual } = correction;
   for (let tries = 0; tries < MAX_ATTEMPTS; tries += 1) {
     const item = await readPosted(store, key, pause);
     const entry = entriesOf(item).find(([name]) => name === account)?.[1];
-    if (entry === undefined || entry === CORRECTED) return;
-    if (await store.writeTogether(planCorrection(correction, entry, actual))) return;
+    if (entry === undefined) return false;
+    if (entry === CORRECTED) return true;
+    if (await store.writeTogether(planCorrection(correction, entry, actual))) return true;
     // Somebody else corrects it, or a transaction is at the account: the entry will tell.
     await pause(VISIBLE_AFTER_MS);
   }

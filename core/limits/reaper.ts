@@ -5,6 +5,7 @@
 import type { Clock } from '../clock.ts';
 import { parseAccount } from './account.ts';
 import { type AccountStore, type Reader, readScope } from './account-store.ts';
+import { partsOf } from './lease-reap.ts';
 import type { Pause } from './patient-store.ts';
 import { planPost, postedKey, readPosted, wasLeadPosted } from './posted.ts';
 import { expiredHolds, type OpenHold, planForget, planRelease } from './reap.ts';
@@ -20,20 +21,26 @@ export interface ReaperPorts {
 export interface ReapCount {
   readonly posted: number;
   readonly released: number;
+  /** Expired calls that could not be closed this time. */
+  readonly left: number;
+  /** Expired leases, which `releaseLeases` gives back at the end of a pass that has left nothing. */
+  readonly leases: number;
 }
 
 /** Closes what has expired in the account as it is now. */
 export async function reapAccount(ports: ReaperPorts, accountKey: string): Promise<ReapCount> {
   const { store, clock } = ports;
   const item = await store.read(accountKey);
-  const count = { posted: 0, released: 0 };
+  const count = { posted: 0, released: 0, left: 0, leases: 0 };
   if (item === undefined) return count;
   const account = parseAccount(item);
   const nowSeconds = Math.floor(clock.nowMs() / 1000);
   for (const open of expiredHolds(account, nowSeconds)) {
-    if (await wasNeverSent(ports, accountKey, open)) {
+    if (open.hold.owner.kind === 'lease') count.leases += 1;
+    else if (await wasNeverSent(ports, accountKey, open)) {
       if (await isReleased(ports, accountKey, open)) count.released += 1;
     } else if (await isPosted(ports, accountKey, open)) count.posted += 1;
+    else count.left += 1;
   }
   const forget = planForget(account, nowSeconds);
   if (forget !== undefined) await store.write(accountKey, forget);
@@ -47,7 +54,7 @@ export async function wasNeverSent(
   open: OpenHold,
 ): Promise<boolean> {
   const { owner } = open.hold;
-  if (owner.kind === 'lead') return false;
+  if (owner.kind !== 'sibling') return false;
   const lead = await readScope(store, owner.leadAccount);
   if (lead?.holds.has(open.id)) return false;
   const posted = await readPosted(store, postedKey(accountKey, open), pause);
@@ -70,5 +77,7 @@ async function isPosted(
   open: OpenHold,
 ): Promise<boolean> {
   if (open.hold.owner.kind === 'lead') await bookExpired(accountKey, open);
-  return store.writeTogether(planPost(accountKey, open, Math.floor(clock.nowMs() / 1000)));
+  const parts = await partsOf(store, accountKey, open);
+  const nowSeconds = Math.floor(clock.nowMs() / 1000);
+  return store.writeTogether(planPost(accountKey, open, { nowSeconds, parts }));
 }

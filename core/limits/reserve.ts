@@ -76,7 +76,9 @@ export function planReserve(
   const add = new Map<string, number>();
   for (const dimension of DIMENSION_NAMES) {
     const limit = limits[dimension];
-    if (limit !== undefined) conditions.push(roomFor(dimension, limit, request, seen));
+    const amount = amountOf(dimension, request.demand);
+    if (limit !== undefined)
+      conditions.push(roomFor(dimension, limit, { amount, at: request.at, seen }));
     const counter = counterFor(dimension, request.at);
     if (counter !== undefined && keepsCounter(dimension, plan))
       add.set(counter, amountOf(dimension, request.demand));
@@ -226,22 +228,22 @@ const WINDOW_OF_CODE = new Map<string, string>([
   ).map((counter): [string, string] => [COUNTER[counter], 'month']),
 ]);
 
-function roomFor(
+/** The account has so much room in a dimension. */
+export function roomFor(
   dimension: Dimension,
   limit: number,
-  request: ReserveRequest,
-  seen?: Account,
+  { amount, at, seen }: { amount: number; at: Moment; seen: Account | undefined },
 ): Condition {
   if (dimension === 'concurrentRequests')
     return { kind: 'fewer-than', path: [ATTR.holds], value: limit };
-  const room = limit - amountOf(dimension, request.demand);
+  const room = limit - amount;
   if (room < 0) return NEVER;
   const { window } = DIMENSIONS[dimension];
   if (window === 'day' || window === 'month') {
-    return { kind: 'at-most', path: [counterName(dimension, request.at[window])], value: room };
+    return { kind: 'at-most', path: [counterName(dimension, at[window])], value: room };
   }
-  const index = request.at[window];
-  const weight = previousWeight(window, request.at);
+  const index = at[window];
+  const weight = previousWeight(window, at);
   const assumed =
     seen === undefined
       ? LADDER.map((share) => Math.floor(share * limit))
@@ -269,7 +271,7 @@ export function adoptWindows(account: Account, at: Moment): Moment {
   return { ...at, second, minute };
 }
 
-function usesWindow(plan: LimitPlan, kind: 'second' | 'minute'): boolean {
+export function usesWindow(plan: LimitPlan, kind: 'second' | 'minute'): boolean {
   return DIMENSION_NAMES.some(
     (dimension) => DIMENSIONS[dimension].window === kind && everLimits(plan, dimension),
   );

@@ -33,7 +33,8 @@ export function planSettle(grant: Grant, actual: Actual, now: Moment): AccountWr
   const { demand } = grant.request;
   const change = (dimension: Dimension) =>
     amountOf(dimension, actual) - amountOf(dimension, demand);
-  return closeHold(grant, [...changes(grant, change, now), ...settledSums(grant, actual)], now);
+  const { month } = grant.request.at;
+  return closeHold(grant, [...changes(placeOf(grant), change, now), ...sums(month, actual)], now);
 }
 
 /** Counts a call that holds nothing here, because the account was out of reach when it was admitted. */
@@ -49,28 +50,29 @@ export function planForce(grant: Grant, actual: Actual, now: Moment): AccountWri
       { kind: 'absent', path: [ATTR.voided, holdId] },
     ],
     set: [[[ATTR.voided, holdId], encodeMark(expiresAtSeconds)]],
-    add: [...changes(grant, used, now), ...settledSums(grant, actual)].filter(
+    add: [...changes(placeOf(grant), used, now), ...sums(grant.request.at.month, actual)].filter(
       ([, amount]) => amount !== 0,
     ),
     remove: [],
   };
 }
 
-function settledSums({ request }: Grant, actual: Actual): [string, number][] {
+/** A call more among the settled ones of the month. */
+export function sums(month: number, actual: Actual): [string, number][] {
   const settled: [Counter, number][] = [
     ['settledRequests', 1],
     ['settledInputTokens', actual.inputTokens],
     ['settledOutputTokens', actual.outputTokens],
     ['settledNanoUsd', actual.nanoUsd],
   ];
-  return settled.map(([counter, amount]) => [counterName(counter, request.at.month), amount]);
+  return settled.map(([counter, amount]) => [counterName(counter, month), amount]);
 }
 
 /** Gives everything back, the request too: nothing was sent to a provider, or a sibling account refused. */
 export function planRelease(grant: Grant, now: Moment): AccountWrite {
   const { demand } = grant.request;
   const change = (dimension: Dimension) => -amountOf(dimension, demand);
-  return closeHold(grant, changes(grant, change, now), now);
+  return closeHold(grant, changes(placeOf(grant), change, now), now);
 }
 
 function closeHold(grant: Grant, add: [string, number][], now: Moment): AccountWrite {
@@ -88,20 +90,28 @@ function closeHold(grant: Grant, add: [string, number][], now: Moment): AccountW
   };
 }
 
+/** Where a reserve has counted. */
+interface Place extends Pick<Grant, 'plan' | 'isDoubtful'> {
+  readonly at: Moment;
+}
+
+function placeOf({ request: { at }, ...grant }: Grant): Place {
+  return { ...grant, at };
+}
+
 /** By how much each counter that the reserve moves is to change. */
-function changes(
-  grant: Grant,
+export function changes(
+  { at, plan, isDoubtful }: Place,
   by: (dimension: Dimension) => number,
   now: Moment,
 ): [string, number][] {
-  const { request, plan, isDoubtful } = grant;
   return DIMENSION_NAMES.flatMap((dimension): [string, number][] => {
-    const counter = counterFor(dimension, request.at);
+    const counter = counterFor(dimension, at);
     if (counter === undefined || !keepsCounter(dimension, plan)) return [];
     // A window that no later decision reads is left alone, so that a swept counter does not come back.
     const { window } = DIMENSIONS[dimension];
     const isWindow = window === 'second' || window === 'minute';
-    if (isWindow && request.at[window] < now[window] - 1) return [];
+    if (isWindow && at[window] < now[window] - 1) return [];
     const difference = by(dimension);
     // An earlier copy may have counted in an earlier window: what is given back there would be given away here.
     if (isWindow && isDoubtful === true && difference < 0) return [];

@@ -5,6 +5,7 @@
 import middy from '@middy/core';
 import type { Context } from 'aws-lambda';
 import { systemClock } from '../../core/clock.ts';
+import { releaseLeases } from '../../core/limits/lease-reap.ts';
 import { CLOSERS_PATIENCE, createPatientStore } from '../../core/limits/patient-store.ts';
 import { type ReapCount, reapAccount } from '../../core/limits/reaper.ts';
 import { createAccountScan } from '../adapters/account-scan.ts';
@@ -49,18 +50,30 @@ const ports = {
 const scan = createAccountScan({ client: clients.catalog, tableName: env.accountsTable });
 
 export const handler = middy().handler(
-  async (_event: unknown, context: Context): Promise<ReapCount> => {
+  async (_event: unknown, context: Context): Promise<ReapTotal> => {
+    const beganSeconds = Math.floor(systemClock.nowMs() / 1000);
     const total = { posted: 0, released: 0 };
+    const withLeases: string[] = [];
+    let isWhole = true;
+    const hasTime = () => context.getRemainingTimeInMillis() >= CLOSING_MS;
     const keys = scan.withHolds();
     const worker = async () => {
       for (let next = await keys.next(); next.done !== true; next = await keys.next()) {
-        if (context.getRemainingTimeInMillis() < CLOSING_MS) return;
-        const { posted, released } = await reapOne(next.value);
-        total.posted += posted;
-        total.released += released;
+        if (!hasTime()) {
+          isWhole = false;
+          return;
+        }
+        const count = await reapOne(next.value);
+        isWhole &&= count?.left === 0;
+        if (count === undefined) continue;
+        total.posted += count.posted;
+        total.released += count.released;
+        if (count.leases > 0) withLeases.push(next.value);
       }
     };
     await Promise.all(Array.from({ length: PARALLEL }, worker));
+    for (const key of isWhole ? withLeases : [])
+      if (hasTime()) total.released += await releaseOne(key, beganSeconds);
     telemetry.measure('holdsPosted', total.posted);
     if (total.posted + total.released > 0) telemetry.log('holds closed', total);
     telemetry.flush();
@@ -68,12 +81,23 @@ export const handler = middy().handler(
   },
 );
 
+type ReapTotal = Pick<ReapCount, 'posted' | 'released'>;
+
 /** One account that cannot be closed must not keep the others open. */
-async function reapOne(accountKey: string): Promise<ReapCount> {
+async function reapOne(accountKey: string): Promise<ReapCount | undefined> {
   try {
     return await reapAccount(ports, accountKey);
   } catch (fault) {
     report('holds not reaped', fault);
-    return { posted: 0, released: 0 };
+    return undefined;
+  }
+}
+
+async function releaseOne(accountKey: string, passBeganSeconds: number): Promise<number> {
+  try {
+    return await releaseLeases(ports.store, accountKey, passBeganSeconds);
+  } catch (fault) {
+    report('holds not reaped', fault);
+    return 0;
   }
 }

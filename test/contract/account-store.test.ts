@@ -238,7 +238,7 @@ describe.skipIf(binary === undefined)('account store', () => {
     expect(await all(scan.withHolds())).toEqual(expect.arrayContaining(keys));
     const ports = { store, clock, pause: async () => {}, bookExpired: async () => {} };
     for (const key of keys)
-      expect(await reapAccount(ports, key)).toEqual({ posted: 1, released: 0 });
+      expect(await reapAccount(ports, key)).toMatchObject({ posted: 1, released: 0 });
     expect(await all(scan.withHolds())).not.toEqual(expect.arrayContaining(keys.slice(0, 1)));
     const truth = {
       requestId: 'req_eeeeeeeeffffffffffffff',

@@ -71,7 +71,10 @@ function world(team: Limits = { nanoUsdPerMonth: 1_500, nanoUsdPerDay: 1_400 }) 
         },
       };
       const counts = [];
-      for (const scope of [TEAM, KEY]) counts.push(await reapAccount(ports, accountKey(scope)));
+      for (const scope of [TEAM, KEY]) {
+        const { posted, released } = await reapAccount(ports, accountKey(scope));
+        counts.push({ posted, released });
+      }
       return counts;
     },
     state: (scope: Scope) => {

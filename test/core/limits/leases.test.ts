@@ -1,0 +1,177 @@
+import { describe, expect, it } from 'vitest';
+import { counterValue, parseAccount } from '../../../core/limits/account.ts';
+import type { AccountStore } from '../../../core/limits/account-store.ts';
+import {
+  createAccounts,
+  type Reservation,
+  type ScopeLimits,
+} from '../../../core/limits/accounts.ts';
+import type { Limits } from '../../../core/limits/dimensions.ts';
+import { releaseLeases } from '../../../core/limits/lease-reap.ts';
+import { reapAccount } from '../../../core/limits/reaper.ts';
+import { accountKey, type Scope } from '../../../core/tenancy/scopes.ts';
+import { createMemoryStore } from '../../support/memory-store.ts';
+import { createVirtualTime } from '../../support/virtual-time.ts';
+
+const KEY: Scope = { kind: 'key', keyId: 'vk_0123456789ab' };
+const TEAM: Scope = { kind: 'team', tenantId: 'acme', teamId: 'search' };
+const POOL: Scope = { kind: 'pool', providerId: 'openai' };
+const START = Date.UTC(2026, 10, 20, 12);
+const MONTH = 202611;
+const DEMAND = { nanoUsd: 1_000, inputTokens: 100, outputTokens: 50 };
+const ACTUAL = { nanoUsd: 300, inputTokens: 40, outputTokens: 10 };
+const TEAM_LIMITS: Limits = { nanoUsdPerMonth: 10_000_000, tokensPerMinute: 10_000_000 };
+const POOL_LIMITS: Limits = { requestsPerMinute: 18_000, tokensPerMinute: 10_000_000 };
+const HOLD_SECONDS = 900;
+
+interface WorldOptions {
+  readonly team?: Limits;
+  readonly key?: Limits;
+  readonly areLeased?: boolean;
+}
+
+/** One worker that serves many calls at once. */
+function world({ team = TEAM_LIMITS, key = {}, areLeased = true }: WorldOptions = {}) {
+  const memory = createMemoryStore();
+  memory.setUp(KEY, key);
+  memory.setUp(TEAM, team);
+  memory.setUp(POOL, POOL_LIMITS);
+  const time = createVirtualTime(START);
+  let isDead = false;
+  const never = new Promise<never>(() => undefined);
+  const store: AccountStore = {
+    read: (each) => (isDead ? never : memory.read(each)),
+    write: (each, write) => (isDead ? never : memory.write(each, write)),
+    writeTogether: (writes) => (isDead ? never : memory.writeTogether(writes)),
+  };
+  let names = 0;
+  const newName = () => {
+    names += 1;
+    return `lease${String(names).padStart(3, '0')}`;
+  };
+  const worker = (name = newName) =>
+    createAccounts({
+      store,
+      clock: time,
+      pause: time.pause,
+      ...(areLeased ? { leaseNames: name } : {}),
+    });
+  const scopes: ScopeLimits[] = [
+    { scope: KEY, limits: key },
+    { scope: TEAM, limits: team },
+    { scope: POOL, limits: POOL_LIMITS },
+  ];
+  const accounts = worker();
+  const state = (scope: Scope) => {
+    const account = parseAccount(memory.items.get(accountKey(scope)) ?? {});
+    return {
+      holds: account.holds.size,
+      leases: [...account.holds.values()].filter(({ owner }) => owner.kind === 'lease').length,
+      committed: counterValue(account, 'nanoUsdPerMonth', MONTH),
+      settled: counterValue(account, 'settledNanoUsd', MONTH),
+      requests: counterValue(account, 'settledRequests', MONTH),
+    };
+  };
+  const reserve = async (index: number, demand = DEMAND) =>
+    accounts.reserve({
+      requestId: requestIdOf(index),
+      alias: 'gpt',
+      demand,
+      scopes,
+      timeZone: 'UTC',
+      holdSeconds: HOLD_SECONDS,
+    });
+  const reserved = async (index: number): Promise<Reservation> => {
+    const outcome = await reserve(index);
+    if (outcome.kind !== 'reserved') throw new Error(outcome.kind);
+    return outcome;
+  };
+  /** As the reaper's function does it: every account, and then the leases. */
+  const reap = async () => {
+    const ports = {
+      store: memory,
+      clock: time,
+      pause: async () => {},
+      bookExpired: async () => {},
+    };
+    const began = Math.floor(time.nowMs() / 1000);
+    const keys = [KEY, TEAM, POOL].map(accountKey);
+    const counts = await Promise.all(keys.map((each) => reapAccount(ports, each)));
+    const left = counts.reduce((sum, count) => sum + count.left, 0);
+    if (left > 0) return;
+    for (const each of keys) await releaseLeases(memory, each, began);
+  };
+  const die = () => {
+    isDead = true;
+  };
+  return { memory, time, accounts, state, reserve, reserved, reap, die };
+}
+
+function requestIdOf(index: number): string {
+  return `req_${String(index).padStart(8, '0')}bbbbbbbbbbbbbb`;
+}
+
+/** So many calls, one every 40 ms, each a second long. */
+async function traffic({ time, accounts, reserved }: ReturnType<typeof world>, calls: number) {
+  const all = Array.from({ length: calls }, async (_, index) => {
+    await time.pause(40 * (index + 1));
+    const reservation = await reserved(index);
+    await time.pause(1_000);
+    await accounts.settle(reservation, ACTUAL);
+    return reservation;
+  });
+  await time.advance(40 * calls + 10_000);
+  return Promise.all(all);
+}
+
+describe('leases', () => {
+  it('write two or three times a call where there were six', async () => {
+    const direct = world({ areLeased: false });
+    await traffic(direct, 200);
+    const leased = world();
+    const reservations = await traffic(leased, 200);
+    const perCall = ({ memory }: ReturnType<typeof world>, scope?: Scope) =>
+      memory.writes(scope === undefined ? undefined : accountKey(scope)) / 200;
+    console.table({
+      direct: {
+        all: perCall(direct),
+        key: perCall(direct, KEY),
+        team: perCall(direct, TEAM),
+        pool: perCall(direct, POOL),
+      },
+      leased: {
+        all: perCall(leased),
+        key: perCall(leased, KEY),
+        team: perCall(leased, TEAM),
+        pool: perCall(leased, POOL),
+      },
+    });
+    expect(perCall(direct)).toBe(6);
+    expect(perCall(leased, KEY)).toBe(2);
+    expect(perCall(leased)).toBeLessThan(2.6);
+    expect(
+      reservations.filter(({ grants }) => grants[1]?.part !== undefined).length,
+    ).toBeGreaterThan(180);
+  });
+
+  it('leave the accounts as two hundred reserves and settlements would', async () => {
+    const leased = world();
+    await traffic(leased, 200);
+    const all = { holds: 0, leases: 0, committed: 200 * 300, settled: 200 * 300, requests: 200 };
+    expect([KEY, TEAM, POOL].map(leased.state)).toEqual([all, all, all]);
+  });
+
+  it('are returned within a second when nobody calls', async () => {
+    const leased = world();
+    const closing: Promise<void>[] = [];
+    for (let index = 0; index < 6; index += 1) {
+      closing.push(leased.accounts.settle(await leased.reserved(index), ACTUAL));
+      await leased.time.advance(10);
+    }
+    expect(leased.state(TEAM)).toMatchObject({ leases: 1 });
+    expect(leased.state(TEAM).committed).toBeGreaterThan(6 * 300);
+    await leased.time.advance(1_600);
+    await Promise.all(closing);
+    expect(leased.state(TEAM)).toMatchObject({ holds: 0, committed: 6 * 300 });
+  });
+});
