@@ -6,6 +6,7 @@ import { Alerts } from './constructs/alerts.ts';
 import { grantBedrock } from './constructs/bedrock-grants.ts';
 import { GatewayFunction } from './constructs/gateway-function.ts';
 import { Ledger } from './constructs/ledger.ts';
+import { usesLeases } from './constructs/managed-instances.ts';
 import { Monitoring } from './constructs/monitoring.ts';
 import { Network } from './constructs/network.ts';
 import { Reaper } from './constructs/reaper.ts';
@@ -88,6 +89,7 @@ export class GatewayStack extends Stack {
         [ENV.spillQueueUrl]: pipeline.spillQueue.queueUrl,
         [ENV.providerSecrets]: this.toJsonString(secretArns),
         [ENV.cacheSecret]: data.cacheSecret.secretArn,
+        [ENV.leases]: usesLeases(config.compute) ? 'on' : 'off',
       },
     });
     data.accounts.grant(proxy, 'dynamodb:GetItem', 'dynamodb:UpdateItem');

@@ -18,6 +18,7 @@ const optionsSchema = z.object({
   from: z._default(number, 1),
   operations: z._default(number, 60),
   callers: z._default(number, 8),
+  workers: z._default(z.coerce.number(), 0),
   'max-minutes': z._default(number, 60),
   hot: z._default(z.boolean(), false),
   'requests-per-second': z.optional(number),
@@ -30,6 +31,7 @@ const shareSchema = z.object({
   operations: number,
   callers: number,
   isHot: z.boolean(),
+  workers: z.number(),
   first: number,
   last: number,
   stride: number,
@@ -55,6 +57,7 @@ async function main(): Promise<void> {
       from: text,
       operations: text,
       callers: text,
+      workers: text,
       'max-minutes': text,
       hot: { type: 'boolean' },
       'requests-per-second': text,
@@ -83,7 +86,7 @@ async function load(limit: number, callSeconds: number): Promise<boolean> {
 }
 
 async function replay(
-  { operations, callers, hot: isHot }: Options,
+  { operations, callers, workers, hot: isHot }: Options,
   seed: number,
 ): Promise<boolean> {
   const result = await runSimulation({
@@ -91,6 +94,7 @@ async function replay(
     operations,
     callers,
     isHot,
+    workers,
     trace: (line) => console.log(line),
   });
   console.log(result);
@@ -98,7 +102,7 @@ async function replay(
 }
 
 async function runMany(options: Options): Promise<boolean> {
-  const { seeds, from, operations, callers, hot: isHot } = options;
+  const { seeds, from, operations, callers, workers, hot: isHot } = options;
   const stride = Math.min(seeds, availableParallelism());
   const startMs = performance.now();
   const deadlineMs = Date.now() + options['max-minutes'] * 60_000;
@@ -108,6 +112,7 @@ async function runMany(options: Options): Promise<boolean> {
         operations,
         callers,
         isHot,
+        workers,
         first: from + index,
         last: from + seeds - 1,
         stride,
@@ -164,16 +169,15 @@ function runShare(share: Share): Promise<Report> {
 }
 
 async function work(): Promise<void> {
-  const share = shareSchema.parse(workerData);
-  const { operations, callers, isHot, first, last, stride, deadlineMs } = share;
+  const { first, last, stride, deadlineMs, ...size } = shareSchema.parse(workerData);
   // Faults are injected by the thousand, and nobody reads where they were made.
   Error.stackTraceLimit = 0;
   let total: Report = { seeds: 0, operations: 0, steps: 0, counts: {}, violations: [] };
   for (let seed = first; seed <= last && Date.now() < deadlineMs; seed += stride) {
-    const { steps, counts, violations } = await runSimulation({ seed, operations, callers, isHot });
+    const { steps, counts, violations } = await runSimulation({ seed, ...size });
     total = sumOf(total, {
       seeds: 1,
-      operations,
+      operations: size.operations,
       steps,
       counts: { ...counts },
       violations: [...violations],

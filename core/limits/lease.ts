@@ -144,9 +144,8 @@ export function givePartBack({ lease, request: { at, demand } }: LeasePart): voi
 
 /** What was used since the last round is the measure of the next portion; what nobody uses goes back. */
 export function beginRound(lease: Lease, now: Moment): void {
-  const { portion, plan, used, seen } = lease;
-  const isCurrent = now.day === lease.day && seen.limitsVersion === planVersionOf(plan);
-  lease.wanted = isCurrent ? scaled(used, AHEAD) : NO_ROOM;
+  const { portion, plan, used } = lease;
+  lease.wanted = scaled(used, AHEAD);
   lease.used = NO_ROOM;
   const isStale = portion !== undefined && !isUsable(plan, portion, now);
   if (isStale || isNothing(lease.wanted)) returnPortion(lease);
@@ -213,11 +212,12 @@ export function isQuiet({ isOver, queue, portion, sent, open, hold, confirmed }:
 
 /** More room, in the portion's windows or in those of now. */
 function takingAt(lease: Lease, now: Moment): Taking | undefined {
-  const { seen, plan, wanted } = lease;
+  const { seen, plan, wanted, day } = lease;
   if (isNothing(wanted)) return undefined;
   const at = adoptWindows(seen, now);
   if (lease.portion !== undefined && isAfter(plan, at, lease.portion.at)) returnPortion(lease);
-  const room = roomToLease(wanted, { account: seen, plan, at });
+  const isCurrent = at.day === day && seen.limitsVersion === planVersionOf(plan);
+  const room = isCurrent ? roomToLease(wanted, { account: seen, plan, at }) : undefined;
   if (room === undefined) {
     returnPortion(lease);
     return undefined;

@@ -122,7 +122,7 @@ export function createLeases(options: LeasesOptions): Leases {
     },
     asked({ key, plan }, { key: account, account: seen, request, timeZone }) {
       const known = current.get(key);
-      if (known !== undefined) {
+      if (known !== undefined && !known.lease.isOver) {
         known.lease.used = plus(known.lease.used, roomOf(request.demand));
         return wake(options, known.lease, ROUND_MS);
       }

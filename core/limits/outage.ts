@@ -30,7 +30,9 @@ export function createOutageAllowance(): OutageAllowance {
     take(account, plan, { demand, at }) {
       if (!failsOpen(plan)) return false;
       const known = taken.get(account);
-      const before = known?.minute === at.minute ? known.demands : [];
+      // Calls that run side by side come here in another order than they began.
+      const minute = Math.max(at.minute, known?.minute ?? 0);
+      const before = known?.minute === minute ? known.demands : [];
       const demands = [...before, demand];
       const limits = limitsAt(plan, at.nowMs);
       const fits = DIMENSION_NAMES.every((dimension) => {
@@ -39,7 +41,7 @@ export function createOutageAllowance(): OutageAllowance {
       });
       if (before.length > 0 && !fits) return false;
       if (taken.size >= MAX_ACCOUNTS) taken.clear();
-      taken.set(account, { minute: at.minute, demands });
+      taken.set(account, { minute, demands });
       return true;
     },
   };

@@ -1,6 +1,7 @@
 /** Wires the request path to AWS. Built once per environment; holds no state of any request. */
 import * as z from 'zod/mini';
 import { systemClock, systemTimer } from '../../core/clock.ts';
+import { randomText } from '../../core/ids.ts';
 import { createAccounts } from '../../core/limits/accounts.ts';
 import type { Report } from '../../core/report.ts';
 import type { Ports } from '../../core/serve.ts';
@@ -23,6 +24,7 @@ export function createPorts(report: Report): Ports {
     'spillQueueUrl',
     'providerSecrets',
     'cacheSecret',
+    'leases',
   ]);
   const secrets = z.record(z.string(), z.string()).parse(JSON.parse(env.providerSecrets));
   const clock = systemClock;
@@ -37,7 +39,12 @@ export function createPorts(report: Report): Ports {
       clock,
       report,
     }),
-    accounts: createAccounts({ store, clock, pause: pauseRandomly }),
+    accounts: createAccounts({
+      store,
+      clock,
+      pause: pauseRandomly,
+      leaseNames: env.leases === 'on' ? randomText : undefined,
+    }),
     providerKeys: createProviderKeys({ secrets, cacheSecretArn: env.cacheSecret, clock, report }),
     upstream: createSignedUpstream({
       upstream: createHttpUpstream({ clock }),

@@ -8,7 +8,7 @@ import {
   TargetTrackingScalingPolicy,
 } from 'aws-cdk-lib/aws-lambda';
 import { acknowledge } from '../acknowledge.ts';
-import type { ManagedInstancesCompute } from '../stage-config.ts';
+import type { ManagedInstancesCompute, StageConfig } from '../stage-config.ts';
 import type { Network } from './network.ts';
 
 /**
@@ -37,4 +37,9 @@ export function runOnManagedInstances(
   capacity.addFunction(handler, {
     perExecutionEnvironmentMaxConcurrency: compute.streamsPerEnvironment,
   });
+}
+
+/** Elsewhere an environment is frozen between calls, and could neither share a lease nor return it. */
+export function usesLeases(compute: StageConfig['compute']): boolean {
+  return compute.kind === 'managed-instances' && compute.leases;
 }

@@ -1,9 +1,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { CreateTableCommand, DynamoDBClient, PutItemCommand } from '@aws-sdk/client-dynamodb';
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { randomText } from '../../core/ids.ts';
 import { counterValue } from '../../core/limits/account.ts';
 import { readScope, readShards } from '../../core/limits/account-store.ts';
 import type { AccountWrite, Condition } from '../../core/limits/account-write.ts';
@@ -210,6 +212,58 @@ describe.skipIf(binary === undefined)('account store', () => {
     const account = await readScope(store, accountKey(scope));
     expect(account?.plan.nanoUsdPerMonth).toBe(1_000);
     expect(account?.holds.size).toBe(Math.floor(1_000 / 7));
+  });
+
+  it('never overspends, nor loses a call, when four workers with leases race for one budget', async () => {
+    const store = createDynamoAccounts({ client, tableName: TABLE });
+    const nowMs = Date.now();
+    const clock = { nowMs: () => nowMs };
+    const key = { kind: 'key', keyId: 'vk_aaaaaaaaaaaa' } as const;
+    const team = { kind: 'team', tenantId: 'acme', teamId: 'raced' } as const;
+    const at = momentOf(nowMs, calendarDay(nowMs, 'UTC'));
+    const [limits, policyVersion, nanoUsd] = [{ nanoUsdPerMonth: 15_000 }, 1, 100];
+    await setUpScope(store, accountKey(key), { setup: { limits: {}, policyVersion }, at });
+    await setUpScope(store, accountKey(team), { setup: { limits, policyVersion }, at });
+    const workers = Array.from({ length: 4 }, () =>
+      createAccounts({ store, clock, pause: (ms) => sleep(ms / 20), leaseNames: randomText }),
+    );
+    const counts = { settled: 0, refused: 0, leased: 0 };
+    const call = async (index: number) => {
+      await sleep(index * 5);
+      const outcome = await workers[index % workers.length]?.reserve({
+        requestId: `req_${String(index).padStart(8, '0')}`,
+        alias: 'm',
+        demand: { nanoUsd, inputTokens: 1, outputTokens: 1 },
+        scopes: [
+          { scope: key, limits: {} },
+          { scope: team, limits, policyVersion },
+        ],
+        timeZone: 'UTC',
+        holdSeconds: 900,
+      });
+      if (outcome?.kind === 'refused') counts.refused += 1;
+      if (outcome?.kind !== 'reserved') return;
+      if (outcome.grants[1]?.part !== undefined) counts.leased += 1;
+      await workers[index % workers.length]?.settle(outcome, {
+        nanoUsd,
+        inputTokens: 1,
+        outputTokens: 1,
+      });
+      counts.settled += 1;
+    };
+    await Promise.all(Array.from({ length: 200 }, (_, index) => call(index)));
+    await sleep(500);
+    const account = await readScope(store, accountKey(team));
+    expect(counts.settled).toBeLessThanOrEqual(150);
+    expect(counts.leased).toBeGreaterThan(10);
+    expect(counts.settled + counts.refused).toBe(200);
+    if (account === undefined) throw new Error('no account');
+    expect(account.holds.size).toBe(0);
+    const spent = counts.settled * nanoUsd;
+    for (const counter of ['nanoUsdPerMonth', 'settledNanoUsd'] as const)
+      expect(counterValue(account, counter, at.month)).toBe(spent);
+    expect(spent).toBeGreaterThan(0.9 * limits.nanoUsdPerMonth);
+    console.log('four workers, one budget', { ...counts, spent, limit: limits.nanoUsdPerMonth });
   });
 
   it('posts, finds and corrects a call whose process died, in accounts of any name', async () => {

@@ -29,6 +29,7 @@ describe('gateway stack', () => {
         'spillQueueUrl',
         'providerSecrets',
         'cacheSecret',
+        'leases',
       ],
     ],
     [
@@ -179,6 +180,17 @@ describe('gateway stack on managed instances', () => {
       CapacityProviderConfig: config,
     });
     expect(functionOf(managed, 'proxy').Code).toEqual(functionOf(gateway, 'proxy').Code);
+  });
+
+  it('lets calls of one environment share what they take, unless the stage says no, and never on Lambda', () => {
+    const [line = ''] = Object.values(MANAGED_INSTANCES);
+    const { gateway: without } = synthesize({
+      'kind: lambda\n  memoryMb: 512': `${line}\n  leases: false`,
+    });
+    const leases = [gateway, managed, without].map(
+      (template) => functionOf(template, 'proxy').Environment.Variables[ENV.leases],
+    );
+    expect(leases).toEqual(['off', 'on', 'off']);
   });
 
   it('keeps at least three environments of the live version', () => {

@@ -14,12 +14,19 @@ import { countsDays, entriesOf, limitInForce, numberAt, softLimits } from './sto
 import { type Amount, dayOf, minus, monthOf, NOTHING, plus, tokensOf } from './true-money.ts';
 
 interface HoldTruth {
-  readonly call: CallRecord;
   readonly demand: Amount;
   readonly day: number;
   readonly windows: readonly string[];
   readonly expiresAtSeconds: number;
 }
+
+/** A call that has room under a lease. */
+interface PartTruth extends HoldPart {
+  readonly call: CallRecord;
+  readonly lease: string;
+}
+
+type HoldPart = Pick<HoldTruth, 'demand' | 'day' | 'windows'>;
 
 /** What an account should say. */
 export interface AccountTruth {
@@ -36,6 +43,9 @@ export interface AccountTruth {
    * have let through by `s` and `m` + index.
    */
   readonly sums: Map<string, Amount>;
+  /** Calls that have room under a lease, whose own hold is among the others; and when each lease was written last. */
+  readonly parts: Map<string, PartTruth>;
+  readonly leaseWrites: Map<string, number>;
 }
 
 export interface AccountTruthOptions {
@@ -45,11 +55,16 @@ export interface AccountTruthOptions {
   readonly onExcess: (dimension: Dimension, excess: number) => void;
   /** A hold was charged that a late copy of a reserve had made when its call was over. Nobody owes it. */
   readonly onStrayCharged: () => void;
+  /** False where the write is to no lease (test/simulation/lease-truth.ts). */
+  readonly leaseArrived: (truth: AccountTruth, arrival: Arrival) => boolean;
+  /** The call's lead was given back: told for each of its accounts. */
+  readonly onLeadReleased: (truth: AccountTruth, holdId: string) => void;
 }
 
 export interface AccountTruths {
   readonly all: ReadonlyMap<string, AccountTruth>;
   arrived(arrival: Arrival): void;
+  truthOf(account: string): AccountTruth;
 }
 
 export function createAccountTruths(options: AccountTruthOptions): AccountTruths {
@@ -61,11 +76,13 @@ export function createAccountTruths(options: AccountTruthOptions): AccountTruths
   }
   return {
     all,
+    truthOf,
     arrived(arrival) {
       const { key, write, before, after } = arrival;
       if (isPostedCall(key)) return;
-      const change = changeOf(arrival);
       if (after !== undefined) keepMarks(truthOf(key), write);
+      if (options.leaseArrived(truthOf(key), arrival)) return;
+      const change = changeOf(arrival);
       if (change === undefined || before === undefined) return;
       const call = options.callOf(change.holdId);
       if (call === undefined) throw new Error(`hold of nobody ${change.holdId} in ${key}`);
@@ -74,6 +91,9 @@ export function createAccountTruths(options: AccountTruthOptions): AccountTruths
       const where = `${change.holdId} in ${key}`;
       const others = otherShards(all, key);
       apply(options, { truth: truthOf(key), others, call, before, after, where }, change);
+      if (change.kind === 'release' && key.startsWith('key/'))
+        for (const account of call.accounts)
+          options.onLeadReleased(truthOf(account), change.holdId);
     },
   };
 }
@@ -107,6 +127,8 @@ function newTruth(key: string): AccountTruth {
     voided: new Set(),
     settled: new Set(),
     sums: new Map(),
+    parts: new Map(),
+    leaseWrites: new Map(),
   };
 }
 
@@ -142,7 +164,7 @@ function reserved(
   const day = decided === undefined ? 0 : dayOf(decided.atMs, decided.policy.timeZone);
   if (stored.day !== day) violation(`I6 held for day ${stored.day}, reserved on ${day}: ${where}`);
   const windows = [`s${numberAt(after, 's')}`, `m${numberAt(after, 'm')}`];
-  truth.holds.set(call.holdId, { ...stored, call, day, windows });
+  truth.holds.set(call.holdId, { ...stored, day, windows });
   for (const window of windows) grow(truth, window, stored.demand);
   checkLimits(options, seen, { day, windows });
   noteSoftCrossings(seen, day);
@@ -262,13 +284,13 @@ function closeHold({ violation }: AccountTruthOptions, { truth, call, where }: S
   return hold;
 }
 
-function spend(truth: AccountTruth, hold: HoldTruth, used: Amount): void {
+export function spend(truth: AccountTruth, hold: HoldPart, used: Amount): void {
   for (const period of periodsOf(hold.day)) grow(truth, period, used);
   for (const window of hold.windows) grow(truth, window, minus(used, hold.demand));
 }
 
 /** What the call used of the account. A provider's pool that another one stood in for served no tokens. */
-function usedBy(event: UsageEvent, account: string): Amount {
+export function usedBy(event: UsageEvent, account: string): Amount {
   if (isPassedOver(account, event)) return { ...NOTHING, requests: 1 };
   return {
     requests: 1,
@@ -331,9 +353,9 @@ function committedOnDay({ holds, sums }: AccountTruth, day: number): Amount {
 }
 
 /** The item's counters of the month and the day are the model's, and so are its holds. */
-function checkItem(
+export function checkItem(
   { violation }: Pick<AccountTruthOptions, 'violation'>,
-  seen: Seen,
+  seen: Pick<Seen, 'truth' | 'after' | 'where'>,
   day: number,
 ): void {
   const { truth, after, where } = seen;
@@ -372,11 +394,11 @@ function periodsOf(day: number): [string, string] {
   return [`M${monthOf(day)}`, `D${day}`];
 }
 
-function grow({ sums }: AccountTruth, name: string, amount: Amount): void {
+export function grow({ sums }: AccountTruth, name: string, amount: Amount): void {
   sums.set(name, plus(sums.get(name) ?? NOTHING, amount));
 }
 
-function exceeds(used: Amount, held: Amount): boolean {
+export function exceeds(used: Amount, held: Amount): boolean {
   return (
     used.nanoUsd > held.nanoUsd ||
     used.inputTokens > held.inputTokens ||

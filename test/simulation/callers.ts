@@ -22,6 +22,8 @@ export interface CallersOptions extends EnvironmentOptions {
   readonly operations: number;
   /** How many one environment serves: one on Lambda, more where its compute is multi-concurrent. */
   readonly callsAtOnce: number;
+  /** Environments that serve many calls at once; most calls are theirs. */
+  readonly workers: number;
   readonly onCall: (call: CallRecord) => void;
   readonly onDecided: (call: CallRecord) => void;
   readonly onAnswer: (call: CallRecord, response: GatewayResponse) => void;
@@ -33,12 +35,14 @@ export interface CallersOptions extends EnvironmentOptions {
 const LONGEST_THOUGHT_MS = 3_000;
 /** What a Lambda function of this project gets. */
 const INVOCATION_MS = 900_000;
+const CALLS_OF_WORKER = 20;
 /** A crash comes at one of so many awaits: a refusal has about four, a long stream about twenty. */
 const AWAITS = [4, 20] as const;
 
 export function startCallers(options: CallersOptions): void {
   const { scheduler, random, callers } = options;
   const environments = new Set<Environment>();
+  const workers = createWorkers(options);
   let left = options.operations;
   let open = callers;
   const next = () => {
@@ -48,10 +52,12 @@ export function startCallers(options: CallersOptions): void {
       return;
     }
     left -= 1;
-    const environment = environmentWithRoom(options, environments);
+    const worker = workers.some();
+    const environment = worker ?? environmentWithRoom(options, environments);
     const { process } = environment;
     environment.open += 1;
-    if (random.chance(options.faults.crashes))
+    // A worker takes all its calls with it.
+    if (random.chance(options.faults.crashes / (worker === undefined ? 1 : CALLS_OF_WORKER)))
       process.dieAfter(random.between(1, random.pick(AWAITS)));
     let isOver = false;
     const over = () => {
@@ -79,6 +85,23 @@ function environmentWithRoom(options: CallersOptions, environments: Set<Environm
   return fresh;
 }
 
+/** One that has died is replaced. */
+function createWorkers(options: CallersOptions): { some(): Environment | undefined } {
+  const { random, workers: count } = options;
+  const environments = new Map<number, Environment>();
+  return {
+    some() {
+      if (count === 0 || random.chance(0.3)) return undefined;
+      const index = random.between(1, count);
+      const known = environments.get(index);
+      if (known?.process.isAlive() === true) return known;
+      const next = newEnvironment(options, { isWorker: true });
+      environments.set(index, next);
+      return next;
+    },
+  };
+}
+
 async function oneCall(options: CallersOptions, environment: Environment): Promise<void> {
   const { random, company, trace } = options;
   const { process, clock } = environment;
@@ -88,6 +111,7 @@ async function oneCall(options: CallersOptions, environment: Environment): Promi
   const asked = chat(random, issued);
   const call = newCallRecord(newRequestId(random.text), key, asked);
   const forget = process.onDeath(() => {
+    if (call.isClosed) return;
     call.isCrashed = true;
     trace(`crash of ${call.holdId}`);
   });

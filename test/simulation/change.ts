@@ -58,7 +58,7 @@ export function marksOf({ set, remove }: Pick<AccountWrite, 'set' | 'remove'>): 
 /** Seconds since 2026, as the account stores them. */
 const EXPIRY_EPOCH_SECONDS = Date.UTC(2026, 0, 1) / 1000;
 
-function storedHold(text: string): StoredHold {
+export function storedHold(text: string): StoredHold {
   const [nanoUsd = 0, inputTokens = 0, outputTokens = 0, expiry = 0, day = 0] = text
     .split('.')
     .slice(0, 5)

@@ -31,22 +31,24 @@ export interface CompanyOptions {
   readonly callers: number;
   /** All calls are of one team, whose limits ask for several accounts. */
   readonly isHot?: boolean;
+  readonly callersPerTeam: number;
+  readonly scale: number;
   readonly isOver: () => boolean;
   /** A scope has these limits under that version of the policy. */
   readonly onSetup: (scope: string, version: number, limits: LimitPlan) => void;
 }
 
-const CALLERS_PER_TEAM = 8;
 const LONGEST_CALM_MS = 12_000;
 
 export function createCompany(options: CompanyOptions): Company {
-  const { random, dynamo, scheduler, callers, operations } = options;
-  const teams = Math.max(2, Math.round(callers / CALLERS_PER_TEAM));
+  const { random, dynamo, scheduler, callers, operations, scale, callersPerTeam } = options;
+  const teams = Math.max(2, Math.round(callers / callersPerTeam));
   const size = {
     teams,
     callsPerTeam: operations / teams,
     startMs: scheduler.nowMs(),
     isHot: options.isHot === true,
+    scale,
   };
   const first = firstPolicy(random, size);
   const keys = new Map<string, KeyRecord>();

@@ -11,6 +11,7 @@ import type { CallRecord } from './call-record.ts';
 import type { Company } from './company.ts';
 import type { FakeDynamo } from './fake-dynamo.ts';
 import { type FakeProviderOptions, providerFor } from './fake-provider.ts';
+import type { LeasedPart } from './lease-truth.ts';
 import { createProcess, type Process } from './process.ts';
 import type { FakeUsageStream } from './usage-stream.ts';
 
@@ -38,6 +39,7 @@ export interface EnvironmentOptions extends FakeProviderOptions {
   readonly usageStream: FakeUsageStream;
   readonly sabotage: Sabotage;
   readonly onUnchecked: (admission: UncheckedAdmission) => void;
+  readonly onLeased: (account: string, part: LeasedPart) => void;
 }
 
 /** A call was admitted without one of its accounts. */
@@ -60,15 +62,19 @@ export interface Sabotage {
 /** Keys and policy may be so old. */
 const CATALOG_MS = 30_000;
 
-export function newEnvironment(options: EnvironmentOptions): Environment {
+export function newEnvironment(
+  options: EnvironmentOptions,
+  { isWorker }: { readonly isWorker: boolean } = { isWorker: false },
+): Environment {
   const process = createProcess();
   const { scheduler, random, faults, dynamo, sabotage } = options;
   const skewMs = random.between(-faults.clockSkewMs, faults.clockSkewMs);
   const clock: Clock = { nowMs: () => scheduler.nowMs() + skewMs };
   const store = (sabotage.store ?? same)(dynamo.storeFor(process));
   const pause = pauseIn(options, process);
+  const leaseNames = isWorker ? random.text : undefined;
   const accounts = (sabotage.accounts ?? same)(
-    createAccounts({ store, clock: (sabotage.clock ?? same)(clock), pause }),
+    createAccounts({ store, clock: (sabotage.clock ?? same)(clock), pause, leaseNames }),
   );
   return { clock, accounts, process, open: 0, catalog: undefined };
 }
@@ -86,9 +92,14 @@ export function portsFor(
     reserve: async (asked) => {
       const outcome = await environment.accounts.reserve(asked);
       if (outcome.kind === 'reserved')
-        for (const { key, plan, grant, unchecked } of outcome.grants) {
+        for (const { key, plan, grant, part, unchecked } of outcome.grants) {
+          if (part !== undefined) {
+            const { second, minute } = grant.request.at;
+            const demand = { ...grant.request.demand, requests: 1 };
+            options.onLeased(key, { call, lease: part.use.lease, demand, second, minute });
+          }
           if (unchecked === undefined) {
-            if (grant.isDoubtful !== true) call.certain.add(key);
+            if (grant.isDoubtful !== true && part === undefined) call.certain.add(key);
             continue;
           }
           call.unchecked.add(key);

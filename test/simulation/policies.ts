@@ -31,14 +31,17 @@ export interface Size {
   readonly startMs: EpochMs;
   /** The first team is hot for certain. */
   readonly isHot?: boolean;
+  /** How roomy limits are. */
+  readonly scale: number;
 }
 
 export function firstPolicy(random: Random, size: Size): PolicySnapshot {
-  const { teams: teamCount, callsPerTeam } = size;
+  const { teams: teamCount, callsPerTeam, scale } = size;
   const limitsFor = (teams: number) => somePlan(random, { ...size, teams });
   const withSoft = (plan: LimitPlan, teams: number) =>
     random.chance(0.3) ? { ...plan, soft: someLimits(random, { ...size, teams }) } : plan;
-  const hasHotTeam = size.isHot === true || random.chance(0.3);
+  // The checks of leases know scopes of one account only.
+  const hasHotTeam = size.isHot === true || (scale === 1 && random.chance(0.3));
   // Most histories have two or three levels: every level of limits costs writes, and time here.
   const level = (): ((teams: number) => LimitPlan) =>
     random.chance(0.25) ? limitsFor : () => ({});
@@ -150,13 +153,14 @@ export function somePlan(random: Random, size: Size): LimitPlan {
 }
 
 /** Every dimension in some accounts, none in others; budgets from far too small to ample. */
-function someLimits(random: Random, { teams, callsPerTeam }: Size): Limits {
-  const scale = Math.max(1, teams);
-  const calls = teams * callsPerTeam;
+function someLimits(random: Random, { teams, callsPerTeam, ...size }: Size): Limits {
+  const scale = Math.max(1, teams) * size.scale;
+  const calls = teams * callsPerTeam * size.scale;
   const some = <K extends keyof Limits>(name: K, low: number, high: number): Limits =>
     random.chance(0.25) ? { [name]: random.between(Math.ceil(low), Math.ceil(high)) } : {};
   return {
-    ...some('requestsPerSecond', scale, 16 * scale),
+    // Doubled it still asks for one account only: the checks know no shards.
+    ...some('requestsPerSecond', Math.min(scale, 150), Math.min(16 * scale, 150)),
     ...some('requestsPerMinute', 30 * scale, 400 * scale),
     ...some('inputTokensPerMinute', 8_000 * scale, 160_000 * scale),
     ...some('outputTokensPerMinute', 4_000 * scale, 80_000 * scale),

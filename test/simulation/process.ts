@@ -9,6 +9,7 @@ export interface Process {
   dieAfter(answers: number): void;
   /** Returns how to be told no more. */
   onDeath(told: () => void): () => void;
+  isAlive(): boolean;
 }
 
 export interface Answer<T> {
@@ -42,5 +43,6 @@ export function createProcess(): Process {
       toTell.add(told);
       return () => void toTell.delete(told);
     },
+    isAlive: () => alive,
   };
 }

@@ -1,4 +1,5 @@
 /** The reaper as an actor: the real one, over the same bad network, twice at once now and then. */
+import { releaseLeases } from '../../core/limits/lease-reap.ts';
 import { CLOSERS_PATIENCE, createPatientStore } from '../../core/limits/patient-store.ts';
 import { reapAccount } from '../../core/limits/reaper.ts';
 import { createExpiredBooks } from '../../lambdas/reaper/expired-books.ts';
@@ -21,15 +22,18 @@ export function startReaper(options: ReaperOptions): void {
   const round = () => {
     if (options.isOver()) roundsLeft -= 1;
     if (roundsLeft === 0) return;
-    reapAll(options, random.chance(faults.crashes) ? random.between(1, AWAITS) : undefined);
-    if (random.chance(0.1)) reapAll(options, undefined);
+    void reapAll(options, random.chance(faults.crashes) ? random.between(1, AWAITS) : undefined);
+    if (random.chance(0.1)) void reapAll(options, undefined);
     scheduler.after(EVERY_MS, round);
   };
   scheduler.after(random.between(1, EVERY_MS), round);
 }
 
-/** All accounts, side by side, until done or dead. An account that cannot be reached waits for the next round. */
-function reapAll(options: ReaperOptions, diesAfter: number | undefined): void {
+/**
+ * All accounts, side by side, until done or dead. An account that cannot be reached waits for the next round, and so do leases
+ * where any call was left.
+ */
+async function reapAll(options: ReaperOptions, diesAfter: number | undefined): Promise<void> {
   const { scheduler, random, faults, dynamo, company, usageStream, trace } = options;
   const process = createProcess();
   if (diesAfter !== undefined) process.dieAfter(diesAfter);
@@ -53,8 +57,14 @@ function reapAll(options: ReaperOptions, diesAfter: number | undefined): void {
       },
     }),
   };
-  for (const [account, item] of dynamo.items) {
-    if (Object.keys(item['h'] ?? {}).length === 0) continue;
-    reapAccount(ports, account).catch((fault: unknown) => trace(`not reaped: ${String(fault)}`));
-  }
+  const began = Math.floor(clock.nowMs() / 1000);
+  const told = (fault: unknown) => trace(`not reaped: ${String(fault)}`);
+  const accounts = [...dynamo.items].filter(([, item]) => Object.keys(item['h'] ?? {}).length > 0);
+  const counts = await Promise.all(
+    accounts.map(([account]) => reapAccount(ports, account).catch(told)),
+  );
+  const isWhole = counts.every((count) => count?.left === 0);
+  for (const [index, [account]] of accounts.entries())
+    if (isWhole && (counts[index]?.leases ?? 0) > 0)
+      await releaseLeases(ports.store, account, began).catch(told);
 }

@@ -22,6 +22,8 @@ export interface SimulationOptions {
   readonly seed: number;
   readonly operations: number;
   readonly callers: number;
+  /** Environments that serve many calls at once, with leases. Limits are then so roomy that leases are taken. */
+  readonly workers?: number;
   readonly faults?: Partial<Faults>;
   /** All calls are of one team, whose limits ask for several accounts. */
   readonly isHot?: boolean;
@@ -46,14 +48,17 @@ export interface SimulationResult {
 
 /** A gateway remembers a refusal so long. */
 const MEMORY_MS = 1_000;
+const USUAL = { callersPerTeam: 8, scale: 1 };
+/** Several calls a second in an account, and limits that some histories reach while in others there is plenty. */
+const crowded = (random: Random) => ({ callersPerTeam: 40, scale: random.pick([1, 2, 4]) });
 /** What comes after the first few is noise that the first one made. */
 const MAX_VIOLATIONS = 5;
 
 export async function runSimulation(options: SimulationOptions): Promise<SimulationResult> {
-  const { seed, operations, callers, sabotage = {} } = options;
+  const { seed, operations, callers, workers = 0, sabotage = {} } = options;
   const random = createRandom(seed);
   // In every fourth history the clocks of environments are minutes apart.
-  const clockSkewMs = random.chance(0.25) ? 300_000 : PROMISED_FAULTS.clockSkewMs;
+  const clockSkewMs = workers === 0 && random.chance(0.25) ? 300_000 : PROMISED_FAULTS.clockSkewMs;
   const faults = { ...PROMISED_FAULTS, clockSkewMs, ...options.faults };
   const scheduler = createScheduler(random, startMs(random));
   const violations: Violation[] = [];
@@ -68,6 +73,8 @@ export async function runSimulation(options: SimulationOptions): Promise<Simulat
     violation,
     shardsOf: (scope) => dynamo.shardsOf(scope),
     latestMs: () => scheduler.nowMs() + faults.clockSkewMs,
+    nowMs: scheduler.nowMs,
+    longestIdleMs: areWritesSure(faults) ? LONGEST_IDLE_MS : Number.POSITIVE_INFINITY,
     isFresh: () => scheduler.nowMs() < company.changedAtMs() + MEMORY_MS,
   });
   const world = { scheduler, random, faults, trace };
@@ -83,9 +90,8 @@ export async function runSimulation(options: SimulationOptions): Promise<Simulat
   });
   const company = createCompany({
     ...world,
-    dynamo,
-    operations,
-    callers,
+    ...{ dynamo, operations, callers },
+    ...(workers === 0 ? USUAL : crowded(random)),
     isHot: options.isHot === true,
     isOver: () => isOver,
     onSetup: watch.setUp,
@@ -95,8 +101,8 @@ export async function runSimulation(options: SimulationOptions): Promise<Simulat
     onDurable: watch.durable,
     onDelivery: createUsageMonitor({ ...world, dynamo, company, checks: watch.softChecks }),
   });
-  const onUnchecked = watch.unchecked;
-  const places = { ...world, dynamo, usageStream, company, sabotage, onUnchecked };
+  const { unchecked: onUnchecked, leased: onLeased } = watch;
+  const places = { ...world, dynamo, usageStream, company, sabotage, onUnchecked, onLeased };
   startReaper({ ...places, isOver: () => isOver });
   startReconciler({ ...places, isOver: () => isOver });
   startCallers({
@@ -105,6 +111,7 @@ export async function runSimulation(options: SimulationOptions): Promise<Simulat
     operations,
     // Half of the histories are on Lambda functions, half on multi-concurrent compute.
     callsAtOnce: random.pick([1, 4]),
+    workers,
     onCall: watch.begun,
     onDecided: watch.decided,
     onAnswer: watch.answered,
@@ -116,6 +123,13 @@ export async function runSimulation(options: SimulationOptions): Promise<Simulat
   await scheduler.run();
   if (violations.length < MAX_VIOLATIONS) watch.ended(usageStream.ledger);
   return { seed, operations, steps: scheduler.step(), violations, counts: watch.counts };
+}
+
+/** Two rounds of a lease, and what comes on top on a slow network. */
+const LONGEST_IDLE_MS = 2_000;
+
+function areWritesSure({ crashes, throttles, timeouts }: Faults): boolean {
+  return crashes + throttles + timeouts === 0;
 }
 
 /** Half of the histories cross the end of a year, in one zone or another; the others are anywhere. */

@@ -23,6 +23,8 @@ function together(a: AccountTruth, b: AccountTruth): AccountTruth {
     voided: new Set([...a.voided, ...b.voided]),
     settled: new Set([...a.settled, ...b.settled]),
     sums: addSums(a.sums, b.sums),
+    parts: new Map([...a.parts, ...b.parts]),
+    leaseWrites: new Map([...a.leaseWrites, ...b.leaseWrites]),
   };
 }
 

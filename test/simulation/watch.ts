@@ -15,6 +15,7 @@ import { closedComplaints, finalComplaints, ledgerComplaints } from './end-check
 import type { UncheckedAdmission } from './environment.ts';
 import type { Arrival } from './fake-dynamo.ts';
 import { createHotScopes, type HotScopes, type HotScopesOptions } from './hot-scopes.ts';
+import { type LeasedPart, leaseArrived, leased, unleased } from './lease-truth.ts';
 import { scopeTruths } from './scope-truth.ts';
 import { createSoftChecks, type SoftChecks } from './soft-checks.ts';
 import { numberAt } from './stored-item.ts';
@@ -33,6 +34,8 @@ export interface Counts {
   posted: number;
   /** Charges for holds that a late copy of a reserve had made when its call was over. */
   strayCharged: number;
+  /** Accounts where calls had room under a lease. */
+  leased: number;
   /** Accounts that calls went on without, because they were out of reach. */
   unchecked: number;
   /** Transactions that moved slices between the accounts of a scope. */
@@ -52,6 +55,8 @@ export interface WatchOptions {
   readonly isFresh: () => boolean;
   /** The time of the fastest clock that any environment may have. */
   readonly latestMs: () => EpochMs;
+  readonly nowMs: () => number;
+  readonly longestIdleMs: number;
 }
 
 export interface Watch {
@@ -65,11 +70,13 @@ export interface Watch {
   answered(call: CallRecord, response: GatewayResponse): void;
   closed(call: CallRecord): void;
   unchecked(admission: UncheckedAdmission): void;
+  leased(account: string, part: LeasedPart): void;
   /** Nothing will happen any more. */
   ended(ledger: ReadonlyMap<string, UsageEvent>): void;
 }
 
-export function createWatch({ violation, shardsOf, isFresh, latestMs }: WatchOptions): Watch {
+export function createWatch(options: WatchOptions): Watch {
+  const { violation, shardsOf, isFresh, latestMs, nowMs, longestIdleMs } = options;
   const calls = new Map<string, CallRecord>();
   /** The items that refused the calls being decided. */
   const refusals = new Map<string, StoredItem>();
@@ -78,9 +85,13 @@ export function createWatch({ violation, shardsOf, isFresh, latestMs }: WatchOpt
   const softChecks = createSoftChecks();
   const hotScopes = createHotScopes({ shardsOf });
   const complain = (complaints: readonly string[]) => complaints.forEach(violation);
+  const callOf = (holdId: string) => calls.get(holdId);
+  const leaseChecks = { violation, callOf, nowMs, longestIdleMs };
   const truths = createAccountTruths({
-    callOf: (holdId) => calls.get(holdId),
+    callOf,
     violation,
+    leaseArrived: (truth, arrival) => leaseArrived(leaseChecks, truth, arrival),
+    onLeadReleased: unleased,
     onExcess: (dimension, excess) => {
       const { window } = DIMENSIONS[dimension];
       if (window === 'day' || window === 'month') counts.overspent += excess;
@@ -152,6 +163,10 @@ export function createWatch({ violation, shardsOf, isFresh, latestMs }: WatchOpt
       for (const account of call.accounts) refusals.delete(`${call.holdId} ${scopeOf(account)}`);
       hotScopes.answered(call);
     },
+    leased(account, part) {
+      counts.leased += 1;
+      leased(leaseChecks, truths.truthOf(account), part);
+    },
     unchecked(admission) {
       counts.unchecked += 1;
       complain(unchecked.complaints(admission));
@@ -195,6 +210,7 @@ function noCounts(): Counts {
     runaways: 0,
     posted: 0,
     strayCharged: 0,
+    leased: 0,
     unchecked: 0,
     slicesMoved: 0,
     softLimitsTold: 0,

@@ -8,6 +8,7 @@ import {
 } from '../../../core/limits/accounts.ts';
 import type { Limits } from '../../../core/limits/dimensions.ts';
 import { releaseLeases } from '../../../core/limits/lease-reap.ts';
+import { correctPosted } from '../../../core/limits/posted.ts';
 import { reapAccount } from '../../../core/limits/reaper.ts';
 import { accountKey, type Scope } from '../../../core/tenancy/scopes.ts';
 import { createMemoryStore } from '../../support/memory-store.ts';
@@ -173,5 +174,135 @@ describe('leases', () => {
     await leased.time.advance(1_600);
     await Promise.all(closing);
     expect(leased.state(TEAM)).toMatchObject({ holds: 0, committed: 6 * 300 });
+  });
+
+  it('are not taken in the last fifth of a limit, nor for more than a sixteenth of what is free', async () => {
+    const leased = world({ team: { nanoUsdPerMonth: 100_000 } });
+    let most = 0;
+    for (let index = 0; index < 100; index += 1) {
+      const outcome = await leased.reserve(index);
+      expect(outcome.kind).toBe('reserved');
+      await leased.time.advance(20);
+      const { committed } = leased.state(TEAM);
+      const free = committed - 1_000 * (index + 1);
+      most = Math.max(most, free);
+    }
+    // At first the whole account is free, below its last fifth.
+    expect(most).toBeGreaterThan(0);
+    expect(most).toBeLessThanOrEqual(80_000 / 16);
+    await leased.time.advance(1_000);
+    expect(await leased.reserve(100)).toMatchObject({
+      kind: 'refused',
+      denial: { reason: 'held' },
+    });
+    expect(leased.state(TEAM).committed).toBe(100_000);
+  });
+
+  it('leave what they keep free to others within a second', async () => {
+    const leased = world({ team: { nanoUsdPerMonth: 200_000 } });
+    for (let index = 0; index < 8; index += 1) {
+      await leased.reserve(index);
+      await leased.time.advance(5);
+    }
+    const { committed } = leased.state(TEAM);
+    expect(committed).toBeGreaterThan(8_000);
+    const rest = { nanoUsd: 192_000, inputTokens: 1, outputTokens: 1 };
+    const refused = await leased.reserve(8, rest);
+    expect(refused).toMatchObject({
+      kind: 'refused',
+      denial: { reason: 'held', retryAfterMs: 2_000 },
+    });
+    await leased.time.advance(2_000);
+    expect(await leased.reserve(9, rest)).toMatchObject({ kind: 'reserved' });
+  });
+
+  it.each([
+    ['of the account', { team: { ...TEAM_LIMITS, concurrentRequests: 1_000 } }],
+    ['of the key', { key: { concurrentRequests: 1_000 } }],
+  ])('leave out what counts open calls: a limit %s', async (_, limits) => {
+    const leased = world(limits);
+    await traffic(leased, 20);
+    expect(leased.memory.writes(accountKey(TEAM))).toBe(40);
+  });
+
+  it('take back the part of a call that another account refuses', async () => {
+    const leased = world({ key: { tokensPerMinute: 100_000 } });
+    for (let index = 0; index < 6; index += 1) {
+      await leased.reserve(index);
+      await leased.time.advance(5);
+    }
+    const before = leased.state(TEAM).committed;
+    const tooMuch = { nanoUsd: 1, inputTokens: 100_001, outputTokens: 0 };
+    const refused = await leased.reserve(6, tooMuch);
+    if (refused.kind !== 'refused') throw new Error(refused.kind);
+    await refused.undone;
+    await leased.time.advance(2_000);
+    expect(before).toBeGreaterThan(6_000);
+    expect(leased.state(TEAM).committed).toBe(6_000);
+  });
+
+  it('are posted call by call when their worker dies, and the rest is given back', async () => {
+    const leased = world();
+    const open: Reservation[] = [];
+    for (let index = 0; index < 10; index += 1) {
+      open.push(await leased.reserved(index));
+      await leased.time.advance(5);
+    }
+    const { part } = open[5]?.grants[1] ?? {};
+    expect(part).toBeDefined();
+    leased.die();
+    await leased.time.advance(880_000);
+    await leased.reap();
+    expect(leased.state(TEAM)).toMatchObject({ leases: 1, settled: 0 });
+    await leased.time.advance(60_000);
+    await leased.reap();
+    const atHold = { holds: 0, leases: 0, committed: 10_000, settled: 10_000, requests: 10 };
+    expect([KEY, TEAM, POOL].map(leased.state)).toEqual([atHold, atHold, atHold]);
+    const late = { keyId: 'vk_0123456789ab', provider: 'openai', actual: ACTUAL };
+    const ports = { store: leased.memory, pause: async () => {} };
+    for (let index = 0; index < 10; index += 1)
+      await correctPosted(ports, { ...late, requestId: requestIdOf(index) });
+    expect(leased.state(TEAM)).toMatchObject({ committed: 3_000, settled: 3_000, requests: 10 });
+  });
+
+  it('are not returned while a call under them may still have to be posted', async () => {
+    const leased = world();
+    for (let index = 0; index < 6; index += 1) {
+      await leased.reserved(index);
+      await leased.time.advance(5);
+    }
+    leased.die();
+    await leased.time.advance(960_000);
+    const { committed } = leased.state(TEAM);
+    const ports = {
+      store: leased.memory,
+      clock: leased.time,
+      pause: async () => {},
+      bookExpired: () => Promise.reject(new Error('the ledger is out of reach')),
+    };
+    await expect(reapAccount(ports, accountKey(KEY))).rejects.toThrow('out of reach');
+    expect(await reapAccount(ports, accountKey(TEAM))).toMatchObject({ leases: 1 });
+    expect(leased.state(TEAM)).toMatchObject({ committed, leases: 1 });
+  });
+
+  it('settle once where the worker dies between the account and the lead', async () => {
+    const leased = world();
+    const open: Reservation[] = [];
+    for (let index = 0; index < 6; index += 1) {
+      open.push(await leased.reserved(index));
+      await leased.time.advance(5);
+    }
+    const [last] = open.slice(-1);
+    if (last === undefined) throw new Error('nothing is open');
+    // Its key is out of reach: the lead stays open behind a settled lease.
+    const settled = last.grants[1]?.part?.settle(ACTUAL);
+    await leased.time.advance(1_000);
+    await settled;
+    expect(leased.state(TEAM)).toMatchObject({ settled: 300 });
+    leased.die();
+    await leased.time.advance(960_000);
+    await leased.reap();
+    expect(leased.state(KEY)).toMatchObject({ settled: 6_000, requests: 6 });
+    expect(leased.state(TEAM)).toMatchObject({ holds: 0, settled: 5_300, requests: 6 });
   });
 });

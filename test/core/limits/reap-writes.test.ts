@@ -61,12 +61,16 @@ describe('an expired hold', () => {
   it('without money or tokens writes no sums', () => {
     const free = { ...HOLD, nanoUsd: 0, inputTokens: 0, outputTokens: 0 };
     expect(planRelease({ id: 'abcdefgh', hold: free }).add).toEqual([]);
-    const [ofAccount] = planPost('team/acme/search', { id: 'abcdefgh', hold: free }, EXPIRES + 60);
+    const [ofAccount] = planPost(
+      'team/acme/search',
+      { id: 'abcdefgh', hold: free },
+      { nowSeconds: EXPIRES + 60, parts: [] },
+    );
     expect(ofAccount?.write.add).toEqual([['sn202611', 1]]);
   });
 
   it('that is posted moves to the settled sums of its month, whole', () => {
-    const [ofAccount] = planPost('key/vk_1', OPEN, EXPIRES + 60);
+    const [ofAccount] = planPost('key/vk_1', OPEN, { nowSeconds: EXPIRES + 60, parts: [] });
     if (ofAccount === undefined) throw new Error('nothing is written');
     expect(applyWrite(account(), ofAccount.write)).toEqual({
       ...account(),
