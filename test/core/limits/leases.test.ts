@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { counterValue, parseAccount } from '../../../core/limits/account.ts';
+import {
+  counterValue,
+  decodeHold,
+  encodeHold,
+  type HoldOwner,
+  parseAccount,
+} from '../../../core/limits/account.ts';
 import type { AccountStore } from '../../../core/limits/account-store.ts';
 import {
   createAccounts,
@@ -304,5 +310,22 @@ describe('leases', () => {
     await leased.reap();
     expect(leased.state(KEY)).toMatchObject({ settled: 6_000, requests: 6 });
     expect(leased.state(TEAM)).toMatchObject({ holds: 0, settled: 5_300, requests: 6 });
+  });
+
+  it('are stored and read as they are, under accounts of any name', () => {
+    const hold = { ...DEMAND, expiresAtSeconds: START / 1000, day: 20261120, countsDay: true };
+    const lead = { kind: 'lead', requestId: requestIdOf(1), alias: 'a%,@b:c.d' } as const;
+    const uses = ['team/a,b/@c%25', 'pool/x%.3', 'user/a/b/%~h'].map((account) => ({
+      account,
+      lease: 'lease001',
+    }));
+    const owners: readonly HoldOwner[] = [
+      lead,
+      { ...lead, leases: uses },
+      { kind: 'lease', writes: 40, settled: [] },
+      { kind: 'lease', writes: 41, settled: ['00000001', 'a0000002'] },
+    ];
+    for (const owner of owners)
+      expect(decodeHold(encodeHold({ ...hold, owner }))).toEqual({ ...hold, owner });
   });
 });

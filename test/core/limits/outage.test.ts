@@ -3,7 +3,9 @@ import { counterValue, parseAccount } from '../../../core/limits/account.ts';
 import { type AccountStore, StoreFault } from '../../../core/limits/account-store.ts';
 import { createAccounts } from '../../../core/limits/accounts.ts';
 import { DIMENSIONS } from '../../../core/limits/dimensions.ts';
-import { failsOpen } from '../../../core/limits/outage.ts';
+import { createOutageAllowance, failsOpen } from '../../../core/limits/outage.ts';
+import { calendarDay } from '../../../core/limits/periods.ts';
+import { momentOf } from '../../../core/limits/reserve.ts';
 import type { LimitPlan } from '../../../core/limits/schedule.ts';
 import { accountKey, type Scope } from '../../../core/tenancy/scopes.ts';
 import { startSimulatedProvider } from '../../../local/simulated-provider/simulated-provider.ts';
@@ -230,6 +232,19 @@ describe('a call that goes on without an account', () => {
     expect(counterValue(account, 'settledNanoUsd', month)).toBe(events[0]?.cost_nano_usd);
     gateway.close();
     await provider.close();
+  });
+});
+
+describe('the allowance of an environment', () => {
+  it('counts calls that come in another order than they began', () => {
+    const allowance = createOutageAllowance();
+    const take = (atMs: number) =>
+      allowance.take('team', RATES, {
+        demand: DEMAND,
+        at: momentOf(atMs, calendarDay(atMs, 'UTC')),
+      });
+    const taken = [0, 60_000, 0, 60_000, 0, 60_000, 0, 60_000].map((ms) => take(START + ms));
+    expect(taken.filter(Boolean)).toHaveLength(1 + 3);
   });
 });
 
