@@ -19,7 +19,7 @@ export const ENV = {
   /** The bucket of the lake: statements, invoices, the reconciler's state and results. */
   lakeBucket: 'LAKE_BUCKET',
   statementsTopic: 'STATEMENTS_TOPIC',
-  /** `on` where an environment serves many calls at once, `off` where it serves one (ADR 0015). */
+  /** `on` where an environment serves many calls at once, `off` where it serves one (ADR 0016). */
   leases: 'LEASES',
   stage: 'STAGE',
 } as const;

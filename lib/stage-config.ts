@@ -57,7 +57,7 @@ const managedInstancesCompute = z.strictObject({
   streamsPerEnvironment: positive,
   minEnvironments: z.int().min(3),
   maxEnvironments: positive,
-  /** Calls of one environment share what they take from accounts (ADR 0015): fewer writes, and limits that bind a moment earlier. */
+  /** Calls of one environment share what they take from accounts (ADR 0016): fewer writes, and limits that bind a moment earlier. */
   leases: z.boolean().default(true),
 });
 

@@ -2,7 +2,7 @@
  * A lease: room that one worker takes from an account for many calls at once, gives to them from memory, and settles for them
  * together. In the account it is one hold, whose amount covers the calls that are open under it and the portion that is
  * free. Only its worker writes it, each time on the condition that its text is the one last known, so every write
- * happens once and in order, whatever happens to answers (ADR 0015). Decides what to write and what an answer
+ * happens once and in order, whatever happens to answers (ADR 0016). Decides what to write and what an answer
  * means; reads no clock and writes nothing.
  */
 import { type Account, encodeHold, type Hold, parseAccount } from './account.ts';
