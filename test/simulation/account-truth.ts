@@ -10,7 +10,8 @@ import { isPassedOver, ownsAccount, scopeOf } from './account-names.ts';
 import { billedEntries, type CallRecord, hasFailedToClose, isRunaway } from './call-record.ts';
 import { type Change, changeOf, isPostedCall, marksOf } from './change.ts';
 import type { Arrival } from './fake-dynamo.ts';
-import { countsDays, entriesOf, limitInForce, numberAt, softLimits } from './stored-item.ts';
+import { softMarksReached } from './soft-checks.ts';
+import { countsDays, entriesOf, limitInForce, numberAt } from './stored-item.ts';
 import { type Amount, dayOf, minus, monthOf, NOTHING, plus, tokensOf } from './true-money.ts';
 
 interface HoldTruth {
@@ -167,7 +168,12 @@ function reserved(
   truth.holds.set(call.holdId, { ...stored, day, windows });
   for (const window of windows) grow(truth, window, stored.demand);
   checkLimits(options, seen, { day, windows });
-  noteSoftCrossings(seen, day);
+  const sums = {
+    inMonth: committedInMonth(truth, monthOf(day)),
+    inDay: committedOnDay(truth, day),
+  };
+  for (const mark of softMarksReached(after, day, sums))
+    call.softCrossings.add(`${truth.key} ${mark}`);
   checkItem(options, seen, day);
 }
 
@@ -326,20 +332,6 @@ function checkLimits(
   }
 }
 
-function noteSoftCrossings({ truth, call, after }: Seen, day: number): void {
-  for (const [code, limit] of Object.entries(softLimits(after))) {
-    const period = { D: day, M: monthOf(day) }[code.slice(1)];
-    if (period === undefined) continue;
-    const committed = code.endsWith('D')
-      ? committedOnDay(truth, day)
-      : committedInMonth(truth, period);
-    const used = code.startsWith('u') ? committed.nanoUsd : tokensOf(committed);
-    const mark = `${code}${period}!`;
-    if (limit > 0 && used >= limit && numberAt(after, mark) === 0)
-      call.softCrossings.add(`${truth.key} ${mark}`);
-  }
-}
-
 function committedInMonth({ holds, sums }: AccountTruth, month: number): Amount {
   let sum = sums.get(`M${month}`) ?? NOTHING;
   for (const { day, demand } of holds.values()) if (monthOf(day) === month) sum = plus(sum, demand);
@@ -355,7 +347,7 @@ function committedOnDay({ holds, sums }: AccountTruth, day: number): Amount {
 /** The item's counters of the month and the day are the model's, and so are its holds. */
 export function checkItem(
   { violation }: Pick<AccountTruthOptions, 'violation'>,
-  seen: Pick<Seen, 'truth' | 'after' | 'where'>,
+  seen: Pick<Seen, 'truth' | 'after' | 'where'> & { readonly call: Pick<CallRecord, 'holdId'> },
   day: number,
 ): void {
   const { truth, after, where } = seen;
@@ -381,13 +373,21 @@ export function checkItem(
   for (const [name, value] of expected)
     if (numberAt(after, name) !== value)
       violation(`I1 ${name} is ${numberAt(after, name)}, not ${value}: ${where}`);
-  if (!hasKeys(entriesOf(after, 'h'), truth.holds)) violation(`open holds differ: ${where}`);
-  if (!hasKeys(entriesOf(after, 'x'), truth.voided)) violation(`marks differ: ${where}`);
+  const { holdId } = seen.call;
+  if (!agrees(entriesOf(after, 'h'), truth.holds, holdId)) violation(`open holds differ: ${where}`);
+  if (!agrees(entriesOf(after, 'x'), truth.voided, holdId)) violation(`marks differ: ${where}`);
 }
 
-function hasKeys(entries: object, expected: Pick<ReadonlySet<string>, 'has' | 'size'>): boolean {
-  const names = Object.keys(entries);
-  return names.length === expected.size && names.every((name) => expected.has(name));
+/** The same number of names, and the same answer for the one that this write was about. */
+function agrees(
+  entries: object,
+  expected: Pick<ReadonlySet<string>, 'has' | 'size'>,
+  name: string,
+): boolean {
+  return (
+    Object.keys(entries).length === expected.size &&
+    Object.hasOwn(entries, name) === expected.has(name)
+  );
 }
 
 function periodsOf(day: number): [string, string] {

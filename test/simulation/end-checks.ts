@@ -3,6 +3,7 @@ import type { UsageEvent } from '../../core/usage/event.ts';
 import { isPassedOver, scopeOf } from './account-names.ts';
 import type { AccountTruth } from './account-truth.ts';
 import { billedEntries, type CallRecord, hasFailedToClose, isRunaway } from './call-record.ts';
+import { scopeTruths } from './scope-truth.ts';
 import { monthOf, priceAtReserve, trueCost } from './true-money.ts';
 
 /** I3: a call whose books are closed holds nothing, unless something on the way to closing them failed. */
@@ -13,8 +14,32 @@ export function closedComplaints(call: CallRecord, accounts: readonly AccountTru
     : [`I3 still held after closing: ${call.holdId} in ${holding.map(({ key }) => key).join(' ')}`];
 }
 
+/** Everything that must hold between calls, the accounts of their scopes, and the ledger. */
+export function booksComplaints(
+  calls: Iterable<CallRecord>,
+  accounts: Iterable<AccountTruth>,
+  ledger: ReadonlyMap<string, UsageEvent>,
+): string[] {
+  const scopes = scopeTruths(accounts);
+  const callsOf = new Map<string, CallRecord[]>();
+  const complaints: string[] = [];
+  for (const call of calls) {
+    const own = [...new Set([...call.accounts].map(scopeOf))];
+    const truths = own.flatMap((scope) => scopes.get(scope) ?? []);
+    complaints.push(...finalComplaints(call, truths));
+    for (const scope of own) {
+      const known = callsOf.get(scope);
+      if (known === undefined) callsOf.set(scope, [call]);
+      else known.push(call);
+    }
+  }
+  for (const scope of scopes.values())
+    complaints.push(...ledgerComplaints(scope, callsOf.get(scope.key) ?? [], ledger));
+  return complaints;
+}
+
 /** I4 and the bound of the hold, when everything is over. */
-export function finalComplaints(call: CallRecord, accounts: readonly AccountTruth[]): string[] {
+function finalComplaints(call: CallRecord, accounts: readonly AccountTruth[]): string[] {
   const complaints = closedComplaints(call, accounts);
   const billed = billedEntries(call);
   const rows = new Set(call.events.map((event) => JSON.stringify(event))).size;
@@ -44,7 +69,7 @@ function boundComplaints(call: CallRecord, accounts: readonly AccountTruth[]): s
  * I2: a scope's settled sum of a month is the sum of its ledger rows. Left out are calls that it still
  * holds, and what the reaper posted and booked at the hold, which the ledger must know nothing better of.
  */
-export function ledgerComplaints(
+function ledgerComplaints(
   account: AccountTruth,
   calls: readonly CallRecord[],
   ledger: ReadonlyMap<string, UsageEvent>,

@@ -78,20 +78,10 @@ export function createFakeDynamo(options: FakeDynamoOptions): FakeDynamo {
       return { key, write, before, after: apply(before, write) };
     });
     const isApplied = legs.every(({ after }) => after !== undefined);
-    for (const { after, ...leg } of legs) {
-      if (isApplied && after !== undefined) items.set(leg.key, after);
+    for (const { key, after } of legs) if (isApplied && after !== undefined) items.set(key, after);
+    for (const { after, ...leg } of legs)
       onArrival({ ...leg, legs: writes, after: isApplied ? after : undefined, isLate });
-    }
     return isApplied;
-  }
-
-  function shardsOf(scope: string): (readonly [string, StoredItem])[] {
-    const shards: (readonly [string, StoredItem])[] = [];
-    for (let key = scope; ; key = `${scope}%.${shards.length}`) {
-      const item = items.get(key);
-      if (item === undefined) return shards;
-      shards.push([key, item]);
-    }
   }
 
   function troublesOf(process: Process): Map<string, Trouble> {
@@ -124,10 +114,28 @@ export function createFakeDynamo(options: FakeDynamoOptions): FakeDynamo {
           options.scheduler.after(latency(options.random), () => answer.resolve(items.get(key))),
         ),
     }),
+    ...controlPlane(options, items),
+  };
+}
+
+/** What policies and people change, at once and without faults. */
+function controlPlane(
+  { scheduler }: FakeDynamoOptions,
+  items: Map<string, StoredItem>,
+): Pick<FakeDynamo, 'shardsOf' | 'setLimits' | 'setStatus'> {
+  function shardsOf(scope: string): (readonly [string, StoredItem])[] {
+    const shards: (readonly [string, StoredItem])[] = [];
+    for (let key = scope; ; key = `${scope}%.${shards.length}`) {
+      const item = items.get(key);
+      if (item === undefined) return shards;
+      shards.push([key, item]);
+    }
+  }
+  return {
     shardsOf,
     setLimits(scope, setup, timeZone) {
       const shards = shardsOf(scope).map(([key, item]) => ({ key, account: parseAccount(item) }));
-      const nowMs = options.scheduler.nowMs();
+      const nowMs = scheduler.nowMs();
       const at = momentOf(nowMs, calendarDay(nowMs, timeZone));
       for (const { key, write } of planSetup(shards, scope, { setup, at })) {
         const next = applyWrite(items.get(key), write);

@@ -71,7 +71,8 @@ export function leaseArrived(checks: LeaseChecks, truth: AccountTruth, arrival: 
   const isMore = next !== undefined && exceeds(next.demand, was);
   if (isMore) checkPlenty(checks, { truth, arrival, name });
   if (next !== undefined) checkCover(checks, truth, name);
-  checkItem(checks, { truth, after, where: `${name} in ${truth.key}` }, (next ?? hold)?.day ?? 0);
+  const where = `${name} in ${truth.key}`;
+  checkItem(checks, { truth, after, where, call: { holdId: name } }, (next ?? hold)?.day ?? 0);
   return true;
 }
 

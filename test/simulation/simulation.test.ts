@@ -19,7 +19,8 @@ const EVENTFUL = [
   'slicesMoved',
   'softLimitsTold',
 ] as const;
-const TIMEOUT_MS = 300_000;
+/** About a minute of two quiet cores; they may be anything but quiet. */
+const TIMEOUT_MS = 900_000;
 
 const reportSchema = z.object({
   seeds: z.number(),

@@ -3,11 +3,13 @@
  * scope with several accounts tells what its slices show, so that nothing must be told there.
  */
 import * as z from 'zod/mini';
+import type { StoredItem } from '../../core/limits/account-write.ts';
 import type { UsageEvent } from '../../core/usage/event.ts';
 import { labelledAccount, scopeOf } from './account-names.ts';
 import type { CallRecord } from './call-record.ts';
 import type { Arrival } from './fake-dynamo.ts';
-import { numberAt } from './stored-item.ts';
+import { numberAt, softLimits } from './stored-item.ts';
+import { type Amount, monthOf, tokensOf } from './true-money.ts';
 
 export interface SoftChecks {
   /** The complaint about a claim to tell. */
@@ -15,7 +17,7 @@ export interface SoftChecks {
   sent(detail: string): void;
   /** Complaints when everything is over. */
   ended(calls: Iterable<CallRecord>, isHot: (scope: string) => boolean): string[];
-  told(): { readonly alerts: number; readonly repeated: number };
+  told(): { readonly softLimitsTold: number; readonly toldAgain: number };
 }
 
 const detailSchema = z.object({
@@ -70,9 +72,25 @@ export function createSoftChecks(): SoftChecks {
     told: () => {
       const all = [...sent.values()];
       const total = all.reduce((sum, each) => sum + each, 0);
-      return { alerts: all.length, repeated: total - all.length };
+      return { softLimitsTold: all.length, toldAgain: total - all.length };
     },
   };
+}
+
+/** Marks of the day's and month's soft limits that are reached and were not told. */
+export function softMarksReached(
+  item: StoredItem,
+  day: number,
+  { inDay, inMonth }: { readonly inDay: Amount; readonly inMonth: Amount },
+): string[] {
+  return Object.entries(softLimits(item)).flatMap(([code, limit]) => {
+    const period = { D: day, M: monthOf(day) }[code.slice(1)];
+    const committed = code.endsWith('D') ? inDay : inMonth;
+    const used = code.startsWith('u') ? committed.nanoUsd : tokensOf(committed);
+    const mark = `${code}${period}!`;
+    const isReached = period !== undefined && limit > 0 && used >= limit;
+    return isReached && numberAt(item, mark) === 0 ? [mark] : [];
+  });
 }
 
 function accountOf(name: string): string {

@@ -1,22 +1,19 @@
 /** Watches a simulation: knows every call's truth, checks every step of it, counts what happened. */
-import * as z from 'zod/mini';
 import type { EpochMs } from '../../core/clock.ts';
 import { holdIdOf } from '../../core/ids.ts';
-import type { StoredItem } from '../../core/limits/account-write.ts';
-import { DIMENSION_NAMES, DIMENSIONS, type Dimension } from '../../core/limits/dimensions.ts';
+import { DIMENSIONS } from '../../core/limits/dimensions.ts';
 import type { GatewayResponse } from '../../core/response.ts';
 import type { UsageEvent } from '../../core/usage/event.ts';
-import { labelledAccount, scopeOf } from './account-names.ts';
 import { type AccountTruth, createAccountTruths } from './account-truth.ts';
-import { type Denied, eventComplaints, phantomDenial } from './call-checks.ts';
+import { eventComplaints } from './call-checks.ts';
 import { type CallRecord, isRunaway } from './call-record.ts';
-import { changeOf, isPostedCall } from './change.ts';
-import { closedComplaints, finalComplaints, ledgerComplaints } from './end-checks.ts';
+import { type Change, changeOf, isPostedCall } from './change.ts';
+import { booksComplaints, closedComplaints } from './end-checks.ts';
 import type { UncheckedAdmission } from './environment.ts';
 import type { Arrival } from './fake-dynamo.ts';
 import { createHotScopes, type HotScopes, type HotScopesOptions } from './hot-scopes.ts';
 import { type LeasedPart, leaseArrived, leased, unleased } from './lease-truth.ts';
-import { scopeTruths } from './scope-truth.ts';
+import { createRefusals } from './refusals.ts';
 import { createSoftChecks, type SoftChecks } from './soft-checks.ts';
 import { numberAt } from './stored-item.ts';
 import { createUncheckedChecks } from './unchecked-checks.ts';
@@ -78,12 +75,11 @@ export interface Watch {
 export function createWatch(options: WatchOptions): Watch {
   const { violation, shardsOf, isFresh, latestMs, nowMs, longestIdleMs } = options;
   const calls = new Map<string, CallRecord>();
-  /** The items that refused the calls being decided. */
-  const refusals = new Map<string, StoredItem>();
   const counts = noCounts();
   const unchecked = createUncheckedChecks();
   const softChecks = createSoftChecks();
   const hotScopes = createHotScopes({ shardsOf });
+  const refusals = createRefusals({ hotScopes, shardsOf, isFresh });
   const complain = (complaints: readonly string[]) => complaints.forEach(violation);
   const callOf = (holdId: string) => calls.get(holdId);
   const leaseChecks = { violation, callOf, nowMs, longestIdleMs };
@@ -103,28 +99,13 @@ export function createWatch(options: WatchOptions): Watch {
   const accountsOf = (call: CallRecord): AccountTruth[] =>
     [...call.accounts].flatMap((name) => truths.all.get(name) ?? []);
 
-  /** A refusal from the gateway's memory has no refused write; the account as it is now must justify it. */
-  function judge(call: CallRecord, denied: Denied): string | undefined {
-    const account = labelledAccount(call.key, denied.scope);
-    const item = refusals.get(`${call.holdId} ${account}`);
-    const wasFull = hotScopes.wasFull(call, account, nameOf(denied) ?? '');
-    const phantom =
-      wasFull === undefined || denied.dimension === undefined
-        ? phantomDenial(call, denied, item ?? shardsOf(account)[0]?.[1] ?? {})
-        : phantomOfHotScope(call, denied, wasFull);
-    if (item !== undefined) return phantom;
-    if (phantom === undefined || isFresh() || isOfWindow(denied) || mayBeOfLastMinute(call))
-      return undefined;
-    return `${phantom}, from memory`;
-  }
-
   return {
     counts,
     softChecks,
     arrived(arrival) {
       counts.writes += 1;
       truths.arrived(arrival);
-      const { before, after, isLate, key } = arrival;
+      const { after, key } = arrival;
       if (isPostedCall(key)) return;
       for (const unsound of [hotScopes.arrived(arrival), softChecks.arrived(arrival)])
         if (unsound !== undefined) violation(unsound);
@@ -132,11 +113,8 @@ export function createWatch(options: WatchOptions): Watch {
       if (numberAt(after ?? {}, 's') * 1_000 > latestMs())
         violation(`window ahead of clocks: ${key}`);
       const change = changeOf(arrival);
-      if (change?.kind === 'reserve' && arrival.legs !== undefined && after !== undefined)
-        counts.slicesMoved += 1;
-      if (change?.kind === 'post' && after !== undefined) counts.posted += 1;
-      if (change?.kind === 'reserve' && after === undefined && before !== undefined && !isLate)
-        refusals.set(`${change.holdId} ${scopeOf(key)}`, before);
+      if (after !== undefined) countApplied(counts, arrival, change);
+      if (change?.kind === 'reserve') refusals.arrived(arrival, change.holdId);
     },
     durable(event) {
       const call = calls.get(holdIdOf(event.request_id));
@@ -151,16 +129,12 @@ export function createWatch(options: WatchOptions): Watch {
     answered(call, response) {
       if (response.status === 200) counts.answered += 1;
       if (response.status === 500) violation(`a fault of our own: ${call.holdId}`);
-      const denied = deniedOf(response);
-      if (denied !== undefined) {
-        counts.refused += 1;
-        const phantom = judge(call, denied);
-        if (phantom !== undefined) {
-          counts.phantomDenials += 1;
-          violation(phantom);
-        }
+      const { isRefusal, phantom } = refusals.judge(call, response);
+      if (isRefusal) counts.refused += 1;
+      if (phantom !== undefined) {
+        counts.phantomDenials += 1;
+        violation(phantom);
       }
-      for (const account of call.accounts) refusals.delete(`${call.holdId} ${scopeOf(account)}`);
       hotScopes.answered(call);
     },
     leased(account, part) {
@@ -174,30 +148,16 @@ export function createWatch(options: WatchOptions): Watch {
     closed: (call) => complain(closedComplaints(call, accountsOf(call))),
     ended(ledger) {
       complain(softChecks.ended(calls.values(), hotScopes.isHot));
-      const told = softChecks.told();
-      counts.softLimitsTold = told.alerts;
-      counts.toldAgain = told.repeated;
-      const scopes = scopeTruths(truths.all.values());
-      const callsOf = new Map<string, CallRecord[]>();
-      for (const call of calls.values()) {
-        const own = new Set([...call.accounts].map(scopeOf));
-        complain(
-          finalComplaints(
-            call,
-            [...own].flatMap((scope) => scopes.get(scope) ?? []),
-          ),
-        );
-        count(counts, call);
-        for (const scope of own) {
-          const known = callsOf.get(scope);
-          if (known === undefined) callsOf.set(scope, [call]);
-          else known.push(call);
-        }
-      }
-      for (const scope of scopes.values())
-        complain(ledgerComplaints(scope, callsOf.get(scope.key) ?? [], ledger));
+      Object.assign(counts, softChecks.told());
+      for (const call of calls.values()) count(counts, call);
+      complain(booksComplaints(calls.values(), truths.all.values(), ledger));
     },
   };
+}
+
+function countApplied(counts: Counts, { legs }: Arrival, change: Change | undefined): void {
+  if (change?.kind === 'post') counts.posted += 1;
+  if (change?.kind === 'reserve' && legs !== undefined) counts.slicesMoved += 1;
 }
 
 function noCounts(): Counts {
@@ -224,41 +184,4 @@ function count(counts: Counts, call: CallRecord): void {
   if (call.isCrashed) counts.crashed += 1;
   if (call.events[0]?.estimated === true) counts.estimated += 1;
   if (isRunaway(call)) counts.runaways += 1;
-}
-
-function phantomOfHotScope(
-  { holdId }: CallRecord,
-  { dimension, scope }: Denied,
-  wasFull: boolean,
-): string | undefined {
-  return wasFull ? undefined : `I5 the accounts of ${scope} had room of ${dimension} for ${holdId}`;
-}
-
-function nameOf({ dimension }: Denied): Dimension | undefined {
-  return DIMENSION_NAMES.find((name) => name === dimension);
-}
-
-/** Windows of the day open and close on whole minutes, and a refusal is remembered for a second. */
-function mayBeOfLastMinute({ decided }: CallRecord): boolean {
-  return (decided?.atMs ?? 0) % 60_000 < 1_000;
-}
-
-/** A window's room may come back within the second that it is remembered as full, when a sibling refuses. */
-function isOfWindow(denied: Denied): boolean {
-  const known = nameOf(denied);
-  const window = known === undefined ? undefined : DIMENSIONS[known].window;
-  return window === 'second' || window === 'minute';
-}
-
-const refusalSchema = z.object({
-  error: z.object({
-    gateway: z.object({ scope: z.string(), dimension: z.optional(z.string()) }),
-  }),
-});
-
-/** The refusal by an account that the answer tells; undefined for every other answer. */
-function deniedOf({ status, body }: GatewayResponse): Denied | undefined {
-  if ((status !== 429 && status !== 401) || typeof body !== 'string') return undefined;
-  const parsed = refusalSchema.safeParse(JSON.parse(body));
-  return parsed.success ? parsed.data.error.gateway : undefined;
 }
