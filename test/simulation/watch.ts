@@ -107,8 +107,9 @@ export function createWatch(options: WatchOptions): Watch {
       truths.arrived(arrival);
       const { after, key } = arrival;
       if (isPostedCall(key)) return;
-      for (const unsound of [hotScopes.arrived(arrival), softChecks.arrived(arrival)])
-        if (unsound !== undefined) violation(unsound);
+      complain(
+        [hotScopes.arrived(arrival), softChecks.arrived(arrival)].flatMap((each) => each ?? []),
+      );
       // So the windows that an account has are as many as time and clocks account for, and each is within its limit.
       if (numberAt(after ?? {}, 's') * 1_000 > latestMs())
         violation(`window ahead of clocks: ${key}`);
