@@ -16,6 +16,7 @@ import {
   line,
   list,
   mapping,
+  modelName,
   ONE_OF,
   percent,
   timeZone,
@@ -173,7 +174,7 @@ const routePrice = mapping({
 
 const route = mapping({
   provider: id,
-  model: line,
+  model: modelName,
   price: routePrice.optional(),
   free: flag.default(false),
 });

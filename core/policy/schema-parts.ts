@@ -59,6 +59,15 @@ export const line = leaf(`a text of 1 to ${MAX_TEXT} characters on one line`, (t
   /^\P{Cc}+$/u.test(text) && text.length <= MAX_TEXT ? text : undefined,
 );
 
+/** Some providers have it in the path, where `.` and `..` would climb however they are encoded. */
+export const modelName = leaf(
+  `a model's name of 1 to ${MAX_TEXT} characters on one line, other than . and ..`,
+  (text) =>
+    /^\P{Cc}+$/u.test(text) && text.length <= MAX_TEXT && !/^\.{1,2}$/.test(text)
+      ? text
+      : undefined,
+);
+
 export const percent = leaf('a whole percent from 1 to 100, such as 80', (text) =>
   within(parseCount(text.replace(/ ?%$/, '')), 1, 100),
 );

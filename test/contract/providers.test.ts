@@ -149,6 +149,8 @@ describe.each(SETUPS)('a provider of kind $kind as $id', (setup) => {
     const { origin } = new URL(provider.baseUrl);
     fc.assert(
       fc.property(fc.string({ unit: 'grapheme', minLength: 1 }), (model) => {
+        // The policy refuses these two, which no encoding keeps from climbing.
+        fc.pre(model !== '.' && model !== '..');
         const url = new URL(request(provider, { model }).url);
         expect(url.origin).toBe(origin);
         expect(url.username + url.password + url.hash).toBe('');

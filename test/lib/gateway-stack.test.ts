@@ -8,13 +8,13 @@ const { gateway, data } = synthesize();
 
 describe('gateway stack', () => {
   it('runs every function on ARM64 and the current Node, behind a live alias', () => {
-    gateway.resourceCountIs('AWS::Lambda::Function', 7);
+    gateway.resourceCountIs('AWS::Lambda::Function', 8);
     gateway.allResourcesProperties('AWS::Lambda::Function', {
       Architectures: ['arm64'],
       Runtime: 'nodejs24.x',
       LoggingConfig: Match.objectLike({ LogFormat: 'JSON' }),
     });
-    gateway.resourceCountIs('AWS::Lambda::Alias', 7);
+    gateway.resourceCountIs('AWS::Lambda::Alias', 8);
     gateway.allResourcesProperties('AWS::Lambda::Alias', { Name: 'live' });
   });
 

@@ -10,7 +10,7 @@ import type { UsageEvent } from '../../core/usage/event.ts';
 import { changeOf } from './change.ts';
 import { runSimulation, type SimulationOptions } from './run.ts';
 
-const SEEDS = 60;
+const SEEDS = 300;
 const USUAL = { operations: 60, callers: 8 };
 /** Slices move at the same time where many call for one team. */
 const HOT = { operations: 120, callers: 24, isHot: true };

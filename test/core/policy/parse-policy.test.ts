@@ -58,6 +58,7 @@ describe('one wrong value', () => {
     ['max_output_tokens: 8K', 'max_output_tokens: 200K', 'models.fast.max_output_tokens'],
     ['input: $0.10', 'input: $0.10000001', 'models.fast.routes[0].price.input'],
     ['- provider: main', '- provider: mian', 'models.fast.routes[0].provider'],
+    ['model: small-1', 'model: ..', 'models.fast.routes[0].model'],
     ['models: [fast]', 'models: [fsat]', 'tenants.acme.teams.search.models[0]'],
     ['models: [fast]', 'models: [clever]', 'tenants.acme.teams.search.models[0]'],
     ['50K', '50Q', 'tenants.acme.teams.search.limits.tokens_per_minute'],

@@ -52,7 +52,8 @@ describe('the ledger', () => {
         ),
       }),
     });
-    const [policy] = resources(data, 'AWS::IAM::ManagedPolicy').values();
+    const policies = [...resources(data, 'AWS::IAM::ManagedPolicy')];
+    const policy = policies.find(([id]) => id.includes('Booking'))?.[1];
     const rules = policySchema.parse(policy?.Properties).PolicyDocument.Statement;
     const allowed = (resource: string) =>
       rules
