@@ -101,8 +101,10 @@ async function tryRoute(
     });
   const { providerKeys } = ports;
   const { sharesCache } = PROVIDERS[provider.kind];
-  const cacheSecret = sharesCache === true ? await providerKeys.cacheSecret() : undefined;
-  const apiKey = await providerKeys.get(provider);
+  const [apiKey, cacheSecret] = await Promise.all([
+    providerKeys.get(provider),
+    sharesCache === true ? providerKeys.cacheSecret() : undefined,
+  ]);
   const attempt = (key: string | undefined) => {
     const route = { ...dispatch, provider, cacheSecret, apiKey: key };
     return openAttempt(ports, attemptRequest(ports, request, route));
