@@ -98,7 +98,7 @@ async function wholeAttempt({
   response: UpstreamResponse;
 }): Promise<Attempt> {
   const bytes = await readAll(response, MAX_ANSWER_BYTES);
-  const { body, usage, estimatedOutputTokens } = readWhole(exchange, bytes);
+  const { body, usage, ...said } = readWhole(exchange, bytes);
   books.answered();
   return {
     facts: books.facts,
@@ -111,7 +111,7 @@ async function wholeAttempt({
         ...(usage === undefined ? {} : { 'x-tollgate-cost-usd': formatUsd(books.costOf(usage)) }),
       },
       body,
-      closed: books.finished({ outcome: 'ok', usage, estimatedOutputTokens }),
+      closed: books.finished({ outcome: 'ok', usage, ...said }),
     }),
   };
 }
@@ -299,6 +299,7 @@ async function finish(
     ...(end.errorCode === undefined ? {} : { errorCode: end.errorCode }),
     usage: stream.usage(),
     estimatedOutputTokens: stream.estimatedOutputTokens(),
+    stopReason: stream.stopReason(),
   });
   if (stream.isComplete()) await readToEnd(ports, chunks);
   response.abort();

@@ -18,7 +18,7 @@ import { isWorthAnotherRoute, UpstreamFault } from './providers/upstream.ts';
 import type { Selection } from './routing/select-routes.ts';
 import type { GatewayRequest, Ports } from './serve.ts';
 import type { Caller } from './tenancy/authenticate.ts';
-import { PRIORITY_HEADER, priorityOf } from './tenancy/priority.ts';
+import type { Priority } from './tenancy/priority.ts';
 import type { CallBooks } from './usage/books.ts';
 import type { TokenUsage } from './usage/tokens.ts';
 
@@ -26,6 +26,7 @@ export interface Dispatch {
   readonly caller: Caller;
   readonly call: Call;
   readonly selection: Selection;
+  readonly priority: Priority;
   readonly maxOutputTokens: number;
   readonly deadlineMs: EpochMs;
   /** Aborted when the caller does not want the answer any more. */
@@ -132,7 +133,7 @@ function attemptRequest(
   },
 ): AttemptRequest {
   const { caller, call, route: candidate, provider, cacheSecret, apiKey } = dispatch;
-  const { maxOutputTokens, deadlineMs, cancelled, books } = dispatch;
+  const { priority, maxOutputTokens, deadlineMs, cancelled, books } = dispatch;
   const { requestId } = request;
   const adapter = PROVIDERS[provider.kind];
   const dialect = dialectFor(call, spokenBy(provider));
@@ -142,7 +143,6 @@ function attemptRequest(
     });
   const { model } = candidate;
   const { tenantId } = caller.key;
-  const priority = priorityOf(request.headers[PRIORITY_HEADER], caller.key.priority);
   const extra = adapter.extra?.({ provider, dialect, tenantId, priority, cacheSecret }) ?? {};
   const { chatRules } = adapter;
   const maxTokensField = adapter.maxTokensField?.(provider);

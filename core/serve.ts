@@ -27,6 +27,7 @@ import { serveEstimate } from './serve-estimate.ts';
 import { serveModel, serveModels } from './serve-models.ts';
 import { serveUsage } from './serve-usage.ts';
 import { authenticate, type Caller, type Directory, type Headers } from './tenancy/authenticate.ts';
+import { PRIORITY_HEADER, priorityOf } from './tenancy/priority.ts';
 import { scopesOf } from './tenancy/scopes-of.ts';
 import { openBooks } from './usage/books.ts';
 import { buildUsageEvent, type CallFacts } from './usage/build-event.ts';
@@ -176,6 +177,7 @@ async function serveCall(
     caller,
     call,
     selection,
+    priority: facts.priority,
     maxOutputTokens,
     deadlineMs: deadlineOf(request, caller, selection),
     books: openBooks(ports, { facts, reservation, call }),
@@ -235,6 +237,7 @@ function factsOf(
     alias: selection.model.alias,
     tier: selection.model.tier,
     stream: call.stream,
+    priority: priorityOf(request.headers[PRIORITY_HEADER], caller.key.priority),
     traceId: traceIdOf(request.headers['traceparent']),
   };
 }

@@ -153,8 +153,14 @@ const teamSchema = z.object({
 });
 export type Team = z.infer<typeof teamSchema>;
 
+/** Whole percents off the provider's price, and on top of what that leaves. */
+const billingTermsSchema = z.object({ discountPercent: count, marginPercent: count });
+export type BillingTerms = z.infer<typeof billingTermsSchema>;
+
 const tenantSchema = z.object({
   limits: limitPlanSchema,
+  /** Absent: it pays what the provider takes. */
+  billing: z.optional(billingTermsSchema),
   /** Of the tenant's projects that have limits, by the project's id. */
   projectLimits: z.record(z.string(), limitPlanSchema),
 });

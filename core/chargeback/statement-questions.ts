@@ -59,9 +59,9 @@ group by 1, 2, 3, 4, 5
 order by 1, 2, 3, 4, 5`;
 }
 
-/** Tenant, team and nano-dollars. */
+/** Tenant, team and nano-dollars at the providers' prices, which budgets count. */
 export function teamsInMonth(period: Period): string {
-  return `select tenant_id, team_id, sum(charged_nano_usd)
+  return `select tenant_id, team_id, sum(cost_nano_usd)
 from spend
 where booked_period = '${period}' and team_id is not null and outcome <> 'denied'
 group by 1, 2`;

@@ -51,7 +51,8 @@ export interface WeekSummary {
   readonly week: Week;
   /** Of the week and of the one before. */
   readonly uses: readonly Use[];
-  readonly monthCharged: bigint;
+  /** At the providers' prices, which budgets count. */
+  readonly monthCost: bigint;
   /** Absent: the team is not in the policy any more. */
   readonly team: Pick<Team, 'owner' | 'limits'> | undefined;
 }
@@ -75,7 +76,7 @@ export function weekSummaries({ week, uses, months, teamOf }: WeekAnswers): read
       teamId,
       week,
       uses: rows.map(useOf),
-      monthCharged: monthly.get(name) ?? 0n,
+      monthCost: monthly.get(name) ?? 0n,
       team: teamOf(tenantId, teamId),
     };
     return inWeek(summary).length === 0 ? [] : [summary];
@@ -167,11 +168,11 @@ function changeText(now: bigint, before: bigint): string {
   return `${change} than ${usdForPeople(before)} in the week before`;
 }
 
-function budgetText({ team, monthCharged }: WeekSummary): string | undefined {
+function budgetText({ team, monthCost }: WeekSummary): string | undefined {
   const budget = team?.limits.nanoUsdPerMonth;
   if (budget === undefined || budget === 0) return undefined;
-  const percent = (monthCharged * 100n) / BigInt(budget);
-  return `${usdForPeople(monthCharged)} of this month's ${usdForPeople(BigInt(budget))} are spent (${percent} %).`;
+  const percent = (monthCost * 100n) / BigInt(budget);
+  return `${usdForPeople(monthCost)} of this month's ${usdForPeople(BigInt(budget))} are spent (${percent} %), at the providers' prices.`;
 }
 
 /** Every day of the week, also those without a call. */

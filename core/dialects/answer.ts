@@ -22,7 +22,13 @@ export type AnswerEvent =
     }
   /** The next piece of the arguments' JSON text. Several calls may take turns. */
   | { readonly kind: 'tool-arguments'; readonly index: number; readonly json: string }
-  | { readonly kind: 'stop'; readonly reason: StopReason; readonly stopSequence?: string }
+  /** `word` is the provider's own for the reason. */
+  | {
+      readonly kind: 'stop';
+      readonly reason: StopReason;
+      readonly stopSequence?: string;
+      readonly word?: string;
+    }
   /** What has been used so far, cumulative; later ones replace earlier ones. */
   | { readonly kind: 'usage'; readonly usage: TokenUsage }
   /** The provider failed, or said something that is not its dialect. Nothing follows. */

@@ -70,6 +70,8 @@ export interface WholeAnswer {
   readonly body: Buffer;
   readonly usage: TokenUsage | undefined;
   readonly estimatedOutputTokens: number;
+  /** Why it ended, in the provider's own word; undefined where it did not say. */
+  readonly stopReason: string | undefined;
 }
 
 /** A streamed answer on its way: the provider's bytes in, the caller's bytes out. */
@@ -84,6 +86,8 @@ export interface AnswerStream {
   usage(): TokenUsage | undefined;
   /** Tokens of the answer as counted from its text. */
   estimatedOutputTokens(): number;
+  /** As of a whole answer; of several choices the first that ended. */
+  stopReason(): string | undefined;
   /** The gateway's error as this stream's next event, where the voice alone cannot know what that looks like. */
   readonly errorEvent?: ErrorEvent;
 }

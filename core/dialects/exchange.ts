@@ -58,6 +58,7 @@ function translatedStream(decoder: AnswerDecoder, encoder: AnswerEncoder): Answe
   let failed = false;
   let complete = false;
   let usage: TokenUsage | undefined;
+  let stopReason: string | undefined;
 
   function take(event: AnswerEvent): string {
     if (failed || complete) return '';
@@ -73,6 +74,10 @@ function translatedStream(decoder: AnswerDecoder, encoder: AnswerEncoder): Answe
         break;
       case 'begin':
         break;
+      case 'stop':
+        begun = true;
+        stopReason = event.word;
+        break;
       default:
         begun = true;
         said.add(textOf(event));
@@ -87,6 +92,7 @@ function translatedStream(decoder: AnswerDecoder, encoder: AnswerEncoder): Answe
     isComplete: () => complete,
     usage: () => usage,
     estimatedOutputTokens: said.tokens,
+    stopReason: () => stopReason,
     ...(encoder.errorEvent === undefined ? {} : { errorEvent: encoder.errorEvent }),
   };
 }

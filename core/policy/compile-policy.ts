@@ -160,6 +160,11 @@ function toTenant(file: FileTenant, toPlan: ToPlan): Tenant {
   return {
     limits: withSoft(toPlan(file.limits), file.soft_limits),
     projectLimits: plansOf(projectLimits, toPlan),
+    ...(file.billing === undefined
+      ? {}
+      : {
+          billing: { discountPercent: file.billing.discount, marginPercent: file.billing.margin },
+        }),
   };
 }
 

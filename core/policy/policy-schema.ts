@@ -62,6 +62,12 @@ const pricePerThousandSearches = leaf('dollars per 1,000 searches, such as $10',
 const tierPercent = leaf('a whole percent of the price from 1 to 1000, such as 50%', (text) =>
   within(parseCount(text.replace(/ ?%$/, '')), 1, 1000),
 );
+const discount = leaf('a whole percent from 0 to 100, such as 10%', (text) =>
+  within(parseCount(text.replace(/ ?%$/, '')), 0, 100),
+);
+const margin = leaf('a whole percent from 0 to 1000, such as 5%', (text) =>
+  within(parseCount(text.replace(/ ?%$/, '')), 0, 1000),
+);
 const timeout = leaf('a duration from 1ms to 15m, such as 500ms, 15s or 2m', (text) =>
   within(parseDurationMs(text), 1, MAX_TIMEOUT_MS),
 );
@@ -251,6 +257,8 @@ const key = mapping({
 const tenant = mapping({
   limits: limits.default({}),
   soft_limits: plainLimits.optional(),
+  /** What the tenant pays for a call: the provider's price less the discount, and the margin on top of that. */
+  billing: mapping({ discount: discount.default(0), margin: margin.default(0) }).optional(),
   teams: collection(id, team),
   projects: collection(id, mapping({ team: id, limits: limits.optional() })).default({}),
   keys: collection(id, key).default({}),

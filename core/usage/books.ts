@@ -38,6 +38,8 @@ interface CallEnd {
   /** What the provider reported; undefined when it did not. */
   readonly usage: TokenUsage | undefined;
   readonly estimatedOutputTokens: number;
+  /** The provider's own word; absent where it said none. */
+  readonly stopReason?: string | undefined;
 }
 
 export interface BooksPorts {
@@ -72,7 +74,10 @@ export function openBooks(ports: BooksPorts, { facts, reservation, call }: OpenC
   });
 
   function closeOnce(
-    end: Pick<CallOutcome, 'outcome' | 'status' | 'errorCode' | 'usage' | 'estimated'>,
+    end: Pick<
+      CallOutcome,
+      'outcome' | 'status' | 'errorCode' | 'usage' | 'estimated' | 'stopReason'
+    >,
   ): Promise<void> {
     const cost = end.usage === undefined ? ZERO_USD : costOfUsage(end.usage, current?.price);
     const outcome: CallOutcome = {
@@ -107,11 +112,11 @@ export function openBooks(ports: BooksPorts, { facts, reservation, call }: OpenC
       return { route: current, attempts, overheadMs: sinceReceived(dispatchedAtMs) ?? 0 };
     },
     costOf: (usage) => costOfUsage(usage, current?.price),
-    finished({ outcome, errorCode, usage, estimatedOutputTokens }) {
+    finished({ outcome, errorCode, usage, estimatedOutputTokens, stopReason }) {
       const said = estimateWithin(estimatedOutputTokens, reservation.demand.outputTokens);
       const estimated = usage === undefined || usage.isPartial === true;
       const known = usage === undefined ? estimate(said) : completed(usage, said);
-      return closeOnce({ outcome, status: 200, errorCode, usage: known, estimated });
+      return closeOnce({ outcome, status: 200, errorCode, usage: known, estimated, stopReason });
     },
     failed(error) {
       const usage = usageOfBroken(error);

@@ -7,7 +7,9 @@ import { monthName } from '../limits/periods.ts';
 import type { Demand } from '../limits/reserve.ts';
 import type { NanoUsd } from '../money.ts';
 import type { Caller } from '../tenancy/authenticate.ts';
+import type { Priority } from '../tenancy/priority.ts';
 import type { Tags } from '../tenancy/tags.ts';
+import { billedTo } from './billing.ts';
 import { reportedCostOf } from './cost.ts';
 import {
   MAX_RAW_USAGE,
@@ -28,6 +30,7 @@ export interface CallFacts {
   readonly alias: string;
   readonly tier: string;
   readonly stream: boolean;
+  readonly priority: Priority;
   readonly traceId?: string | undefined;
 }
 
@@ -42,6 +45,8 @@ export interface CallOutcome {
   readonly firstRoute?: Route | undefined;
   readonly usage?: TokenUsage | undefined;
   readonly estimated: boolean;
+  /** Why the answer ended, in the provider's own word. */
+  readonly stopReason?: string | undefined;
   readonly cost: NanoUsd;
   readonly held?: Demand | undefined;
   readonly month: number;
@@ -96,10 +101,17 @@ export function buildUsageEvent(facts: CallFacts, outcome: CallOutcome): UsageEv
     trace_id: facts.traceId ?? null,
     // The account of a pool is named after its provider.
     pool: route?.provider ?? null,
+    region: (route && policy.providers[route.provider]?.region) ?? null,
+    priority: facts.priority,
     fallback_from: fallbackFrom(outcome),
+    stop_reason: outcome.stopReason?.slice(0, MAX_STOP_REASON) ?? null,
+    ...billedTo(policy, key.tenantId, outcome.cost),
     ...(usage === undefined ? NO_USAGE_DETAIL : detailOf(usage)),
   };
 }
+
+/** Servers have words of their own; none is as long. */
+const MAX_STOP_REASON = 64;
 
 function fallbackFrom({ route, firstRoute }: CallOutcome): string | null {
   if (firstRoute === undefined || firstRoute === route) return null;

@@ -109,9 +109,9 @@ export const usageEventSchema = z.object({
   trace_id: later(text),
   /** The provider pool whose limits the call took from. */
   pool: later(text),
-  /** Where the provider served the call, as its route says. */
+  /** Where the provider served the call, as its route says; null where the route names no region. */
   region: later(text),
-  /** As the call was queued. */
+  /** How urgent the call was among others, as asked for and allowed: `low`, `normal` or `high`. */
   priority: later(text),
   /** `provider/model` of the first route, where another one stood in for it. */
   fallback_from: later(text),
@@ -123,7 +123,7 @@ export const usageEventSchema = z.object({
   cache_result: later(text),
   /** Of the stored prompt that the call used. */
   prompt_version: later(text),
-  /** Whole percents off the provider's price, and on top of it for the tenant. */
+  /** Whole percents off the provider's price, and on top of what that leaves; null without terms of the tenant's own. */
   discount_percent: later(count),
   margin_percent: later(count),
   /** What the tenant pays where that is not `cost_nano_usd`, which is what the provider takes. */
@@ -146,7 +146,7 @@ export const NO_USAGE_DETAIL = {
   usage_raw: null,
 } as const satisfies Partial<UsageEvent>;
 
-/** Columns whose owners (governance, queues, caches, prompts) say nothing of a call. */
+/** Columns that say nothing until somebody knows: routes, terms, queues, caches, prompts. */
 export const UNSAID = {
   region: null,
   priority: null,

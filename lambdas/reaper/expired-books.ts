@@ -3,8 +3,10 @@ import type { Clock } from '../../core/clock.ts';
 import { monthName } from '../../core/limits/periods.ts';
 import type { OpenHold } from '../../core/limits/reap.ts';
 import { scopeKeyOf } from '../../core/limits/shards.ts';
+import { nanoUsd } from '../../core/money.ts';
 import type { UsageSink } from '../../core/serve.ts';
-import type { KeyDirectory } from '../../core/tenancy/authenticate.ts';
+import type { Directory, KeyDirectory } from '../../core/tenancy/authenticate.ts';
+import { billedTo } from '../../core/usage/billing.ts';
 import {
   NO_USAGE_DETAIL,
   UNSAID,
@@ -13,12 +15,12 @@ import {
 } from '../../core/usage/event.ts';
 
 export interface ExpiredBooksPorts {
-  readonly directory: KeyDirectory;
+  readonly directory: KeyDirectory & Pick<Directory, 'policy'>;
   readonly usage: UsageSink;
   readonly clock: Clock;
 }
 
-/** Throws when the key is unknown or the event cannot be stored: the hold then stays for the next round. */
+/** Throws when the key is unknown, the policy is out of reach or the event cannot be stored: the hold then stays for the next round. */
 export function createExpiredBooks({ directory, usage, clock }: ExpiredBooksPorts) {
   return async (accountKey: string, { hold }: OpenHold): Promise<void> => {
     const { owner } = hold;
@@ -41,6 +43,7 @@ export function createExpiredBooks({ directory, usage, clock }: ExpiredBooksPort
       input_tokens: hold.inputTokens,
       output_tokens: hold.outputTokens,
       cost_nano_usd: hold.nanoUsd,
+      ...billedTo(await directory.policy(), key.tenantId, nanoUsd(hold.nanoUsd)),
       held_nano_usd: hold.nanoUsd,
       held_tokens: hold.inputTokens + hold.outputTokens,
       period: monthName(month),

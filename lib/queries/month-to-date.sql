@@ -1,14 +1,14 @@
 -- How much of this month's budget is spent and left, and where does the month end at its pace so far?
--- Tenants, teams and projects; the pace is that of the whole days (UTC) before today. What is booked for earlier months comes once.
+-- Budgets count what providers take, as the gateway does when it refuses. Tenants, teams and projects; the pace is that of the whole days (UTC) before today. What is booked for earlier months comes once.
 with spent as (
   select
     case when grouping(team_id) = 1 then 'tenant' when grouping(project_id) = 1 then 'team' else 'project' end as scope,
     coalesce(tenant_id, '') as tenant_id,
     coalesce(team_id, '') as team_id,
     coalesce(project_id, '') as project_id,
-    sum(charged_nano_usd) as spent_nano_usd,
-    sum(case when period < booked_period then charged_nano_usd else 0 end) as late_nano_usd,
-    sum(case when period = booked_period and usage_day < current_date then charged_nano_usd else 0 end) as paced_nano_usd
+    sum(cost_nano_usd) as spent_nano_usd,
+    sum(case when period < booked_period then cost_nano_usd else 0 end) as late_nano_usd,
+    sum(case when period = booked_period and usage_day < current_date then cost_nano_usd else 0 end) as paced_nano_usd
   from spend
   where booked_period = date_format(current_date, '%Y-%m')
     and outcome <> 'denied'

@@ -137,10 +137,10 @@ describe('budgets and statements', () => {
       'scope tenant_id team_id project_id budget_usd spent_usd left_usd projected_usd';
     const rows = await answer('month-to-date', `${columns} projected_percent`);
     expect(rows.slice(0, 7)).toEqual([
-      // Of whole days 0.275 + 1.98 + 1.425 = 3.68, times 30 / 19; and once 0.05 - 0.02.
-      'tenant acme   10.000000000 4.160000000 5.840000000 5.840526315 58',
+      // At the providers' prices, which budgets count. Of whole days 0.275 + 2.25 + 1.425 = 3.95, times 30 / 19; and once 0.05 - 0.02.
+      'tenant acme   10.000000000 4.430000000 5.570000000 6.266842105 62',
       'tenant globex   - 0.400000000 - 0.631578947 -',
-      'team acme search  4.000000000 2.755000000 1.245000000 3.610526315 90',
+      'team acme search  4.000000000 3.025000000 0.975000000 4.036842105 100',
       'team acme support  - 1.425000000 - 2.250000000 -',
       'team globex lab  - 0.400000000 - 0.631578947 -',
       'team acme quiet  1.000000000 0.000000000 1.000000000 0.000000000 0',

@@ -52,6 +52,7 @@ async function reapAll(options: ReaperOptions, diesAfter: number | undefined): P
       clock,
       usage: usageStream.sinkFor(process),
       directory: {
+        policy: async () => company.policy(),
         findKeyById: async (keyId) =>
           [...company.keys().values()].find((key) => key.keyId === keyId),
       },

@@ -98,7 +98,9 @@ export function stopEvents(reason: string | undefined, sequence: string | undefi
   if (reason === undefined) return [];
   const known = Object.hasOwn(STOP_REASONS, reason) ? STOP_REASONS[reason] : undefined;
   const stopSequence = sequence === undefined ? {} : { stopSequence: sequence };
-  return [{ kind: 'stop', reason: known ?? 'end', ...stopSequence } satisfies AnswerEvent];
+  return [
+    { kind: 'stop', reason: known ?? 'end', word: reason, ...stopSequence } satisfies AnswerEvent,
+  ];
 }
 
 export function textEvents(text: unknown): AnswerEvent[] {

@@ -28,7 +28,7 @@ const countSchema = z.looseObject({ input_tokens: z.int().check(z.nonnegative())
 /** Throws GatewayError `upstream_error` when the bytes are no count. A count uses nothing. */
 export function readCount(body: Buffer): Omit<WholeAnswer, 'body'> {
   if (!countSchema.safeParse(parseJson(body)).success) throw notAMessage('not a count');
-  return { usage: NO_USAGE, estimatedOutputTokens: 0 };
+  return { usage: NO_USAGE, estimatedOutputTokens: 0, stopReason: undefined };
 }
 
 const NO_USAGE: TokenUsage = {

@@ -13,6 +13,7 @@ export function createMessagesStream(): AnswerStream {
   let begun = false;
   let failed = false;
   let done = false;
+  let stopReason: string | undefined;
 
   function relay({ raw, data }: SseEvent): Buffer {
     if (failed || done) return NOTHING;
@@ -30,6 +31,7 @@ export function createMessagesStream(): AnswerStream {
         return raw;
       default:
         begun = true;
+        if (event.kind === 'message-delta') stopReason = event.stopReason ?? stopReason;
         hear(event, said.add);
         return raw;
     }
@@ -45,6 +47,7 @@ export function createMessagesStream(): AnswerStream {
     isComplete: () => done,
     usage: watch.usage,
     estimatedOutputTokens: said.tokens,
+    stopReason: () => stopReason,
   };
 }
 

@@ -2,7 +2,7 @@
 import { GatewayError } from '../../errors.ts';
 import type { AnswerEvent } from '../answer.ts';
 import { asRecord, asText, type JsonRecord, parseRecord } from '../json-record.ts';
-import { stopReasonOf } from './stop-reason.ts';
+import { stopEventOf } from './stop-reason.ts';
 import { parseBedrockUsage } from './usage.ts';
 
 /** Throws GatewayError `upstream_error` when the bytes are no answer, or one that the model broke off. */
@@ -24,14 +24,6 @@ export function decodeConverseAnswer(body: Buffer): readonly AnswerEvent[] {
   });
   if (usage !== undefined) events.push({ kind: 'usage', usage });
   return [...events, { kind: 'end' }];
-}
-
-/** The stop sequence that was met, where the model tells it: the field that the request asks back. */
-export function metStopSequence(answer: JsonRecord): { readonly stopSequence?: string } {
-  const additional = asRecord(answer['additionalModelResponseFields']);
-  const fields = asRecord(additional?.['delta']) ?? additional;
-  const stopSequence = asText(fields?.['stop_sequence']);
-  return stopSequence === undefined ? {} : { stopSequence };
 }
 
 function blockEvents(block: JsonRecord): AnswerEvent[] {
@@ -60,9 +52,9 @@ function toolEvents(toolUse: JsonRecord, index: number): AnswerEvent[] {
 }
 
 function stopEvent(answer: JsonRecord): AnswerEvent {
-  const reason = stopReasonOf(answer['stopReason']);
-  if (reason === undefined) throw noAnswer('broken off by the model');
-  return { kind: 'stop', reason, ...metStopSequence(answer) };
+  const stop = stopEventOf(answer);
+  if (stop === undefined) throw noAnswer('broken off by the model');
+  return stop;
 }
 
 function noAnswer(cause: string): GatewayError {

@@ -7,9 +7,8 @@ import { GatewayError } from '../../errors.ts';
 import type { AnswerEvent } from '../answer.ts';
 import type { AnswerDecoder } from '../call.ts';
 import { asRecord, asText, type JsonRecord, parseRecord } from '../json-record.ts';
-import { metStopSequence } from './converse-answer.ts';
 import { createEventStreamDecoder, type EventStreamMessage } from './event-stream.ts';
-import { stopReasonOf } from './stop-reason.ts';
+import { stopEventOf } from './stop-reason.ts';
 import { parseBedrockUsage } from './usage.ts';
 
 /** A tool call under way: its place among the tool calls, and whether anything of its arguments came. */
@@ -145,9 +144,9 @@ function blockStop(data: JsonRecord, { openTools }: StreamState): readonly Answe
 }
 
 function stop(data: JsonRecord, state: StreamState): readonly AnswerEvent[] {
-  const reason = stopReasonOf(data['stopReason']);
-  state.stopped = reason === undefined ? 'broken-off' : 'yes';
-  return reason === undefined ? NOTHING : [{ kind: 'stop', reason, ...metStopSequence(data) }];
+  const event = stopEventOf(data);
+  state.stopped = event === undefined ? 'broken-off' : 'yes';
+  return event === undefined ? NOTHING : [event];
 }
 
 /** What was broken off was generated all the same: its usage is told before its failure. */

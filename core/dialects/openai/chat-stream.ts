@@ -23,7 +23,8 @@ interface Chunk {
 interface Choice {
   readonly delta: unknown;
   readonly index: unknown;
-  readonly hasStopped: boolean;
+  /** Null or absent until it has ended. */
+  readonly finish: unknown;
 }
 
 export interface ChatStream {
@@ -37,6 +38,8 @@ export interface ChatStream {
   usage(): TokenUsage | undefined;
   /** Tokens of the answer as counted from its text. */
   estimatedOutputTokens(): number;
+  /** Of the first choice that ended. */
+  stopReason(): string | undefined;
 }
 
 const NULL_USAGE = ',"usage":null';
@@ -48,6 +51,7 @@ export function createChatStream({ wantsUsage }: { wantsUsage: boolean }): ChatS
   let failed = false;
   let done = false;
   let usage: TokenUsage | undefined;
+  let stopReason: string | undefined;
   const said = createTokenEstimate();
   /** Choices by their index: true once one has its finish reason. */
   const stopped = new Map<unknown, boolean>();
@@ -69,8 +73,9 @@ export function createChatStream({ wantsUsage }: { wantsUsage: boolean }): ChatS
     // Azure's verdict on the prompt comes before the model has said anything.
     begun ||= chunk.choices.length > 0 || chunk.usage != null;
     usage = mergeUsage(usage, parseOpenAiUsage(chunk.usage, chunk.whole['service_tier']));
-    for (const { index, delta, hasStopped } of chunk.choices) {
-      stopped.set(index, hasStopped || stopped.get(index) === true);
+    for (const { index, delta, finish } of chunk.choices) {
+      stopped.set(index, finish != null || stopped.get(index) === true);
+      if (typeof finish === 'string') stopReason ??= finish;
       forEachText(delta, said.add);
     }
     return wantsUsage ? event.raw : withoutUsage(event, chunk);
@@ -83,6 +88,7 @@ export function createChatStream({ wantsUsage }: { wantsUsage: boolean }): ChatS
     isComplete: () => done && !failed,
     usage: () => usage,
     estimatedOutputTokens: said.tokens,
+    stopReason: () => stopReason,
   };
 }
 
@@ -97,9 +103,9 @@ function parseChunk(data: string): Chunk | undefined {
   const read: Choice[] = [];
   for (const choice of choices) {
     if (!isRecord(choice)) return undefined;
-    const { index, delta, finish_reason: reason } = choice;
+    const { index, delta, finish_reason: finish } = choice;
     if (delta != null && typeof delta !== 'object') return undefined;
-    read.push({ index, delta, hasStopped: reason != null });
+    read.push({ index, delta, finish });
   }
   return { isError, usage, choices: read, whole };
 }

@@ -91,7 +91,7 @@ export function createChoiceReader(piece: 'delta' | 'message'): ChoiceReader {
       const reason = typeof word === 'string' ? stopReason(word, said) : undefined;
       if (reason === undefined) return undefined;
       stopped = true;
-      events.push({ kind: 'stop', reason });
+      events.push({ kind: 'stop', reason, word: String(word) });
       return events;
     },
   };

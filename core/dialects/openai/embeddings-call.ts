@@ -83,5 +83,6 @@ function readEmbeddings(body: Buffer): WholeAnswer {
       'upstream_error',
       'The provider answered with something that is no list of embeddings.',
     );
-  return { body, usage: parseEmbeddingsUsage(answer['usage']), estimatedOutputTokens: 0 };
+  const usage = parseEmbeddingsUsage(answer['usage']);
+  return { body, usage, estimatedOutputTokens: 0, stopReason: undefined };
 }

@@ -1,7 +1,8 @@
-/** A Responses answer that came whole: its usage, or an estimate of what it said. */
+/** A Responses answer that came whole: its usage, or an estimate of what it said, and why it ended. */
 import * as z from 'zod/mini';
 import { GatewayError } from '../../errors.ts';
-import type { TokenUsage } from '../../usage/tokens.ts';
+import type { WholeAnswer } from '../call.ts';
+import { isRecord } from './record.ts';
 import { parseResponsesUsage } from './responses-usage.ts';
 import { estimateTextTokens } from './text.ts';
 
@@ -12,10 +13,7 @@ const answerSchema = z.looseObject({
 });
 
 /** Throws GatewayError `upstream_error` when the bytes are no response that ended. */
-export function readResponsesAnswer(body: Buffer): {
-  readonly usage: TokenUsage | undefined;
-  readonly estimatedOutputTokens: number;
-} {
+export function readResponsesAnswer(body: Buffer): Omit<WholeAnswer, 'body'> {
   const answer = answerSchema.safeParse(parseJson(body));
   if (!answer.success)
     throw new GatewayError(
@@ -25,7 +23,16 @@ export function readResponsesAnswer(body: Buffer): {
   return {
     usage: parseResponsesUsage(answer.data),
     estimatedOutputTokens: estimateTextTokens(answer.data.output),
+    stopReason: endOfResponse(answer.data),
   };
+}
+
+/** The reason where it is incomplete, else its status: this API has no other word for an end. */
+export function endOfResponse(response: unknown): string | undefined {
+  if (!isRecord(response)) return undefined;
+  const { status, incomplete_details: details } = response;
+  const word = isRecord(details) ? details['reason'] : status;
+  return typeof word === 'string' ? word : undefined;
 }
 
 function parseJson(body: Buffer): unknown {

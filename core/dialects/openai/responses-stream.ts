@@ -7,6 +7,7 @@
 import { createTokenEstimate, type TokenUsage } from '../../usage/tokens.ts';
 import type { AnswerStream } from '../call.ts';
 import { createSseParser, type SseEvent } from '../sse.ts';
+import { endOfResponse } from './responses-answer.ts';
 import { parseResponsesUsage } from './responses-usage.ts';
 import { responsesErrorEvent } from './responses-voice.ts';
 
@@ -22,6 +23,7 @@ export function createResponsesStream(): AnswerStream {
   let failed = false;
   let complete = false;
   let usage: TokenUsage | undefined;
+  let stopReason: string | undefined;
   let nextNumber = 0;
   let created = false;
   let openItems = 0;
@@ -53,6 +55,7 @@ export function createResponsesStream(): AnswerStream {
     if (event.type === 'response.output_item.added') openItems += 1;
     if (event.type === 'response.output_item.done') openItems -= 1;
     complete = event.type === 'response.completed' || event.type === 'response.incomplete';
+    if (complete) stopReason = endOfResponse(event.response);
     begun ||= !OPENING.has(event.type);
     if (typeof event.delta === 'string') said.add(event.delta);
     nextNumber = typeof event.number === 'number' ? event.number + 1 : nextNumber + 1;
@@ -66,6 +69,7 @@ export function createResponsesStream(): AnswerStream {
     isComplete: () => complete,
     usage: () => usage,
     estimatedOutputTokens: said.tokens,
+    stopReason: () => stopReason,
     errorEvent: (facts) => responsesErrorEvent(facts, nextNumber),
   };
 }

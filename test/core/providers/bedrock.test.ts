@@ -107,7 +107,15 @@ describe('a chat completion served by Bedrock', () => {
     expect(choices[0].message.tool_calls).toHaveLength(2);
     expect(usage).toMatchObject({ prompt_tokens: 431, completion_tokens: 118 });
     expect(headers['x-tollgate-dropped']).toBe('logit_bias');
-    expect(events).toMatchObject([{ outcome: 'ok', estimated: false, output_tokens: 118 }]);
+    expect(events).toMatchObject([
+      {
+        outcome: 'ok',
+        estimated: false,
+        output_tokens: 118,
+        stop_reason: 'tool_use',
+        region: 'eu-central-1',
+      },
+    ]);
   });
 
   it('streams', async () => {

@@ -39,4 +39,5 @@ export const callFacts: CallFacts = {
   alias: 'gpt-5',
   tier: 'shared',
   stream: false,
+  priority: 'normal',
 };

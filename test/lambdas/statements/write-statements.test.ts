@@ -195,7 +195,7 @@ describe('the summaries of a week', () => {
       audience: 'acme/search',
       text: [
         'Team search of acme, week 2026-W47 (2026-11-16 to 2026-11-22), version 1: $0.45 spent, 80 % less than $2.26 in the week before; requests: 1.',
-        "$2.76 of this month's $4.00 are spent (68 %).",
+        "$3.03 of this month's $4.00 are spent (75 %), at the providers' prices.",
         'Owner: search-lead@example.com.',
         '',
         'answers: $0.45',

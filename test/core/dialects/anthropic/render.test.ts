@@ -289,6 +289,10 @@ function joined(events: readonly AnswerEvent[]) {
     else if (event.kind === 'tool-arguments') {
       const of = tools[event.index];
       if (of !== undefined) of.json += event.json;
+    } else if (event.kind === 'stop') {
+      // The provider's word is the reader's to keep.
+      const { word: _word, ...stop } = event;
+      rest.push(stop);
     } else if (event.kind !== 'begin' && event.kind !== 'usage') rest.push(event);
   }
   const inputs = tools.map(({ json: text, ...each }) => ({

@@ -32,7 +32,7 @@ describe('a whole answer of Converse', () => {
     expect(whole({ ...answer, additionalModelResponseFields })).toEqual([
       { kind: 'begin', id: undefined },
       { kind: 'text', text: 'a' },
-      { kind: 'stop', reason: 'stop-sequence', stopSequence: 'END' },
+      { kind: 'stop', reason: 'stop-sequence', word: 'stop_sequence', stopSequence: 'END' },
       { kind: 'end' },
     ]);
   });

@@ -16,7 +16,7 @@ const THOUGHT_AND_CALLS: readonly AnswerEvent[] = [
   { kind: 'tool-arguments', index: 0, json: 'nchen"}' },
   { kind: 'tool-call', index: 1, id: 'tooluse_qZ2mN0c8TfC1n2o3p4q5rA', name: 'now' },
   { kind: 'tool-arguments', index: 1, json: '{}' },
-  { kind: 'stop', reason: 'tool-calls' },
+  { kind: 'stop', reason: 'tool-calls', word: 'tool_use' },
 ];
 
 function decoded(bytes: Buffer, cuts: readonly number[] = []): AnswerEvent[] {
@@ -137,7 +137,11 @@ describe('a stream of Converse', () => {
     ['model_context_window_exceeded', 'context-exceeded'],
   ])('that stops with %s tells %s', (stopReason, reason) => {
     const ended: WireMessage = { type: 'messageStop', payload: { stopReason } };
-    expect(decoded(toBytes([start, ended]))[1]).toEqual({ kind: 'stop', reason });
+    expect(decoded(toBytes([start, ended]))[1]).toEqual({
+      kind: 'stop',
+      reason,
+      word: stopReason,
+    });
   });
 
   it('ignores events that are not known yet, and usage that is none is unknown', () => {

@@ -128,6 +128,7 @@ export function callsOf(events: readonly AnswerEvent[]) {
 /** Usage by its classes alone: who read it keeps the provider's own words beside them. */
 export function comparable(events: readonly AnswerEvent[]): unknown[] {
   return events.map((event) => {
+    if (event.kind === 'stop') return { kind: event.kind, reason: event.reason };
     if (event.kind !== 'usage') return event;
     const { inputTokens, cachedInputTokens, outputTokens, reasoningTokens } = event.usage;
     return { kind: 'usage', inputTokens, cachedInputTokens, outputTokens, reasoningTokens };

@@ -142,7 +142,7 @@ describe('a stream that is not lawful', () => {
   it('with two finish reasons ends for the first', () => {
     const events = decode(wire(chunk({ content: 'x' }, 'length'), chunk({}, 'stop'), '[DONE]'));
     expect(events.filter(({ kind }) => kind === 'stop')).toEqual([
-      { kind: 'stop', reason: 'max-tokens' },
+      { kind: 'stop', reason: 'max-tokens', word: 'length' },
     ]);
   });
 
@@ -192,7 +192,7 @@ describe('compatible servers', () => {
       { id: 'a', name: 'f', arguments: '{"x":1}' },
       { id: 'b', name: 'g', arguments: '{}' },
     ]);
-    expect(events).toContainEqual({ kind: 'stop', reason: 'tool-calls' });
+    expect(events).toContainEqual(expect.objectContaining({ kind: 'stop', reason: 'tool-calls' }));
     expect(events.flatMap((event) => (event.kind === 'tool-call' ? [event.index] : []))).toEqual([
       0, 1,
     ]);
@@ -213,14 +213,18 @@ describe('compatible servers', () => {
       ),
     );
     expect(callsOf(events)).toMatchObject([{ name: 'f', arguments: '{}' }]);
-    expect(events.at(-2)).toEqual({ kind: 'stop', reason: 'tool-calls' });
+    expect(events.at(-2)).toEqual({
+      kind: 'stop',
+      reason: 'tool-calls',
+      word: 'function_call',
+    });
   });
 
   it('that refuse in words end with a refusal', () => {
     const events = decode(wire(chunk({ refusal: 'No.' }), chunk({}, 'stop'), '[DONE]'));
     expect(events.slice(1)).toEqual([
       { kind: 'refusal', text: 'No.' },
-      { kind: 'stop', reason: 'refusal' },
+      { kind: 'stop', reason: 'refusal', word: 'stop' },
       { kind: 'end' },
     ]);
   });
