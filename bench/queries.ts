@@ -8,6 +8,7 @@ import { REFERENCE_TABLES, referencePrefix } from '../core/chargeback/reference-
 import { createLedger, ledgerColumns } from '../core/ledger/ledger-table.ts';
 import { LAKE } from '../core/names.ts';
 import { type Column, usageEventColumns } from '../core/usage/event.ts';
+import { REJECTED_COLUMNS } from '../lib/constructs/usage-lake.ts';
 import { readNamedQueries } from '../lib/constructs/usage-queries.ts';
 import { readViews } from '../lib/constructs/usage-views.ts';
 import { createAthenaEngine } from '../local/aws/athena-engine.ts';
@@ -43,6 +44,14 @@ async function fill(): Promise<void> {
   const partitionKeys: Column[] = ['dt', 'hour'].map((name) => ({ name, type: 'string' }));
   const usage = { ...place, table: LAKE.usageTable, prefix: 'usage/', columns: usageEventColumns };
   engine.createTable({ ...usage, partitionKeys });
+  engine.createTable({
+    ...place,
+    table: LAKE.rejectedTable,
+    prefix: 'rejected/',
+    columns: REJECTED_COLUMNS,
+    partitionKeys: partitionKeys.slice(0, 1),
+    format: 'json',
+  });
   for (const { name, sql } of readViews()) {
     engine.createView({ database: LAKE.database, view: name, sql });
   }
@@ -65,9 +74,19 @@ async function fill(): Promise<void> {
     );
   }
   await writeUsage();
+  writeRejected();
   await run(`select 1 from ${LAKE.usageTable}`);
   await run(createLedger('s3://lake/ledger/'));
   await run(`INSERT INTO ${LAKE.ledgerTable} ${callsOf(ledgerColumns)}`);
+}
+
+/** A record in a thousand: far more than a healthy deployment rejects. */
+function writeRejected(): void {
+  const rawData = Buffer.from('{"request_id":"req_1","input_tokens":"many"}').toString('base64');
+  const line = JSON.stringify({ errorCode: 'c', errorMessage: 'm', arrivalTimestamp: 1, rawData });
+  const dt = new Date().toISOString().slice(0, 10);
+  const path = join(lakeDir, 'lake', 'rejected', `dt=${dt}`, 'delivery-1-0');
+  writeFileAtomically(path, `${line}\n`.repeat(Number(values.events) / 1000));
 }
 
 async function writeUsage(): Promise<void> {

@@ -12,7 +12,6 @@ export const ENV = {
   /** ARN of the secret from which tenants' salts of shared caches are made. */
   cacheSecret: 'CACHE_SECRET',
   adminKeySecret: 'ADMIN_KEY_SECRET',
-  spillDeadLettersUrl: 'SPILL_DEAD_LETTERS_URL',
   athenaWorkGroup: 'ATHENA_WORK_GROUP',
   /** S3 address of the ledger's folder. */
   ledgerLocation: 'LEDGER_LOCATION',
@@ -41,6 +40,7 @@ export const ALERT_DETAIL_TYPE = {
 export const LAKE = {
   database: 'tollgate',
   usageTable: 'usage',
+  rejectedTable: 'rejected',
   ledgerTable: 'ledger',
   reconciliationTable: 'reconciliation',
 } as const;

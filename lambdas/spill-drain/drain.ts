@@ -1,4 +1,7 @@
-/** What becomes of a batch of spilled events: back into the stream as they were, or aside when nobody can read them. */
+/**
+ * What becomes of a batch of spilled events: back into the stream as they were. What nobody can read goes there too: the
+ * lake keeps it among the rejected or flagged records, where it can be asked for, and the monitor's alarm tells of it.
+ */
 import * as z from 'zod/mini';
 import type { Report } from '../../core/report.ts';
 
@@ -10,8 +13,6 @@ export interface SpilledEvent {
 export interface DrainPorts {
   /** True for each record that is durable; the others were refused. */
   readonly putRecords: (records: readonly StreamRecord[]) => Promise<readonly boolean[]>;
-  /** Resolves when the bodies are where a person finds them. */
-  readonly setAside: (bodies: readonly string[]) => Promise<void>;
   readonly report: Report;
 }
 
@@ -25,35 +26,18 @@ const spilledSchema = z.object({ request_id: z.string().check(z.minLength(1), z.
 
 /** The ids of the messages that must stay in the queue. */
 export async function drain(
-  ports: DrainPorts,
+  { putRecords, report }: DrainPorts,
   messages: readonly SpilledEvent[],
 ): Promise<readonly string[]> {
-  const read = messages.map(({ messageId, body }) => ({
-    messageId,
-    body,
-    partitionKey: requestIdOf(body),
-  }));
-  const poison = read.filter(({ partitionKey }) => partitionKey === undefined);
-  const events = read.flatMap(({ messageId, body, partitionKey }) =>
-    partitionKey === undefined ? [] : [{ messageId, record: recordOf(body, partitionKey) }],
-  );
-  const [refused, unreadable] = await Promise.all([put(ports, events), putAside(ports, poison)]);
-  return [...refused, ...unreadable];
-}
-
-/** JSON lines: Firehose concatenates records, and the line feed is what keeps them apart. */
-function recordOf(body: string, partitionKey: string): StreamRecord {
-  return { partitionKey, data: `${body}\n` };
-}
-
-async function put(
-  { putRecords, report }: DrainPorts,
-  events: readonly { readonly messageId: string; readonly record: StreamRecord }[],
-): Promise<readonly string[]> {
-  if (events.length === 0) return [];
-  const ids = events.map(({ messageId }) => messageId);
+  if (messages.length === 0) return [];
+  const ids = messages.map(({ messageId }) => messageId);
+  const requestIds = messages.map(({ body }) => requestIdOf(body));
+  const unreadable = requestIds.filter((id) => id === undefined).length;
+  if (unreadable > 0) report('record not readable', `${unreadable} spilled events`);
   try {
-    const taken = await putRecords(events.map(({ record }) => record));
+    const taken = await putRecords(
+      messages.map(({ messageId, body }, index) => recordOf(body, requestIds[index] ?? messageId)),
+    );
     return ids.filter((_, index) => taken[index] !== true);
   } catch (fault) {
     report('usage not drained', fault);
@@ -61,19 +45,9 @@ async function put(
   }
 }
 
-async function putAside(
-  { setAside, report }: DrainPorts,
-  poison: readonly SpilledEvent[],
-): Promise<readonly string[]> {
-  if (poison.length === 0) return [];
-  report('record not readable', `${poison.length} spilled events`);
-  try {
-    await setAside(poison.map(({ body }) => body));
-    return [];
-  } catch (fault) {
-    report('usage not drained', fault);
-    return poison.map(({ messageId }) => messageId);
-  }
+/** JSON lines: Firehose concatenates records, and the line feed is what keeps them apart. */
+function recordOf(body: string, partitionKey: string): StreamRecord {
+  return { partitionKey, data: `${body}\n` };
 }
 
 function requestIdOf(body: string): string | undefined {

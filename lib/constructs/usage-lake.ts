@@ -26,7 +26,7 @@ import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { type IBucket, type LifecycleRule, StorageClass } from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
 import { LAKE } from '../../core/names.ts';
-import { type ColumnType, usageEventColumns } from '../../core/usage/event.ts';
+import { type Column, type ColumnType, usageEventColumns } from '../../core/usage/event.ts';
 import { acknowledge } from '../acknowledge.ts';
 import { accessLogBucket, privateBucket } from './private-bucket.ts';
 
@@ -42,6 +42,8 @@ export const LEDGER_PREFIX = 'ledger/';
 export const RECONCILIATION_PREFIX = 'reconciliation/';
 export const INVOICES_PREFIX = 'invoices/';
 const ERROR_PREFIX = 'errors/';
+/** Conversion is all that the delivery stream does with a record, so it is all that can fail. */
+const REJECTED_PREFIX = `${ERROR_PREFIX}format-conversion-failed/`;
 
 export class UsageLake extends Construct {
   readonly key: Key;
@@ -67,6 +69,7 @@ export class UsageLake extends Construct {
       removalPolicy: props.removalPolicy,
     });
     this.table = this.#usageTable();
+    this.#rejectedTable();
     this.deliveryStream = this.#deliveryStream(props);
   }
 
@@ -103,16 +106,27 @@ export class UsageLake extends Construct {
         { name: 'hour', type: Schema.STRING },
       ],
       partitionProjection: {
-        dt: PartitionProjectionConfiguration.date({
-          min: '2026-01-01',
-          max: 'NOW',
-          format: 'yyyy-MM-dd',
-        }),
+        dt: DAYS,
         hour: PartitionProjectionConfiguration.integer({ min: 0, max: 23, digits: 2 }),
       },
       dataFormat: DataFormat.PARQUET,
       storage: S3TableStorage.fromBucket(this.bucket),
       s3Prefix: DATA_PREFIX,
+    });
+  }
+
+  /** What the delivery stream writes of each record that did not fit: the reason, and the record in base64. */
+  #rejectedTable(): void {
+    new S3Table(this, 'RejectedTable', {
+      database: this.database,
+      tableName: LAKE.rejectedTable,
+      description: 'Records that did not fit the table of usage, with the reason',
+      columns: REJECTED_COLUMNS.map(({ name, type }) => ({ name, type: glueTypes[type] })),
+      partitionKeys: [{ name: 'dt', type: Schema.STRING }],
+      partitionProjection: { dt: DAYS },
+      dataFormat: DataFormat.JSON,
+      storage: S3TableStorage.fromBucket(this.bucket),
+      s3Prefix: REJECTED_PREFIX,
     });
   }
 
@@ -147,6 +161,20 @@ export class UsageLake extends Construct {
     return deliveryStream;
   }
 }
+
+const DAYS = PartitionProjectionConfiguration.date({
+  min: '2026-01-01',
+  max: 'NOW',
+  format: 'yyyy-MM-dd',
+});
+
+/** Glue's names are lower case; the files' are matched whatever their case. */
+export const REJECTED_COLUMNS: readonly Column[] = [
+  { name: 'errorcode', type: 'string' },
+  { name: 'errormessage', type: 'string' },
+  { name: 'arrivaltimestamp', type: 'bigint' },
+  { name: 'rawdata', type: 'string' },
+];
 
 const ownBucket =
   'A family of actions on the objects of the lake, which this role exists to write.';

@@ -49,13 +49,9 @@ export class UsagePipeline extends Construct {
       description: 'Puts usage events that missed the stream back into it',
       timeout: Duration.seconds(30),
       compute: { kind: 'lambda', memoryMb: 256 },
-      environment: {
-        [ENV.usageStream]: data.usageStream.streamName,
-        [ENV.spillDeadLettersUrl]: this.spillDeadLetters.queueUrl,
-      },
+      environment: { [ENV.usageStream]: data.usageStream.streamName },
     });
     data.usageStream.grantWrite(drain);
-    this.spillDeadLetters.grantSendMessages(drain);
     const source = new SqsEventSource(this.spillQueue, {
       batchSize: 100,
       maxBatchingWindow: Duration.seconds(5),

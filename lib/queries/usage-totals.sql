@@ -9,6 +9,7 @@ with calls as (
     ) as copy
   from usage
   where dt >= date_format(current_date - interval '32' day, '%Y-%m-%d')
+    and request_id is not null
 )
 select
   count(*) as requests,

@@ -53,6 +53,7 @@ const DIALECT = [
   "CREATE OR REPLACE MACRO date_format(ts, f) AS strftime(ts, replace(replace(f, '%i', '%M'), '%s', '%S'))",
   "CREATE OR REPLACE MACRO format_datetime(ts, f) AS strftime(ts, replace(replace(replace(f, 'yyyy', '%Y'), 'MM', '%m'), 'dd', '%d'))",
   'CREATE OR REPLACE MACRO json_extract_scalar(j, p) AS json_extract_string(j, p)',
+  'CREATE OR REPLACE MACRO from_utf8(b) AS try(decode(b))',
   'CREATE OR REPLACE MACRO from_unixtime(x) AS to_timestamp(x)',
   'CREATE OR REPLACE MACRO day_of_week(x) AS isodow(x)',
   'CREATE OR REPLACE MACRO element_at(m, k) AS m[k]',
@@ -163,43 +164,54 @@ function viewOf(lakeDir: string, spec: TableSpec): string {
   const { database, table, columns, partitionKeys } = spec;
   const all = [...columns, ...partitionKeys];
   const empty = `SELECT ${all.map(({ name, type }) => `NULL::${DUCKDB_TYPE[type]} AS ${identifier(name)}`).join(', ')} WHERE false`;
-  const source = hasFiles(folderOf(lakeDir, spec))
-    ? `SELECT * FROM ${parquetFiles(lakeDir, spec)} UNION ALL BY NAME ${empty}`
-    : empty;
+  const source =
+    filesOf(lakeDir, spec).length > 0
+      ? `SELECT * FROM ${rowsOfFiles(lakeDir, spec)} UNION ALL BY NAME ${empty}`
+      : empty;
   return `CREATE SCHEMA IF NOT EXISTS ${CATALOG}.${identifier(database)};
     CREATE OR REPLACE VIEW ${CATALOG}.${identifier(database)}.${identifier(table)} AS
     SELECT ${all.map(({ name }) => identifier(name)).join(', ')} FROM (${source})`;
 }
 
-function parquetFiles(lakeDir: string, spec: TableSpec): string {
+function rowsOfFiles(lakeDir: string, spec: TableSpec): string {
   const types = spec.partitionKeys.map(
     ({ name, type }: HiveColumn) => `${text(name)}: ${DUCKDB_TYPE[type]}`,
   );
   const partitions =
     types.length === 0 ? '' : `, hive_partitioning = true, hive_types = {${types.join(', ')}}`;
-  const files = join(folderOf(lakeDir, spec), '**', '*.parquet');
-  return `read_parquet(${text(files)}, union_by_name = true${partitions})`;
+  const folder = join(folderOf(lakeDir, spec), '**');
+  if (spec.format === 'json')
+    return jsonRows(spec, `read_ndjson_objects(${text(join(folder, '*'))}${partitions})`);
+  return `read_parquet(${text(join(folder, '*.parquet'))}, union_by_name = true${partitions})`;
+}
+
+/** Athena reads the names of JSON fields in any case, and DuckDB as they are. */
+function jsonRows({ columns, partitionKeys }: TableSpec, objects: string): string {
+  const fields = 'list_transform(json_keys(json), lambda name: {k: lower(name), v: json ->> name})';
+  const cells = columns.map(
+    ({ name, type }) => `fields[${text(name)}]::${DUCKDB_TYPE[type]} AS ${identifier(name)}`,
+  );
+  const keys = partitionKeys.map(({ name }) => identifier(name));
+  const read = `SELECT *, map_from_entries(${fields}) AS fields FROM ${objects}`;
+  return `(SELECT ${[...cells, ...keys].join(', ')} FROM (${read}))`;
 }
 
 function folderOf(lakeDir: string, { bucket, prefix }: TableSpec): string {
   return resolve(lakeDir, bucket, prefix);
 }
 
-function hasFiles(folder: string): boolean {
-  return parquetPaths(folder).length > 0;
-}
-
-function parquetPaths(folder: string): string[] {
+function filesOf(lakeDir: string, spec: TableSpec): string[] {
+  const folder = folderOf(lakeDir, spec);
   if (!existsSync(folder)) return [];
-  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
-    .filter((path) => path.endsWith('.parquet'))
-    .map((path) => join(folder, path));
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((file) => file.isFile() && (spec.format === 'json' || file.name.endsWith('.parquet')))
+    .map(({ parentPath, name }) => join(parentPath, name));
 }
 
 function scanSize(lakeDir: string, sql: string, tables: ReadonlyMap<string, TableSpec>): number {
   return [...tables.values()]
     .filter(({ table }) => new RegExp(`\\b${table}\\b`, 'i').test(sql))
-    .flatMap((spec) => parquetPaths(folderOf(lakeDir, spec)))
+    .flatMap((spec) => filesOf(lakeDir, spec))
     .reduce((sum, path) => sum + statSync(path).size, 0);
 }
 

@@ -46,6 +46,8 @@ export interface TableSpec {
   readonly prefix: string;
   readonly columns: readonly HiveColumn[];
   readonly partitionKeys: readonly HiveColumn[];
+  /** Of its files. Absent: Parquet. `json`: one object a line, its names in any case. */
+  readonly format?: 'parquet' | 'json';
 }
 
 export interface ViewSpec {

@@ -17,7 +17,11 @@ const tableSchema = z.object({
   TableInput: z.object({
     Name: z.string(),
     PartitionKeys: columnsSchema.default([]),
-    StorageDescriptor: z.object({ Columns: columnsSchema, Location: z.string() }),
+    StorageDescriptor: z.object({
+      Columns: columnsSchema,
+      Location: z.string(),
+      SerdeInfo: z.object({ SerializationLibrary: z.string() }),
+    }),
   }),
 });
 
@@ -67,13 +71,14 @@ export function createLakeTable(resource: LocalResource, { aws }: DeployContext)
     return;
   }
   const { DatabaseName, TableInput } = tableSchema.parse(properties);
-  const { Columns, Location } = TableInput.StorageDescriptor;
+  const { Columns, Location, SerdeInfo } = TableInput.StorageDescriptor;
   aws.createTable({
     database: DatabaseName,
     table: TableInput.Name,
     ...bucketAndPrefix(Location),
     columns: hiveColumns(Columns),
     partitionKeys: hiveColumns(TableInput.PartitionKeys),
+    format: SerdeInfo.SerializationLibrary.endsWith('JsonSerDe') ? 'json' : 'parquet',
   });
 }
 

@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import { newRequestId } from '../../core/ids.ts';
 import { compilePolicy } from '../../core/policy/compile-policy.ts';
 import { parsePolicy } from '../../core/policy/parse-policy.ts';
+import { serve } from '../../core/serve.ts';
+import { usageEventSchema } from '../../core/usage/event.ts';
 import { model } from '../support/gateway.ts';
 import { withProvider } from '../support/served.ts';
 
@@ -50,6 +53,29 @@ it('an answer that nobody cut ends for a reason of its own, and a denied call fo
     { outcome: 'ok', stop_reason: 'stop', priority: 'low' },
     { outcome: 'denied', stop_reason: null, priority: 'low' },
   ]);
+});
+
+it('a clock that jumps back within a call leaves no negative time in its row', async () => {
+  const g = gateway();
+  const startMs = Date.now();
+  const times = [startMs, startMs + 50, startMs - 3_600_000];
+  const clock = { nowMs: () => times.shift() ?? startMs - 7_200_000 };
+  const response = await serve(
+    { ...g.ports, clock },
+    {
+      method: 'POST',
+      path: CHAT,
+      headers: { authorization: `Bearer ${g.key}` },
+      body: Buffer.from(JSON.stringify({ model: 'sim-small', messages: said })),
+      requestId: newRequestId(),
+      receivedAtMs: startMs,
+      deadlineMs: startMs + 60_000,
+    },
+  );
+  await response.closed;
+  expect(response.status).toBe(200);
+  expect(g.events.map((event) => usageEventSchema.safeParse(event).success)).toEqual([true]);
+  expect(g.events).toMatchObject([{ event_time_ms: startMs, duration_ms: 0 }]);
 });
 
 describe('a tenant with terms of its own', () => {

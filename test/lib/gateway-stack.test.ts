@@ -38,7 +38,7 @@ describe('gateway stack', () => {
       ['accountsTable', 'catalogTable', 'adminKeySecret', 'athenaWorkGroup', 'lakeBucket'],
     ],
     ['usage-monitor', 60, ['accountsTable', 'catalogTable', 'alertBus']],
-    ['spill-drain', 30, ['usageStream', 'spillDeadLettersUrl']],
+    ['spill-drain', 30, ['usageStream']],
     ['statements', 900, ['catalogTable', 'athenaWorkGroup', 'lakeBucket', 'statementsTopic']],
     ['ledger-writer', 900, ['catalogTable', 'athenaWorkGroup', 'ledgerLocation']],
     ['reaper', 300, ['accountsTable', 'catalogTable', 'usageStream', 'spillQueueUrl']],

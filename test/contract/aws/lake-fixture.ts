@@ -31,7 +31,7 @@ export function deployLake(aws: LocalAws, columns: readonly HiveColumn[] = COLUM
     sourceStream: STREAM,
     bucket: BUCKET,
     prefix: 'usage/dt=!{timestamp:yyyy-MM-dd}/hour=!{timestamp:HH}/',
-    errorPrefix: 'errors/!{firehose:error-output-type}/',
+    errorPrefix: 'errors/!{firehose:error-output-type}/dt=!{timestamp:yyyy-MM-dd}/',
     columns,
     bufferSeconds: 60,
     bufferBytes: 67_108_864,

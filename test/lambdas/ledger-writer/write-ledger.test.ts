@@ -154,6 +154,21 @@ describe('the ledger', () => {
     ]);
   });
 
+  it('keeps each call at the price it was made at when prices change within the day', async () => {
+    const dearer = { price_version: 'v2', policy_version: 2, cost_nano_usd: 2_000 };
+    const later = { ...USAGE_EVENT, ...dearer, request_id: 'req_2' };
+    lake.arrive([USAGE_EVENT, later]);
+    await lake.write();
+    lake.arrive([later, USAGE_EVENT]);
+    await lake.write('wide');
+    const byPrice = `SELECT price_version, policy_version, count(*), sum(cost_nano_usd)
+      FROM ${LAKE.ledgerTable} GROUP BY 1, 2 ORDER BY 1`;
+    expect(await lake.ask(byPrice)).toEqual([
+      ['v1', '1', '1', '1000'],
+      ['v2', '2', '1', '2000'],
+    ]);
+  });
+
   it('keeps hostile texts as they are', async () => {
     const hostile = `'); DROP TABLE ledger; -- \u0000" $\{x} =cmd|'/C calc' \u{1F600}`;
     lake.arrive([{ ...USAGE_EVENT, feature: hostile, request_id: "a'b" }]);

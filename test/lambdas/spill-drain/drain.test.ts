@@ -5,13 +5,12 @@ const message = (messageId: string, body: string) => ({ messageId, body });
 const event = (id: string) => message(id, JSON.stringify({ request_id: `req_${id}`, later: [1] }));
 
 function world(overrides: Partial<DrainPorts> = {}) {
-  const seen = { put: [] as unknown[], aside: [] as string[], reports: [] as string[] };
+  const seen = { put: [] as unknown[], reports: [] as string[] };
   const ports: DrainPorts = {
     putRecords: async (records) => {
       seen.put.push(...records);
       return records.map(() => true);
     },
-    setAside: async (bodies) => void seen.aside.push(...bodies),
     report: (incident) => void seen.reports.push(incident),
     ...overrides,
   };
@@ -41,19 +40,13 @@ describe('draining spilled events', () => {
     expect(await drain(short.ports, [event('a'), event('b')])).toEqual(['b']);
   });
 
-  it.each(['{', '[]', 'null', '{"request_id":7}', '{"request_id":""}', ''])(
-    'sets %j aside at once and says so',
+  it.each(['{', '[]', 'null', '{"request_id":7}', '{"request_id":""}', '-'])(
+    'puts %j there too, for the lake to keep as rejected or flagged, and says so',
     async (body) => {
       const { seen, ports } = world();
       expect(await drain(ports, [event('a'), message('p', body)])).toEqual([]);
-      expect(seen.aside).toEqual([body]);
-      expect(seen.put).toHaveLength(1);
+      expect(seen.put[1]).toEqual({ partitionKey: 'p', data: `${body}\n` });
       expect(seen.reports).toEqual(['record not readable']);
     },
   );
-
-  it('keeps poison in the queue when it cannot be set aside', async () => {
-    const { ports } = world({ setAside: () => Promise.reject(new Error('out')) });
-    expect(await drain(ports, [event('a'), message('p', '{')])).toEqual(['p']);
-  });
 });
