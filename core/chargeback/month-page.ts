@@ -28,7 +28,7 @@ export function monthPage(statement: MonthStatement, version: number): string {
       { value: countForPeople(total.requests), label: 'requests' },
     ],
     sections: [
-      section('By day', dayChart(days, `Charged on each day of ${period}`)),
+      section('By day', dayChart(days, `Charged a day in ${period}`)),
       section('By cost center', byCostCenter(lines, total)),
       section('By team and project', byProject(lines)),
       section('By model', byModel(lines)),
@@ -73,22 +73,20 @@ function byCostCenter(lines: readonly StatementLine[], total: Amounts): string {
   const rows = groups
     .slice(0, SHOWN)
     .map(({ name, sum }) => [
-      escapeHtml(name),
-      shareBar(sum.charged, total.charged),
+      escapeHtml(name) + shareBar(sum.charged, total.charged),
       ...amountCells(sum),
     ]);
   const rest = sumOf(groups.slice(SHOWN).flatMap((group) => group.lines));
-  const others = [`${groups.length - SHOWN} others`, '', ...amountCells(rest)];
+  const others = [`${groups.length - SHOWN} others`, ...amountCells(rest)];
   return table(
     [
       { name: 'Cost center' },
-      { name: '', width: '20%' },
       { name: 'Cost', ...NUMBER },
       { name: 'Discount', ...NUMBER },
       { name: 'Margin', ...NUMBER },
       { name: 'Charged', ...NUMBER },
     ],
-    [...rows, ...(groups.length > SHOWN ? [others] : []), ['Total', '', ...amountCells(total)]],
+    [...rows, ...(groups.length > SHOWN ? [others] : []), ['Total', ...amountCells(total)]],
     { hasTotal: true },
   );
 }

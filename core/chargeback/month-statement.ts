@@ -37,6 +37,7 @@ export interface MonthStatement {
   /** `final`: the month is closed, and nothing can be booked in it any more. */
   readonly status: 'final' | 'provisional';
   readonly lines: readonly StatementLine[];
+  /** Every day of the month, and those that are of it in another time zone; none without a call. */
   readonly days: readonly DaySum[];
 }
 
@@ -52,8 +53,21 @@ export function monthStatement({
   return {
     ...month,
     lines: lines.map(lineOf),
-    days: days.map(([day = '', charged]) => ({ day, charged: BigInt(charged ?? 0) })),
+    days: days.length === 0 ? [] : everyDay(month.period, days),
   };
+}
+
+function everyDay(period: Period, answers: readonly AnswerRow[]): readonly DaySum[] {
+  const sums = new Map(answers.map(([day = '', charged]) => [day, BigInt(charged ?? 0)]));
+  const [year, month] = period.split('-').map(Number);
+  const length = new Date(Date.UTC(year ?? 0, month ?? 0, 0)).getUTCDate();
+  const ofMonth = Array.from(
+    { length },
+    (_, index) => `${period}-${String(index + 1).padStart(2, '0')}`,
+  );
+  return [...new Set([...ofMonth, ...sums.keys()])]
+    .toSorted()
+    .map((day) => ({ day, charged: sums.get(day) ?? 0n }));
 }
 
 const TEXTS = 8;

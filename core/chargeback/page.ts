@@ -21,7 +21,7 @@ export function page({ title, subtitle, figures, sections, footer }: PageParts):
 <html lang="en">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light"><title>${escapeHtml(title)}</title></head>
 <body style="margin:0;padding:24px 8px;background:#f5f7fa;${FONT}">
-<table role="presentation" align="center" cellspacing="0" cellpadding="0" style="width:100%;max-width:720px;margin:0 auto;background:#ffffff;border:1px solid #e4e7eb;border-radius:8px"><tr><td style="padding:28px 32px">
+<table role="presentation" align="center" cellspacing="0" cellpadding="0" style="width:100%;max-width:720px;margin:0 auto;background:#ffffff;border:1px solid #e4e7eb;border-radius:8px"><tr><td style="padding:24px 20px">
 <h1 style="margin:0;font-size:22px">${escapeHtml(title)}</h1>
 <p style="margin:6px 0 8px;font-size:13px;color:#52606d">${escapeHtml(subtitle)}</p>
 <table role="presentation" cellspacing="0" cellpadding="0"><tr>${cells.join('')}</tr></table>
@@ -41,7 +41,6 @@ export interface TableColumn {
   readonly name: string;
   /** Numbers stand at the right. */
   readonly isNumber?: boolean;
-  readonly width?: string;
 }
 
 /** Cells are HTML. The last row is set apart where it is a total. */
@@ -50,8 +49,10 @@ export function table(
   rows: readonly (readonly string[])[],
   { hasTotal = false } = {},
 ): string {
-  const cellStyle = ({ isNumber, width }: TableColumn) =>
-    `padding:6px 8px 6px 0;text-align:${isNumber === true ? 'right' : 'left'};${width === undefined ? '' : `width:${width};`}`;
+  const cellStyle = ({ isNumber }: TableColumn) =>
+    isNumber === true
+      ? 'padding:6px 0 6px 10px;text-align:right;vertical-align:top;'
+      : 'padding:6px 0;text-align:left;vertical-align:top;overflow-wrap:anywhere;';
   const head = columns.map(
     (column) =>
       `<th style="${cellStyle(column)}border-bottom:2px solid #cbd2d9;font-size:12px;color:#52606d">${escapeHtml(column.name)}</th>`,

@@ -103,7 +103,7 @@ export function weekPage(summary: WeekSummary, version: number): string {
       { value: countForPeople(requests), label: 'requests' },
     ],
     sections: [
-      section('By day', dayChart(daySums(summary), `Spent on each day of week ${week.name}`)),
+      section('By day', dayChart(daySums(summary), `Spent a day in week ${week.name}`)),
       section(
         'By feature',
         shares(summary, ({ feature }) => feature || 'no feature'),
@@ -193,12 +193,11 @@ function groupUses(summary: WeekSummary, nameOf: (use: Use) => string) {
 function shares(summary: WeekSummary, nameOf: (use: Use) => string): string {
   const { now } = totalsOf(summary);
   return table(
-    [{ name: 'Name' }, { name: '', width: '40%' }, { name: 'Spent', isNumber: true }],
+    [{ name: 'Name' }, { name: 'Spent', isNumber: true }],
     groupUses(summary, nameOf)
       .slice(0, 20)
       .map(({ name, charged }) => [
-        escapeHtml(name),
-        shareBar(charged, now),
+        escapeHtml(name) + shareBar(charged, now),
         usdForPeople(charged),
       ]),
   );

@@ -16,6 +16,8 @@ export interface Objects {
   read(key: string): Promise<string | undefined>;
   /** `s3://` address of a key. */
   address(key: string): string;
+  /** Where a person signed in to AWS finds what is below a folder. */
+  consoleUrl(folder: string): Promise<string>;
 }
 
 export interface StoredObject {
@@ -56,5 +58,19 @@ export function createObjects({
       }
     },
     address: (key) => `s3://${bucket}/${key}`,
+    consoleUrl: async (folder) => consoleUrl(await client.config.region(), bucket, folder),
   };
+}
+
+const CONSOLES: readonly (readonly [regions: RegExp, host: string])[] = [
+  [/^cn-/, 'console.amazonaws.cn'],
+  [/^us-gov-/, 'console.amazonaws-us-gov.com'],
+];
+
+function consoleUrl(region: string, bucket: string, folder: string): string {
+  const [, host] = CONSOLES.find(([regions]) => regions.test(region)) ?? [];
+  const url = new URL(`https://${region}.${host ?? 'console.aws.amazon.com'}/s3/buckets/${bucket}`);
+  url.searchParams.set('region', region);
+  url.searchParams.set('prefix', folder);
+  return url.href;
 }

@@ -13,7 +13,8 @@ export interface Statement {
   /** What two equal statements have in common, and two different ones have not. */
   readonly content: string;
   readonly filesOf: (version: number) => Readonly<Record<string, StoredObject>>;
-  readonly messageOf: (version: number, address: string) => Promise<void>;
+  /** `places`: where the files are, for people and for programs. */
+  readonly messageOf: (version: number, places: string) => Promise<void>;
 }
 
 export interface PublishedVersion {
@@ -33,7 +34,11 @@ export async function publishVersion(
   if ((await objects.read(`${folder}${PUBLISHED}`)) !== undefined) return { version, isNew: false };
   for (const [name, file] of Object.entries(statement.filesOf(version)))
     await objects.put(`${folder}${name}`, file);
-  await statement.messageOf(version, objects.address(folder));
+  const places = [
+    `Files: ${objects.address(folder)}`,
+    `To open them: ${await objects.consoleUrl(folder)}`,
+  ];
+  await statement.messageOf(version, places.join('\n'));
   await objects.putIfAbsent(`${folder}${PUBLISHED}`, 'published');
   return { version, isNew: true };
 }

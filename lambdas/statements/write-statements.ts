@@ -81,10 +81,10 @@ export async function writeMonth(
       'chargeback.parquet': { body: toParquet(columns, rows), contentType: PARQUET },
       'chargeback.html': html(monthPage(statement, version)),
     }),
-    messageOf: (version, address) =>
+    messageOf: (version, places) =>
       send({
         subject: `Chargeback for ${period}, version ${version}`,
-        text: `${monthMessage(statement, version)}\n\nFiles: ${address}`,
+        text: `${monthMessage(statement, version)}\n\n${places}`,
         audience: 'month',
       }),
   });
@@ -134,10 +134,10 @@ function publishWeek(
       'summary.csv': csv(weekCsv(summary)),
       'summary.html': html(weekPage(summary, version)),
     }),
-    messageOf: (version, address) =>
+    messageOf: (version, places) =>
       send({
         subject: `Team ${teamId}: week ${week.name}, version ${version}`,
-        text: `${weekMessage(summary, version)}\n\nFiles: ${address}`,
+        text: `${weekMessage(summary, version)}\n\n${places}`,
         audience: `${tenantId}/${teamId}`,
       }),
   });

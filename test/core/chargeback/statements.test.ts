@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { dayChart, shareBar } from '../../../core/chargeback/charts.ts';
 import { toCsv } from '../../../core/chargeback/csv.ts';
+import { monthStatement } from '../../../core/chargeback/month-statement.ts';
 import { monthLines } from '../../../core/chargeback/statement-questions.ts';
 import { countForPeople, usdForPeople, usdText } from '../../../core/chargeback/usd-text.ts';
 import { lastWeek } from '../../../core/chargeback/week-summary.ts';
@@ -74,6 +75,23 @@ describe('charts', () => {
     const heights = [...dayChart(days, 'x').matchAll(/<rect [^>]*height="(\d+)"/g)];
     expect(heights.map(([, height]) => height)).toEqual(['61', '122', '0']);
     expect(dayChart([], 'x')).toBe('');
+  });
+
+  it('name at most eight days, and have a column for each day of the month, spent or not', () => {
+    const month = { period: '2028-02', status: 'final', lines: [] } as const;
+    const { days } = monthStatement({
+      ...month,
+      days: [
+        ['2028-02-03', '5'],
+        ['2028-01-31', '7'],
+      ],
+    });
+    expect(days).toHaveLength(30);
+    expect(days[0]).toEqual({ day: '2028-01-31', charged: 7n });
+    expect(days.at(-1)).toEqual({ day: '2028-02-29', charged: 0n });
+    expect([...dayChart(days, 'x').matchAll(/<rect /g)]).toHaveLength(30);
+    expect([...dayChart(days, 'x').matchAll(/<td /g)]).toHaveLength(8);
+    expect(monthStatement({ ...month, days: [] }).days).toEqual([]);
   });
 
   it('show a share as cells, whole, empty and in between', () => {

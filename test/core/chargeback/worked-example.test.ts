@@ -9,7 +9,7 @@ import { costOfUsage } from '../../../core/usage/cost.ts';
 import { type UsageEvent, usageEventColumns } from '../../../core/usage/event.ts';
 import { writeLedger } from '../../../lambdas/ledger-writer/write-ledger.ts';
 import { writeMonth } from '../../../lambdas/statements/write-statements.ts';
-import { createMemoryObjects } from '../../support/memory-objects.ts';
+import { openLocalObjects } from '../../support/local-objects.ts';
 import { createSpendLake, type SpendLake } from '../../support/spend-lake.ts';
 import { callFacts } from '../usage/call-facts.ts';
 
@@ -64,7 +64,7 @@ function eventOfOneQuery(): UsageEvent {
 }
 
 let lake: SpendLake;
-const objects = createMemoryObjects();
+const objects = await openLocalObjects();
 const nowMs = Date.parse('2026-11-21T00:10:00Z');
 
 beforeAll(async () => {
@@ -84,7 +84,7 @@ beforeAll(async () => {
     { period: '2026-11', deadlineMs },
   );
 }, 180_000);
-afterAll(() => lake.close());
+afterAll(() => Promise.all([lake.close(), objects.close()]));
 
 /** Each employee's hundred queries as raw rows, of which every tenth came twice. */
 async function arrive(usageDir: string): Promise<void> {

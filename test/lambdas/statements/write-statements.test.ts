@@ -9,7 +9,7 @@ import {
   writeReferenceTables,
   writeWeek,
 } from '../../../lambdas/statements/write-statements.ts';
-import { createMemoryObjects, type MemoryObjects } from '../../support/memory-objects.ts';
+import { type LocalObjects, openLocalObjects } from '../../support/local-objects.ts';
 import { bookCompany } from '../../support/spend-company.ts';
 import { createSpendLake, type SpendLake } from '../../support/spend-lake.ts';
 
@@ -42,7 +42,7 @@ tenants:
 
 const deadlineMs = Number.POSITIVE_INFINITY;
 let lake: SpendLake;
-let objects: MemoryObjects;
+let objects: LocalObjects;
 let sent: StatementMessage[];
 let closedThrough: string | undefined;
 let nowMs: number;
@@ -64,12 +64,14 @@ function ports(): StatementPorts {
 beforeEach(async () => {
   lake = await createSpendLake('2026-12-03');
   await bookCompany(lake);
-  objects = createMemoryObjects();
+  objects = await openLocalObjects();
   sent = [];
   closedThrough = undefined;
   nowMs = Date.parse('2026-12-03T06:00:00Z');
 });
-afterEach(() => lake.close());
+afterEach(async () => {
+  await Promise.all([lake.close(), objects.close()]);
+});
 
 describe('the statement of a month', () => {
   const V1 = 'statements/month=2026-11/v1/';
@@ -86,10 +88,8 @@ describe('the statement of a month', () => {
       '2026-11,2026-11,globex,,lab,lab,openai,gpt-5-mini,4,1000000,75000,400000000,0,0,400000000,0.400000000',
       '',
     ]);
-    const parquet = objects.contents.get(`${V1}chargeback.parquet`);
-    const rows = await parquetReadObjects({
-      file: new Uint8Array(Buffer.from(parquet ?? '')).buffer,
-    });
+    const file = objects.bytes(`${V1}chargeback.parquet`).buffer;
+    const rows = await parquetReadObjects({ file });
     expect(rows).toHaveLength(6);
     expect(rows[0]).toMatchObject({ team_id: 'search', charged_nano_usd: 1_980_000_000n });
     expect(objects.text(`${V1}chargeback.html`)).toContain('$4.56');
@@ -111,6 +111,7 @@ describe('the statement of a month', () => {
           'acme / no cost center: -$0.02',
           '',
           `Files: s3://lake/${V1}`,
+          'To open them: https://us-east-1.console.aws.amazon.com/s3/buckets/lake?region=us-east-1&prefix=statements%2Fmonth%3D2026-11%2Fv1%2F',
         ].join('\n'),
       },
     ]);
@@ -201,6 +202,7 @@ describe('the summaries of a week', () => {
         'answers: $0.45',
         '',
         `Files: s3://lake/${W47}`,
+        'To open them: https://us-east-1.console.aws.amazon.com/s3/buckets/lake?region=us-east-1&prefix=statements%2Fweek%3D2026-W47%2Ftenant%3Dacme%2Fteam%3Dsearch%2Fv1%2F',
       ].join('\n'),
     });
     expect(objects.text(`${W47}summary.csv`)).toContain(
@@ -222,10 +224,8 @@ describe('the summaries of a week', () => {
 describe('the reference tables', () => {
   it('say what the policy in force says, with empty ids where a scope has none', async () => {
     await writeReferenceTables(ports());
-    const read = async (table: string) => {
-      const file = objects.contents.get(`reference/${table}/current.parquet`);
-      return parquetReadObjects({ file: new Uint8Array(Buffer.from(file ?? '')).buffer });
-    };
+    const read = (table: string) =>
+      parquetReadObjects({ file: objects.bytes(`reference/${table}/current.parquet`).buffer });
     const budgets = await read('budgets');
     expect(budgets).toMatchObject([
       { scope: 'tenant', tenant_id: 'acme', team_id: '', monthly_budget_nano_usd: 10_000_000_000n },
