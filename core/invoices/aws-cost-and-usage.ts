@@ -33,6 +33,18 @@ const NAMES = [
   'line_item_line_item_description',
 ] as const;
 
+/** All that is read of a report. */
+export const REPORT_COLUMNS: readonly string[] = [
+  ...new Set([
+    ...NEEDED,
+    ...NAMES,
+    'line_item_resource_id',
+    'line_item_usage_account_id',
+    'identity_line_item_id',
+    'identity_time_interval',
+  ]),
+];
+
 export function awsCostAndUsage(text: string): Invoice | RefusedInvoice {
   const csv = parseCsv(text);
   if (csv.kind === 'broken') return refused([csv.problem]);

@@ -13,6 +13,7 @@ import { createClosedMonths } from '../adapters/closed-months.ts';
 import { pauseRandomly } from '../adapters/dynamo-accounts.ts';
 import { readEnvironment } from '../adapters/environment.ts';
 import { createLakeFiles } from '../adapters/lake-files.ts';
+import { createLakeObjects } from '../adapters/lake-object.ts';
 import { createTelemetry } from '../adapters/telemetry.ts';
 import { applyPolicy } from './apply-policy.ts';
 import { createCatalogWriter } from './catalog-writer.ts';
@@ -37,6 +38,7 @@ const writer = createCatalogWriter({
   accountsTable: env.accountsTable,
 });
 const closedMonths = createClosedMonths({ client, tableName: env.catalogTable });
+const lakeBucket = { client: new S3Client({ maxAttempts: 3 }), bucket: env.lakeBucket };
 const invoices = {
   athena: createAthena({
     client: new AthenaClient({ maxAttempts: 3 }),
@@ -44,7 +46,8 @@ const invoices = {
     clock: systemClock,
     pause: pauseRandomly,
   }),
-  files: createLakeFiles({ client: new S3Client({ maxAttempts: 3 }), bucket: env.lakeBucket }),
+  files: createLakeFiles(lakeBucket),
+  open: createLakeObjects(lakeBucket),
   closedMonths,
   writer,
   clock: systemClock,

@@ -17,11 +17,14 @@ import { formatUsd, nanoUsd } from '../../core/money.ts';
 import type { Athena } from '../adapters/athena.ts';
 import type { ClosedMonths } from '../adapters/closed-months.ts';
 import type { LakeFiles } from '../adapters/lake-files.ts';
+import type { OpenLakeObject } from '../adapters/lake-object.ts';
 import type { CatalogWriter } from './catalog-writer.ts';
+import { readInbox } from './read-inbox.ts';
 
 export interface InvoicePorts {
   readonly athena: Athena;
   readonly files: LakeFiles;
+  readonly open: OpenLakeObject;
   readonly closedMonths: Pick<ClosedMonths, 'through'>;
   readonly writer: Pick<CatalogWriter, 'currentPolicy'>;
   readonly clock: Clock;
@@ -34,6 +37,10 @@ export type InvoiceAnswer =
 
 /** What API Gateway leaves of its half minute: an approval that takes longer is safe to repeat. */
 const PATIENCE_MS = 25_000;
+/** Of that, what a large file may take to be read. */
+const READING_MS = 20_000;
+
+const INVOICES = 'invoices';
 
 const storedSchema = z.object({
   format: z.enum(['openai-costs', 'anthropic-cost-report', 'aws-cost-and-usage', 'gpu-hours']),
@@ -50,14 +57,33 @@ const storedSchema = z.object({
   ),
 });
 
+/** The file itself, or the name of one that was put into the provider's inbox. */
+const inboxSchema = z.strictObject({ inbox: z.string().min(1).max(512) });
+
 /** The same file again is the same invoice. */
 export async function importInvoice(
   ports: InvoicePorts,
   provider: string,
-  text: string,
+  body: string,
 ): Promise<InvoiceAnswer> {
   if (!(await isProvider(ports, provider)))
     return { kind: 'not found', what: `The policy has no provider ${provider}.` };
+  const named = inboxSchema.safeParse(body.length > 1_000 ? undefined : parsedJson(body));
+  if (!named.success) return keepInvoice(ports, provider, { text: body, passedOver: 0 });
+  const key = `${INVOICES}/inbox/${encodeURIComponent(provider)}/${named.data.inbox}`;
+  const object = await ports.open(key);
+  if (object === undefined || object.byteLength === 0)
+    return { kind: 'refused', problems: [{ line: null, message: `there is no file at ${key}` }] };
+  const untilMs = ports.clock.nowMs() + READING_MS;
+  const read = await readInbox(object, () => ports.clock.nowMs() > untilMs);
+  return read.kind === 'refused' ? read : keepInvoice(ports, provider, read);
+}
+
+async function keepInvoice(
+  ports: InvoicePorts,
+  provider: string,
+  { text, passedOver }: { readonly text: string; readonly passedOver: number },
+): Promise<InvoiceAnswer> {
   const invoice = parseInvoice(text);
   if (invoice.kind === 'refused') return invoice;
   const id = createHash('sha256')
@@ -80,7 +106,7 @@ export async function importInvoice(
     fromDay,
     toDay,
     lines: lines.length,
-    ignoredLines: ignored,
+    ignoredLines: ignored + passedOver,
   };
   return { kind: 'done', status: 201, body: { ...body, usd: usdText(total) } };
 }
@@ -161,12 +187,20 @@ async function isProvider({ writer }: InvoicePorts, provider: string): Promise<b
   return Object.hasOwn(policySnapshotSchema.parse(current.snapshot).providers, provider);
 }
 
+function parsedJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
 function unknown(provider: string, id: string): InvoiceAnswer {
   return { kind: 'not found', what: `There is no invoice ${id} of ${provider}.` };
 }
 
 function fileOf(provider: string, id: string): string {
-  return `invoices/${encodeURIComponent(provider)}/${id}`;
+  return `${INVOICES}/${encodeURIComponent(provider)}/${id}`;
 }
 
 interface Shown {

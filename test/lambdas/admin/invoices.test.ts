@@ -26,6 +26,7 @@ beforeEach(async () => {
       read: async (key) => files.get(key),
       write: async (key, text) => void files.set(key, text),
     },
+    open: async () => undefined,
     closedMonths: { through: async () => lake.closedThrough },
     writer: {
       currentPolicy: async () => ({
@@ -228,5 +229,27 @@ describe('an invoice', () => {
     });
     const approval = approveInvoice(ports, { provider: 'openai', id: '0123456789abcdef' }, {});
     expect(await approval).toMatchObject({ kind: 'not found' });
+  });
+
+  it('comes from the inbox of its provider by name, and is refused where there is none', async () => {
+    const bytes = Buffer.from(CSV);
+    const opened: string[] = [];
+    ports = {
+      ...ports,
+      open: async (key) => {
+        opened.push(key);
+        if (!key.endsWith('november.csv')) return undefined;
+        const slice = async (start: number, end?: number) =>
+          Uint8Array.from(bytes.subarray(start, end)).buffer;
+        return { byteLength: bytes.length, slice };
+      },
+    };
+    const id = await imported('{"inbox":"2026/november.csv"}');
+    expect(opened).toEqual(['invoices/inbox/openai/2026/november.csv']);
+    expect(id).toBe(await imported());
+    expect(await importInvoice(ports, 'openai', '{"inbox":"other.csv"}')).toEqual({
+      kind: 'refused',
+      problems: [{ line: null, message: 'there is no file at invoices/inbox/openai/other.csv' }],
+    });
   });
 });
