@@ -10,9 +10,10 @@ import type { Denial } from './denial.ts';
 import { CALLERS_PATIENCE, callersTime, createPatientStore, type Pause } from './patient-store.ts';
 import { expiredHolds, planRelease } from './reap.ts';
 import { wasNeverSent } from './reaper.ts';
-import { planReserve, type ReserveRequest } from './reserve.ts';
+import { judgeReserve, planReserve, type ReserveRequest } from './reserve.ts';
 import type { LimitPlan } from './schedule.ts';
 import type { Grant } from './settle.ts';
+import { closingMoment } from './settle-scope.ts';
 import { setUpScope } from './shard-setup.ts';
 import { type Shard, shardCount } from './shards.ts';
 import type { SliceMemory } from './slice-memory.ts';
@@ -76,9 +77,11 @@ function makesHold({ write }: KeyedWrite): boolean {
   return write.set.some(([[name]]) => name === ATTR.holds);
 }
 
-async function reservePatiently(engine: ScopeEngine, call: ScopeCall): Promise<Outcome> {
+async function reservePatiently(engine: ScopeEngine, asked: ScopeCall): Promise<Outcome> {
+  let call = asked;
   let attempt = firstAttempt(engine, call);
   const home = attempt.key;
+  let elsewhere = 0;
   let hasSetUp = false;
   let hasReaped = false;
   try {
@@ -89,6 +92,13 @@ async function reservePatiently(engine: ScopeEngine, call: ScopeCall): Promise<O
         await setUp(engine, call);
         hasSetUp = true;
         attempt = firstAttempt(engine, call);
+        continue;
+      }
+      call = { ...call, request: atPresent(engine, call) };
+      elsewhere += 1;
+      const other = isBusy(answer, call) ? attemptElsewhere(engine, call, elsewhere) : undefined;
+      if (other !== undefined) {
+        attempt = other;
         continue;
       }
       const { step, shards } = await judge(engine, { call, home, answer });
@@ -117,6 +127,29 @@ async function reservePatiently(engine: ScopeEngine, call: ScopeCall): Promise<O
 function firstAttempt({ slices }: ScopeEngine, call: ScopeCall): Attempt {
   const { key, plan } = slices.home(call, call.request.holdId);
   return { key, grant: { request: call.request, plan } };
+}
+
+/** A window that was full when the call came may have room by now. Limits by the clock stay those of when it came. */
+function atPresent({ clock }: ScopeEngine, { plan, request }: ScopeCall): ReserveRequest {
+  return plan.schedules === undefined
+    ? { ...request, at: closingMoment({ request }, clock) }
+    : request;
+}
+
+/** Another account of many, unseen: shards that are only busy this second are not worth reading them all. */
+function attemptElsewhere(
+  { slices }: ScopeEngine,
+  call: ScopeCall,
+  tries: number,
+): Attempt | undefined {
+  const home = slices.elsewhere(call, call.request.holdId, tries);
+  return home && { key: home.key, grant: { request: call.request, plan: home.plan } };
+}
+
+function isBusy(answer: Answer, { request }: ScopeCall): boolean {
+  if (answer.kind !== 'refused') return false;
+  const verdict = judgeReserve(answer.shard.account, request);
+  return verdict.kind === 'denied' && ['window', 'open'].includes(verdict.reason);
 }
 
 function attemptOf(step: ShardReserve): Attempt {

@@ -44,7 +44,7 @@ async function settleHold(
 }
 
 /** The period is the reserve's, whatever month it is now. */
-export function closingMoment({ request }: Grant, clock: Clock): Moment {
+export function closingMoment({ request }: Pick<Grant, 'request'>, clock: Clock): Moment {
   const { day, month } = request.at;
   return momentOf(clock.nowMs(), { day, month });
 }

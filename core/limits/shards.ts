@@ -6,7 +6,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { Account } from './account.ts';
-import { DIMENSION_NAMES, DIMENSIONS, type Limits } from './dimensions.ts';
+import { DIMENSION_NAMES, DIMENSIONS, type Dimension, type Limits } from './dimensions.ts';
 import { type LimitPlan, mapLimits } from './schedule.ts';
 
 /** One of a scope's accounts, by its key in the table. */
@@ -15,24 +15,87 @@ export interface Shard {
   readonly account: Account;
 }
 
+/** Of the 1,000 that a partition takes in a second: calls fall on accounts by chance, and the busiest has half as many again. */
+const UNITS_PER_SECOND = 600;
+/** A write is billed for each KB of the whole item. */
+const UNIT_BYTES = 1_024;
 /** One to reserve, one to settle, and at the limit a refused one for every second call (ADR 0007). */
 const WRITES_PER_CALL = 2.5;
-/** Of the 1,000 that a partition takes: the rest is for uneven spread, refused writes and moves. */
-const WRITES_PER_SECOND = 800;
-const MAX_SHARDS = 32;
+/** Limits and counters of an account, and each open call (test/core/limits/write-units.test.ts). */
+const ACCOUNT_BYTES = 450;
+const HOLD_BYTES = 45;
+/** How long a call of a language model is planned to last: longer ones are rare, shorter ones leave room (ADR 0017). */
+const CALL_SECONDS = 10;
+/** Where open calls or tokens are all that is limited, a call is planned to last or take at least so much. */
+const SHORTEST_CALL_SECONDS = 1;
+const TOKENS_PER_CALL = 500;
+/** What calls of a shard find at home; more than that is moved to them. */
+const CALLS_PER_SLICE = 4;
+const TOKENS_PER_SLICE = 4_096;
+/** A policy changes all of them in one transaction, which takes 100 items. */
+const MAX_SHARDS = 96;
 
 /**
- * How many accounts the limits ask for. One where no limit bounds the requests; never so many that a slice
- * would be empty.
+ * How many accounts the limits ask for: the smallest number with which even the busiest one stays within what a
+ * partition takes. One where nothing bounds the number of calls; never so many that a slice serves no calls.
  */
 export function shardCount(plan: LimitPlan): number {
   // A budget that shrinks by the clock is only exact in one account: nobody could move slices in time.
   if (hasScheduledBudget(plan)) return 1;
   const { schedules = [], ...base } = plan;
   const everInForce = [base, ...schedules.map(({ limits }) => ({ ...base, ...limits }))];
-  const writes = WRITES_PER_CALL * Math.max(...everInForce.map(requestsPerSecond));
-  const smallest = Math.min(...everInForce.flatMap((limits) => amountsOf(limits)));
-  return Math.max(1, Math.min(Math.ceil(writes / WRITES_PER_SECOND), smallest, MAX_SHARDS));
+  const most = Math.max(1, Math.min(MAX_SHARDS, ...everInForce.map(mostSlices)));
+  const loads = everInForce.map(loadOf);
+  let count = 1;
+  while (count < most && loads.some((load) => unitsOf(load, count) > UNITS_PER_SECOND)) count += 1;
+  return count;
+}
+
+/** The calls that a scope's limits allow at most. */
+interface Load {
+  readonly perSecond: number;
+  readonly open: number;
+}
+
+function loadOf(limits: Limits): Load {
+  const { concurrentRequests: mostOpen = Infinity } = limits;
+  const rate =
+    requestsPerSecond(limits) ?? Math.min(mostOpen / SHORTEST_CALL_SECONDS, callsOfTokens(limits));
+  const perSecond = rate === Infinity ? 0 : rate;
+  return { perSecond, open: Math.min(mostOpen, perSecond * CALL_SECONDS) };
+}
+
+function requestsPerSecond({ requestsPerSecond: second, requestsPerMinute: minute }: Limits) {
+  if (second === undefined) return minute === undefined ? undefined : minute / 60;
+  return minute === undefined ? second : Math.min(second, minute / 60);
+}
+
+function callsOfTokens({ inputTokensPerMinute, tokensPerMinute }: Limits): number {
+  const tokens = Math.min(inputTokensPerMinute ?? Infinity, tokensPerMinute ?? Infinity);
+  return tokens / 60 / TOKENS_PER_CALL;
+}
+
+/** Write units in a second of each of so many accounts. */
+function unitsOf({ perSecond, open }: Load, count: number): number {
+  const bytes = ACCOUNT_BYTES + (HOLD_BYTES * open) / count;
+  return WRITES_PER_CALL * (perSecond / count) * Math.ceil(bytes / UNIT_BYTES);
+}
+
+/** How many slices of the limits are worth having. */
+function mostSlices(limits: Limits): number {
+  const smallest = DIMENSION_NAMES.map((dimension) => {
+    const limit = limits[dimension];
+    return limit === undefined ? Infinity : Math.floor(limit / sliceWorth(dimension));
+  });
+  return Math.min(...smallest);
+}
+
+/** The rest of a budget, and calls larger than a slice, are gathered in one shard in any case (core/limits/slices.ts). */
+function sliceWorth(dimension: Dimension): number {
+  if (dimension === 'concurrentRequests') return CALLS_PER_SLICE;
+  return DIMENSIONS[dimension].window === 'minute' && DIMENSIONS[dimension].counts !== 'requests'
+    ? TOKENS_PER_SLICE
+    : 1;
 }
 
 /** True when a schedule replaces a limit of a day or month. */
@@ -85,15 +148,6 @@ export function sumAccounts([first, ...others]: readonly [Account, ...Account[]]
     told: first.told,
     counters: addCounters(all.map(({ counters }) => counters)),
   };
-}
-
-function requestsPerSecond({ requestsPerSecond: second, requestsPerMinute: minute }: Limits) {
-  const rate = Math.min(second ?? Infinity, minute === undefined ? Infinity : minute / 60);
-  return rate === Infinity ? 0 : rate;
-}
-
-function amountsOf(limits: Limits): number[] {
-  return DIMENSION_NAMES.flatMap((dimension) => limits[dimension] ?? []);
 }
 
 /** Shards have the schedules of one plan, in its order. */

@@ -9,10 +9,9 @@ import { homeOf, shardCount, shardKey, sliceOf } from './shards.ts';
 
 export interface SliceMemory {
   /** The account to try first and the plan that it probably has. */
-  home(
-    { key, plan }: PlannedScope,
-    holdId: string,
-  ): { readonly key: string; readonly plan: LimitPlan };
+  home(scope: PlannedScope, holdId: string): Home;
+  /** Where to try next, so many tries after the first; undefined when it is time to read them all. */
+  elsewhere(scope: PlannedScope, holdId: string, tries: number): Home | undefined;
   /** `account` is one of the scope's, as just seen. */
   learn(scope: PlannedScope, key: string, account: Pick<Account, 'plan' | 'shards'>): void;
 }
@@ -23,7 +22,15 @@ interface PlannedScope {
   readonly plan: LimitPlan;
 }
 
+interface Home {
+  readonly key: string;
+  readonly plan: LimitPlan;
+}
+
 const MAX_KNOWN = 10_000;
+/** Reading so many accounts costs more than a write to one of them that may be refused. */
+const MANY_SHARDS = 8;
+const MAX_TRIES = 3;
 
 export function createSliceMemory(): SliceMemory {
   const seenPlans = new Map<string, { readonly of: string; readonly plan: LimitPlan }>();
@@ -38,15 +45,24 @@ export function createSliceMemory(): SliceMemory {
     evenSlices.set(plan, slices);
     return slices;
   }
+  function countOf({ key, plan }: PlannedScope): number {
+    const { length } = slicesOf(plan);
+    return Math.min(length, counts.get(key) ?? length);
+  }
+  function shardAt({ key: scopeKey, plan }: PlannedScope, index: number): Home {
+    const key = shardKey(scopeKey, index);
+    const seen = seenPlans.get(key);
+    // What was seen under another plan is not what a policy has made of it since.
+    const isOfPlan = seen !== undefined && seen.of === planVersionOf(plan);
+    return { key, plan: isOfPlan ? seen.plan : (slicesOf(plan)[index] ?? plan) };
+  }
   return {
-    home({ key: scopeKey, plan }, holdId) {
-      const slices = slicesOf(plan);
-      const index = homeOf(holdId, Math.min(slices.length, counts.get(scopeKey) ?? slices.length));
-      const key = shardKey(scopeKey, index);
-      const seen = seenPlans.get(key);
-      // What was seen under another plan is not what a policy has made of it since.
-      const isOfPlan = seen !== undefined && seen.of === planVersionOf(plan);
-      return { key, plan: isOfPlan ? seen.plan : (slices[index] ?? plan) };
+    home: (scope, holdId) => shardAt(scope, homeOf(holdId, countOf(scope))),
+    elsewhere(scope, holdId, tries) {
+      const count = countOf(scope);
+      if (count < MANY_SHARDS || tries >= MAX_TRIES) return undefined;
+      const distance = tries * Math.floor(count / MAX_TRIES);
+      return shardAt(scope, (homeOf(holdId, count) + distance) % count);
     },
     learn({ key: scopeKey, plan }, key, account) {
       if (key === scopeKey && account.shards === 1 && slicesOf(plan).length === 1) return;

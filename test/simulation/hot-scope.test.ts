@@ -1,11 +1,17 @@
 import { describe, expect, it } from 'vitest';
 import { runHotScope } from './hot-scope.ts';
 
-describe('a scope with 2,000 requests a second', () => {
-  it('stays within 1,000 write units an account and second while its calls are short', async () => {
-    const report = await runHotScope({ limit: 2_000, requestsPerSecond: 1_800, callSeconds: 0.02 });
+describe('a hot scope at nine tenths of its limit', () => {
+  it.each([
+    ['2,000 short requests a second', 2_000, 0.02],
+    ['100 requests of ten seconds a second', 100, 10],
+    ['40 requests of five seconds a second', 40, 5],
+  ])('stays within 1,000 write units an account and second: %s', async (_, limit, callSeconds) => {
+    const report = await runHotScope({ limit, requestsPerSecond: 0.9 * limit, callSeconds });
     console.log(report);
-    expect(report.admitted).toBeGreaterThan(5_000);
+    expect(report.refused).toBe(0);
+    expect(report.admitted).toBeGreaterThan(2 * limit);
     expect(report.busiestUnits).toBeLessThanOrEqual(1_000);
+    expect(report.readsPerCall).toBeLessThan(10);
   });
 });

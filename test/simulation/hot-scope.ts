@@ -2,8 +2,10 @@
  * One scope under steady load in virtual time, over a table without faults: what the busiest of its accounts takes in its
  * busiest second, in writes and in write units. An item grows with its open calls, so their length decides as much as their number.
  */
+import type { AccountStore } from '../../core/limits/account-store.ts';
 import { type Accounts, createAccounts } from '../../core/limits/accounts.ts';
-import type { Scope } from '../../core/tenancy/scopes.ts';
+import { scopeKeyOf } from '../../core/limits/shards.ts';
+import { accountKey, type Scope } from '../../core/tenancy/scopes.ts';
 import { itemSize, writeUnits } from '../support/item-size.ts';
 import { type Arrival, createFakeDynamo } from './fake-dynamo.ts';
 import { createProcess } from './process.ts';
@@ -21,6 +23,8 @@ export interface HotScopeReport {
   readonly admitted: number;
   readonly refused: number;
   readonly writesPerCall: number;
+  readonly readsPerCall: number;
+  readonly unitsPerCall: number;
   readonly busiestWrites: number;
   readonly busiestUnits: number;
 }
@@ -28,6 +32,8 @@ export interface HotScopeReport {
 const TEAM: Scope = { kind: 'team', tenantId: 'acme', teamId: 'search' };
 const TEAM_KEY = 'team/acme/search';
 const ENVIRONMENTS = 100;
+/** So many that none of them is hot itself. */
+const KEYS = 1_000;
 /** Counted after as many calls are open as there will be. */
 const COUNTED_SECONDS = 3;
 const START_MS = Date.UTC(2026, 10, 20, 12);
@@ -52,17 +58,22 @@ export async function runHotScope(options: HotScopeOptions): Promise<HotScopeRep
   });
   const limits = { requestsPerSecond: options.limit, nanoUsdPerMonth: 1_000_000_000_000_000 };
   dynamo.setLimits(TEAM_KEY, { limits, policyVersion: 1 }, 'UTC');
+  for (let index = 0; index < KEYS; index += 1)
+    dynamo.setLimits(accountKey(keyOf(index)), { limits: {}, policyVersion: 1 }, 'UTC');
   const environments = Array.from({ length: ENVIRONMENTS }, () =>
-    createAccounts({ store: dynamo.storeFor(createProcess()), clock: scheduler }),
+    createAccounts({ store: load.countReads(dynamo.storeFor(createProcess())), clock: scheduler }),
   );
   const untilMs = START_MS + 1_000 * (Math.ceil(options.callSeconds) + 1 + COUNTED_SECONDS);
   const made = offer(options, { scheduler, environments, limits, untilMs });
   await scheduler.run();
-  const writes = load.total();
+  const { writes, units, reads } = load.total();
+  const calls = made.admitted + made.refused;
   return {
     accounts: dynamo.shardsOf(TEAM_KEY).length,
     ...made,
-    writesPerCall: writes / (made.admitted + made.refused),
+    writesPerCall: writes / calls,
+    readsPerCall: reads / calls,
+    unitsPerCall: units / calls,
     ...load.busiest(untilMs / 1_000 - COUNTED_SECONDS, untilMs / 1_000),
   };
 }
@@ -72,6 +83,14 @@ interface Offered {
   readonly environments: readonly Accounts[];
   readonly limits: { readonly requestsPerSecond: number };
   readonly untilMs: number;
+}
+
+function isOfTeam(key: string): boolean {
+  return scopeKeyOf(key) === TEAM_KEY;
+}
+
+function keyOf(index: number): Scope {
+  return { kind: 'key', keyId: `vk_${(index % KEYS).toString(16).padStart(12, '0')}` };
 }
 
 /** Calls at even distances, each held for the call's length and settled. */
@@ -87,7 +106,10 @@ function offer(
       requestId: `req_${sequence.toString(36).padStart(8, '0')}bbbbbbbbbbbbbb`,
       alias: 'm',
       demand: { nanoUsd: 123_456, inputTokens: 1_234, outputTokens: 400 },
-      scopes: [{ scope: TEAM, limits, policyVersion: 1 }],
+      scopes: [
+        { scope: keyOf(sequence), limits: {} },
+        { scope: TEAM, limits, policyVersion: 1 },
+      ],
       timeZone: 'UTC',
       holdSeconds: 900,
     });
@@ -111,19 +133,29 @@ function offer(
 
 const TICK_MS = 10;
 
-/** Writes and write units by account and second. A refused write costs as much as one that is applied. */
+/** Of the team: writes and write units by account and second. A refused write costs as much as one that is applied. */
 function createLoad() {
   const writes = new Map<string, number>();
   const units = new Map<string, number>();
-  let total = 0;
+  const total = { writes: 0, units: 0, reads: 0 };
   return {
     total: () => total,
+    countReads: (store: AccountStore): AccountStore => ({
+      ...store,
+      read(key) {
+        if (isOfTeam(key)) total.reads += 1;
+        return store.read(key);
+      },
+    }),
     count(nowMs: number, { key, before = {}, after = before, legs }: Arrival): void {
+      if (!isOfTeam(key)) return;
       const slot = `${Math.floor(nowMs / 1_000)} ${key}`;
       const bytes = Math.max(itemSize(before, key), itemSize(after, key));
-      total += 1;
+      const billed = writeUnits(bytes, legs !== undefined);
+      total.writes += 1;
+      total.units += billed;
       writes.set(slot, (writes.get(slot) ?? 0) + 1);
-      units.set(slot, (units.get(slot) ?? 0) + writeUnits(bytes, legs !== undefined));
+      units.set(slot, (units.get(slot) ?? 0) + billed);
     },
     busiest(fromSecond: number, toSecond: number) {
       const most = (counts: ReadonlyMap<string, number>) =>

@@ -18,7 +18,7 @@ export interface HotScopes {
   decided(call: CallRecord): void;
   /** The complaint about what a write left behind. */
   arrived(arrival: Arrival): string | undefined;
-  /** Undefined where the scope has one account. */
+  /** Undefined where the scope has one account, or had when the decision began. */
   wasFull(call: CallRecord, scope: string, dimension: string): boolean | undefined;
   answered(call: CallRecord): void;
   /** True where the scope ever had several accounts. */
@@ -34,6 +34,8 @@ export function createHotScopes({ shardsOf }: HotScopesOptions): HotScopes {
   const hot = new Set<string>();
   /** What was full at some moment of each call that is being decided: scope and dimension. */
   const deciding = new Map<CallRecord, Set<string>>();
+  /** Calls that were being decided when a scope got its second account: what was full before is not known here. */
+  const begunBefore = new Map<string, ReadonlySet<CallRecord>>();
 
   function look(scope: string, call: CallRecord, full: Set<string>): void {
     const items = shardsOf(scope).map(([, item]) => item);
@@ -50,7 +52,10 @@ export function createHotScopes({ shardsOf }: HotScopesOptions): HotScopes {
   return {
     setUp(scope, version, plan) {
       plans.set(`${scope} ${version}`, plan);
-      if (shardsOf(scope).length > 1) hot.add(scope);
+      if (shardsOf(scope).length > 1 && !hot.has(scope)) {
+        hot.add(scope);
+        begunBefore.set(scope, new Set(deciding.keys()));
+      }
       if (hot.has(scope)) lookForAll(scope);
     },
     decided(call) {
@@ -70,8 +75,11 @@ export function createHotScopes({ shardsOf }: HotScopesOptions): HotScopes {
       if (!isLast || !changesSlices) return undefined;
       return sliceComplaint(scope, shardsOf(scope), plans);
     },
-    wasFull: (call, scope, dimension) =>
-      hot.has(scope) ? deciding.get(call)?.has(`${scope} ${dimension}`) === true : undefined,
+    wasFull(call, scope, dimension) {
+      if (!hot.has(scope)) return undefined;
+      const isFull = deciding.get(call)?.has(`${scope} ${dimension}`) === true;
+      return isFull || begunBefore.get(scope)?.has(call) !== true ? isFull : undefined;
+    },
     answered: (call) => void deciding.delete(call),
     isHot: (scope) => hot.has(scope),
   };

@@ -15,7 +15,7 @@ export const clock = { nowMs: () => NOW };
 
 /** Limits of a team that has seven shards. */
 export function hot(nanoUsdPerMonth: number): Limits {
-  return { requestsPerSecond: 2_000, nanoUsdPerMonth, tokensPerMinute: 1_000_000 };
+  return { requestsPerSecond: 140, nanoUsdPerMonth, tokensPerMinute: 1_000_000 };
 }
 
 /** What the team's shards are together. */

@@ -27,8 +27,8 @@ const START = Date.UTC(2026, 10, 20, 12);
 const MONTH = 202611;
 const DEMAND = { nanoUsd: 1_000, inputTokens: 100, outputTokens: 50 };
 const ACTUAL = { nanoUsd: 300, inputTokens: 40, outputTokens: 10 };
-const TEAM_LIMITS: Limits = { nanoUsdPerMonth: 10_000_000, tokensPerMinute: 10_000_000 };
-const POOL_LIMITS: Limits = { requestsPerMinute: 18_000, tokensPerMinute: 10_000_000 };
+const TEAM_LIMITS: Limits = { nanoUsdPerMonth: 10_000_000, tokensPerMinute: 600_000 };
+const POOL_LIMITS: Limits = { inputTokensPerMinute: 600_000, tokensPerMinute: 600_000 };
 const HOLD_SECONDS = 900;
 
 interface WorldOptions {

@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { counterValue } from '../../../core/limits/account.ts';
+import { ATTR, counterValue } from '../../../core/limits/account.ts';
+import { type LimitPlan, planToCodes, planVersionOf } from '../../../core/limits/schedule.ts';
 import { fillUp, planSetup, setUpScope } from '../../../core/limits/shard-setup.ts';
 import { accountKey } from '../../../core/tenancy/scopes.ts';
 import { AT, hot, reserve, TEAM, totals } from '../../support/hot-team.ts';
@@ -26,6 +27,38 @@ describe('a policy for a hot scope', () => {
       policyVersion: 1,
     });
     expect(rest.kind).toBe('reserved');
+  });
+
+  it('grows from seven accounts to 92 at the first call that knows it', async () => {
+    const memory = createMemoryStore();
+    memory.setUp(TEAM, hot(1_000), AT);
+    for (let id = 0; id < 10; id += 1)
+      await reserve(memory, { id, nanoUsd: 50, limits: hot(1_000), policyVersion: 1 });
+    const limits = { ...hot(1_000), requestsPerSecond: 2_000, tokensPerMinute: 400_000_000 };
+    const call = { nanoUsd: 1, limits, policyVersion: 2 };
+    for (let id = 20; id < 24; id += 1)
+      expect(await reserve(memory, { id, ...call })).toMatchObject({ kind: 'reserved' });
+    expect(totals(memory)).toMatchObject({ shards: 92, slices: 1_000, committed: 504 });
+    expect(await reserve(memory, { ...call, id: 30, nanoUsd: 496 })).toMatchObject({
+      kind: 'reserved',
+    });
+    const more = await reserve(memory, { ...call, id: 31 });
+    expect(more).toMatchObject({ kind: 'refused', denial: { limit: 1_000, used: 1_000 } });
+  });
+
+  it('has its accounts made by a call where an earlier release made fewer', async () => {
+    const memory = createMemoryStore();
+    const limits = hot(1_000);
+    await reserve(memory, { id: 1, nanoUsd: 100, limits, policyVersion: 1 });
+    const [first] = memory.shardsOf(TEAM);
+    if (first === undefined) throw new Error('no account');
+    const alone = createMemoryStore();
+    alone.items.set(first.key, { ...memory.items.get(first.key), n: 1, ...planItem(limits) });
+    for (let id = 2; id < 12; id += 1)
+      expect(await reserve(alone, { id, nanoUsd: 10, limits, policyVersion: 1 })).toMatchObject({
+        kind: 'reserved',
+      });
+    expect(totals(alone)).toMatchObject({ shards: 7, slices: 1_000 });
   });
 
   it('leaves what other shards have granted with them when one is enough again', async () => {
@@ -97,6 +130,11 @@ describe('a policy for a hot scope', () => {
     }
   });
 });
+
+/** The limits of an account that has no shards beside it. */
+function planItem(limits: LimitPlan) {
+  return { [ATTR.limits]: planToCodes(limits), [ATTR.limitsVersion]: planVersionOf(limits) };
+}
 
 describe('fillUp', () => {
   it('gives whole shares that sum to the total, over the floors where the total allows', () => {

@@ -68,13 +68,13 @@ describe('a slice that moves', () => {
   });
 
   it('stays when the donor counts in a later window already', async () => {
-    const { memory, move } = setUp({ requestsPerSecond: 2_000, tokensPerMinute: 1_400 });
-    const demand = { nanoUsd: 0, inputTokens: 600, outputTokens: 0 };
+    const { memory, move } = setUp({ requestsPerSecond: 140, tokensPerMinute: 140_000 });
+    const demand = { nanoUsd: 0, inputTokens: 60_000, outputTokens: 0 };
     const writes = move({ ...spend(0, 1), demand }, scopeKey);
     const later = { ...AT, minute: AT.minute + 1, second: AT.second + 60 };
     const donor = memory.shardsOf(TEAM).find(({ key }) => key === writes[1]?.key);
     if (donor === undefined) throw new Error('no donor');
-    const full = { nanoUsd: 0, inputTokens: 200, outputTokens: 0 };
+    const full = { nanoUsd: 0, inputTokens: 20_000, outputTokens: 0 };
     const grant = { ...spend(0, 2), demand: full, at: later };
     expect(await memory.write(donor.key, planReserve(grant, donor.account.plan))).toMatchObject({
       kind: 'applied',
@@ -83,7 +83,7 @@ describe('a slice that moves', () => {
   });
 
   it('counts in the same window on both sides, whichever clock is behind', async () => {
-    const { memory, move } = setUp({ requestsPerSecond: 2_000, tokensPerMinute: 1_400 });
+    const { memory, move } = setUp({ requestsPerSecond: 140, tokensPerMinute: 140_000 });
     const ahead = {
       ...AT,
       nowMs: AT.nowMs + 60_000,
@@ -91,7 +91,7 @@ describe('a slice that moves', () => {
       minute: AT.minute + 1,
     };
     const request = { ...spend(0, 1), at: ahead };
-    const demand = { nanoUsd: 0, inputTokens: 600, outputTokens: 0 };
+    const demand = { nanoUsd: 0, inputTokens: 60_000, outputTokens: 0 };
     expect(await memory.writeTogether(move({ ...request, demand }, scopeKey))).toBe(true);
     const accounts = memory.shardsOf(TEAM).map(({ account }) => account);
     expect(accounts.filter(({ latestMinute }) => latestMinute === ahead.minute)).toHaveLength(3);
@@ -100,8 +100,8 @@ describe('a slice that moves', () => {
       await slow.reserve({
         requestId: `req_slow${id}xx`,
         alias: 'm',
-        demand: { nanoUsd: 0, inputTokens: 40, outputTokens: 0 },
-        scopes: [{ scope: TEAM, limits: { requestsPerSecond: 2_000, tokensPerMinute: 1_400 } }],
+        demand: { nanoUsd: 0, inputTokens: 4_000, outputTokens: 0 },
+        scopes: [{ scope: TEAM, limits: { requestsPerSecond: 140, tokensPerMinute: 140_000 } }],
         timeZone: 'UTC',
         holdSeconds: 900,
       });
@@ -109,7 +109,7 @@ describe('a slice that moves', () => {
       memory
         .shardsOf(TEAM)
         .reduce((sum, { account }) => sum + counterValue(account, 'tokensPerMinute', minute), 0);
-    expect(inMinute(ahead.minute) + inMinute(AT.minute)).toBeLessThanOrEqual(1_400);
+    expect(inMinute(ahead.minute) + inMinute(AT.minute)).toBeLessThanOrEqual(140_000);
   });
 
   it('is not missed by a caller who reads the shards while it moves', async () => {
