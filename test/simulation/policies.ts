@@ -40,7 +40,7 @@ export function firstPolicy(random: Random, size: Size): PolicySnapshot {
   const limitsFor = (teams: number) => somePlan(random, { ...size, teams });
   const withSoft = (plan: LimitPlan, teams: number) =>
     random.chance(0.3) ? { ...plan, soft: someLimits(random, { ...size, teams }) } : plan;
-  // The checks of leases know scopes of one account only.
+  // Workers with leases meet scopes of a few accounts, not of many.
   const hasHotTeam = size.isHot === true || (scale === 1 && random.chance(0.3));
   // Most histories have two or three levels: every level of limits costs writes, and time here.
   const level = (): ((teams: number) => LimitPlan) =>
@@ -159,7 +159,7 @@ function someLimits(random: Random, { teams, callsPerTeam, ...size }: Size): Lim
   const some = <K extends keyof Limits>(name: K, low: number, high: number): Limits =>
     random.chance(0.25) ? { [name]: random.between(Math.ceil(low), Math.ceil(high)) } : {};
   return {
-    // Doubled it still asks for one account only: the checks know no shards.
+    // A few accounts at most: many are for hot teams.
     ...some('requestsPerSecond', Math.min(scale, 150), Math.min(16 * scale, 150)),
     ...some('requestsPerMinute', 30 * scale, 400 * scale),
     ...some('inputTokensPerMinute', 8_000 * scale, 160_000 * scale),
