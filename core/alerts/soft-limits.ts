@@ -10,7 +10,7 @@ import type { UsageEvent } from '../usage/event.ts';
 import { FOREVER } from './mark.ts';
 
 const crossingSchema = z.object({
-  scope: z.enum(['team', 'tenant']),
+  scope: z.enum(['key', 'project', 'team', 'tenant']),
   dimension: z.enum(DIMENSION_NAMES),
   period: z.number(),
   limit: z.number(),
@@ -26,7 +26,7 @@ export interface ToldCrossing extends SoftCrossing {
 
 /** Throws where the column is not what the request path writes. */
 export function crossingsOf(event: UsageEvent): ToldCrossing[] {
-  const { soft_limits_crossed: text, tenant_id: tenantId, team_id: teamId } = event;
+  const { soft_limits_crossed: text } = event;
   if (text === null) return [];
   return z
     .array(crossingSchema)
@@ -34,9 +34,23 @@ export function crossingsOf(event: UsageEvent): ToldCrossing[] {
     .map(({ scope: kind, ...crossing }) => ({
       ...crossing,
       event,
-      scope: kind === 'team' ? { kind, tenantId, teamId } : { kind, tenantId },
+      scope: scopeIn(event, kind),
       mark: softMark(crossing.dimension, crossing.period),
     }));
+}
+
+function scopeIn(event: UsageEvent, kind: z.infer<typeof crossingSchema>['scope']): Scope {
+  const { tenant_id: tenantId, team_id: teamId, project_id: projectId } = event;
+  switch (kind) {
+    case 'key':
+      return { kind, keyId: event.virtual_key_id };
+    case 'project':
+      return { kind, tenantId, projectId };
+    case 'team':
+      return { kind, tenantId, teamId };
+    case 'tenant':
+      return { kind, tenantId };
+  }
 }
 
 /** Limits that come back every second would tell every second. */

@@ -156,10 +156,15 @@ function toRoute(
 }
 
 function toTenant(file: FileTenant, toPlan: ToPlan): Tenant {
-  const projectLimits = mapEntries(file.projects, (_, { limits }) => limits);
+  const projects = Object.entries(file.projects).flatMap(
+    ([id, { limits, soft_limits: soft }]): [string, LimitPlan][] =>
+      limits === undefined && soft === undefined
+        ? []
+        : [[id, withSoft(toPlan(limits ?? {}), soft)]],
+  );
   return {
     limits: withSoft(toPlan(file.limits), file.soft_limits),
-    projectLimits: plansOf(projectLimits, toPlan),
+    projectLimits: Object.fromEntries(projects),
     ...(file.billing === undefined
       ? {}
       : {
@@ -226,7 +231,7 @@ function keysOf(tenantId: string, tenant: FileTenant, toPlan: ToPlan): KeyDeclar
       owner: file.owner,
       features: file.features,
       pinnedTags: file.tags,
-      limits: toPlan(file.limits),
+      limits: withSoft(toPlan(file.limits), file.soft_limits),
       priority: file.priority,
       ...(file.expires === undefined ? {} : { expiresAtMs: file.expires }),
       ...(file.secret === undefined ? {} : { secretHash: file.secret }),

@@ -248,10 +248,17 @@ const key = mapping({
     .refine((tags) => Object.keys(tags).length <= MAX_TAGS, { error: `at most ${MAX_TAGS} tags` })
     .default({}),
   limits: limits.default({}),
+  soft_limits: plainLimits.optional(),
   expires: leaf('a moment such as 2027-01-31T00:00:00Z', parseInstant).optional(),
   secret: leaf('sha256: and 64 lower-case hexadecimal digits', (text) =>
     /^sha256:([0-9a-f]{64})$/.exec(text)?.at(1),
   ).optional(),
+});
+
+const project = mapping({
+  team: id,
+  limits: limits.optional(),
+  soft_limits: plainLimits.optional(),
 });
 
 const tenant = mapping({
@@ -260,7 +267,7 @@ const tenant = mapping({
   /** What the tenant pays for a call: the provider's price less the discount, and the margin on top of that. */
   billing: mapping({ discount: discount.default(0), margin: margin.default(0) }).optional(),
   teams: collection(id, team),
-  projects: collection(id, mapping({ team: id, limits: limits.optional() })).default({}),
+  projects: collection(id, project).default({}),
   keys: collection(id, key).default({}),
 });
 

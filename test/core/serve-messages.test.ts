@@ -86,8 +86,8 @@ describe('200', () => {
     expect(answer.headers).toMatchObject({
       'request-id': answer.headers['x-request-id'],
       'x-tollgate-model': 'claude-fable-5',
-      'anthropic-ratelimit-requests-limit': '300',
-      'anthropic-ratelimit-requests-remaining': '299',
+      'anthropic-ratelimit-requests-limit': '1200',
+      'anthropic-ratelimit-requests-remaining': '1199',
     });
     expect(answer.headers['anthropic-ratelimit-requests-reset']).toMatch(
       /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/,

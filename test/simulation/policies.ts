@@ -76,7 +76,7 @@ export function firstPolicy(random: Random, size: Size): PolicySnapshot {
   );
   const tenant = (): Tenant => ({
     limits: withSoft(atTenant(teamCount / 2), teamCount / 2),
-    projectLimits: { web: atProject(teamCount / 2) },
+    projectLimits: { web: withSoft(atProject(teamCount / 2), teamCount / 2) },
   });
   const provider = (id: string, limits: LimitPlan): Provider => ({
     id,

@@ -9,6 +9,7 @@ import { newRequestId } from '../../core/ids.ts';
 import type { AccountStore } from '../../core/limits/account-store.ts';
 import { createAccounts } from '../../core/limits/accounts.ts';
 import type { Limits } from '../../core/limits/dimensions.ts';
+import type { LimitPlan } from '../../core/limits/schedule.ts';
 import type { CompiledPolicy } from '../../core/policy/compile-policy.ts';
 import type { GatewayResponse } from '../../core/response.ts';
 import { type Ports, serve } from '../../core/serve.ts';
@@ -59,7 +60,7 @@ export interface Answer {
 
 export interface TestGatewayOptions {
   readonly providerUrl: string;
-  readonly limits?: { readonly key?: Limits; readonly team?: Limits };
+  readonly limits?: { readonly key?: LimitPlan; readonly team?: Limits };
   /** A policy of its own, with its accounts; the key is of the project `web` of the team `search`. */
   readonly compiled?: CompiledPolicy;
   readonly models?: readonly ModelAlias[];
@@ -104,7 +105,7 @@ export function createTestGateway({
   haste = 1,
 }: TestGatewayOptions): TestGateway {
   // A team without limits has no account to look into.
-  const teamLimits = limits.team ?? { requestsPerSecond: 300 };
+  const teamLimits = limits.team ?? { requestsPerMinute: 1_200 };
   const key = newVirtualKey();
   const record: KeyRecord = {
     keyId: 'vk_test',

@@ -45,7 +45,7 @@ describe('examples/policy.yaml', () => {
       nanoUsdPerDay: 2_000_000_000,
     });
     expect(snapshot.providers['openai']?.limits).toEqual({
-      requestsPerMinute: 8_500,
+      requestsPerMinute: 850,
       tokensPerMinute: 25_500_000,
     });
     expect(keys.find(({ name }) => name === 'search-nightly')?.limits).not.toEqual({});

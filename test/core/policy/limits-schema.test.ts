@@ -164,6 +164,26 @@ describe('soft limits', () => {
   });
 });
 
+describe('soft limits of a project and a key', () => {
+  it('stand beside hard ones, and are enough to give a project an account', () => {
+    const { text } = broken(
+      '{ team: search }',
+      '{ team: search, soft_limits: { daily_quota: 1M } }',
+    );
+    const both = text.replace(
+      'project: web',
+      'project: web\n        soft_limits: { monthly_budget: $5 }',
+    );
+    const parsed = parsePolicy(both, 'policy.yaml');
+    if (parsed.kind === 'invalid') throw new Error(JSON.stringify(parsed.errors));
+    const { snapshot, accounts, keys } = compilePolicy(parsed.policy, 1, 0);
+    const soft = { tokensPerDay: 1_000_000 };
+    expect(snapshot.tenants?.['acme']?.projectLimits).toEqual({ web: { soft } });
+    expect(accounts.map(({ scope }) => scope.kind)).toContain('project');
+    expect(keys[0]?.limits).toEqual({ soft: { nanoUsdPerMonth: 5_000_000_000 } });
+  });
+});
+
 describe('the share of a provider', () => {
   it.each(['101%', '0', '0.5', 'most'])('is no %s', (share) => {
     const { text, line } = broken('secret: main-key', `use_at_most: ${share}`);

@@ -33,8 +33,15 @@ afterEach(() => {
   for (const gateway of open.splice(0)) gateway.close();
 });
 
+interface Company {
+  readonly team?: string;
+  readonly tenant?: string;
+  readonly project?: string;
+  readonly key?: LimitPlan;
+}
+
 /** A gateway whose events go to the monitor when the test says so; `puts` are what arrives at the bus. */
-function company({ team = '', tenant = '' }: { team?: string; tenant?: string }) {
+function company({ team = '', tenant = '', project = '', key = {} }: Company) {
   const text = `time_zone: UTC
 providers:
   main: { kind: openai, base_url: ${JSON.stringify(provider.url)} }
@@ -51,12 +58,12 @@ tenants:
     teams:
       search: { owner: ann, tiers: [shared], soft_limits: { ${team} } }
     projects:
-      web: { team: search }
+      web: { team: search, soft_limits: { ${project} } }
 `;
   const parsed = parsePolicy(text, 'policy.yaml');
   if (parsed.kind === 'invalid') throw new Error(JSON.stringify(parsed.errors));
   const compiled = compilePolicy(parsed.policy, 1, Date.now());
-  const gateway = createTestGateway({ providerUrl: provider.url, compiled });
+  const gateway = createTestGateway({ providerUrl: provider.url, compiled, limits: { key } });
   open.push(gateway);
   const puts: Record<string, unknown>[] = [];
   const faults: Error[] = [];
@@ -127,6 +134,22 @@ describe('a soft limit', () => {
       dimension,
       limit,
     });
+  });
+
+  it('of a project and of a key is told to the owner of the team', async () => {
+    const key = { soft: { tokensPerDay: 1 } };
+    const w = company({ project: 'requests_per_minute: 1', key });
+    await w.calls(2);
+    await w.monitor.check(w.gateway.events);
+    await w.monitor.check(w.gateway.events);
+    const told = w.puts.map(({ scope, dimension, owner }) => ({ scope, dimension, owner }));
+    expect(told.toSorted((a, b) => String(a.scope).localeCompare(String(b.scope)))).toEqual([
+      { scope: 'key:vk_test', dimension: 'tokens per day', owner: 'ann' },
+      { scope: 'project:web', dimension: 'requests per minute', owner: 'ann' },
+    ]);
+    const before = w.crossed().length;
+    await w.calls(1);
+    expect(w.crossed()).toHaveLength(before);
   });
 
   it('is not mentioned by calls once it was told', async () => {
