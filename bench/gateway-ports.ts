@@ -1,6 +1,6 @@
 /** The ports of the in-process gateways: the proxy's own adapters, but for the usage stream and, where asked, the accounts. */
 import { inspect } from 'node:util';
-import { CreateTableCommand, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { CreateTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { KeyRecord } from '../core/catalog/snapshot.ts';
 import { systemClock, systemTimer } from '../core/clock.ts';
 import { createAccounts } from '../core/limits/accounts.ts';
@@ -12,11 +12,11 @@ import { parsePolicy } from '../core/policy/parse-policy.ts';
 import type { Report } from '../core/report.ts';
 import type { Ports } from '../core/serve.ts';
 import { hashKey, keyIdOf } from '../core/tenancy/virtual-key.ts';
+import { createAws } from '../lambdas/adapters/aws-client.ts';
 import { createDynamoAccounts, pauseRandomly } from '../lambdas/adapters/dynamo-accounts.ts';
-import { createDynamoClients } from '../lambdas/adapters/dynamo-client.ts';
 import { createDynamoDirectory } from '../lambdas/adapters/dynamo-directory.ts';
+import { createLeanDynamo } from '../lambdas/adapters/dynamo-lean.ts';
 import { createHttpUpstream } from '../lambdas/adapters/http-upstream.ts';
-import { createProviderKeys } from '../lambdas/adapters/provider-keys.ts';
 import { createCatalogWriter } from '../lambdas/admin/catalog-writer.ts';
 import { startDynamo } from '../local/dynamo.ts';
 import type { GatewayServerOptions } from './gateway-server.ts';
@@ -37,7 +37,7 @@ export async function createBenchPorts(options: GatewayServerOptions): Promise<P
     clock,
     timer: systemTimer,
     cancellations: { mark: async () => {}, isMarked: async () => false },
-    providerKeys: createProviderKeys({ secrets: {}, cacheSecretArn: 'none', clock, report }),
+    providerKeys: { get: async () => undefined, cacheSecret: async () => 'none' },
     upstream: createHttpUpstream({ clock }),
     usage: { put: async () => {} },
     report,
@@ -96,16 +96,16 @@ async function inDynamo(company: Company, dataDir: string): Promise<State> {
     AWS_ACCESS_KEY_ID: 'bench',
     AWS_SECRET_ACCESS_KEY: 'bench',
   });
-  const clients = createDynamoClients();
-  await fillTables(clients.catalog, company);
+  await fillTables(new DynamoDBClient(), company);
   const clock = systemClock;
+  const { accounts, catalog } = createLeanDynamo(createAws({ clock }));
   const store = createDynamoAccounts({
-    client: clients.accounts,
+    dynamo: accounts,
     tableName: TABLES.accountsTable,
   });
   return {
     directory: createDynamoDirectory({
-      client: clients.catalog,
+      dynamo: catalog,
       tableName: TABLES.catalogTable,
       clock,
       report,

@@ -1,5 +1,5 @@
 /** DynamoDB's attribute values to and from plain ones: only the types that our tables use. */
-import type { AttributeValue } from '@aws-sdk/client-dynamodb';
+import { asRecord, asText } from '../../core/dialects/json-record.ts';
 
 export type Plain =
   | string
@@ -8,33 +8,47 @@ export type Plain =
   | readonly Plain[]
   | { readonly [key: string]: Plain };
 
-export function toAttribute(plain: Plain): AttributeValue {
+/** In wire form, which is also the SDK's. */
+export type Attribute =
+  | { S: string }
+  | { N: string }
+  | { BOOL: boolean }
+  | { L: Attribute[] }
+  | { M: Attributes };
+export type Attributes = Record<string, Attribute>;
+
+/** Plain again; who reads it parses it. */
+export type Item = Readonly<Record<string, unknown>>;
+
+export function toAttribute(plain: Plain): Attribute {
   if (typeof plain === 'string') return { S: plain };
   if (typeof plain === 'number') return { N: String(plain) };
   if (typeof plain === 'boolean') return { BOOL: plain };
   if (isList(plain)) return { L: plain.map(toAttribute) };
-  return {
-    M: Object.fromEntries(Object.entries(plain).map(([name, value]) => [name, toAttribute(value)])),
-  };
+  return { M: toAttributes(plain) };
 }
 
-export function fromAttributes(
-  item: Readonly<Record<string, AttributeValue>> | undefined,
-): Readonly<Record<string, unknown>> | undefined {
-  if (item === undefined) return undefined;
-  return Object.fromEntries(
-    Object.entries(item).map(([name, value]) => [name, fromAttribute(value)]),
-  );
+export function toAttributes(plain: Readonly<Record<string, Plain>>): Attributes {
+  const attributes: Attributes = {};
+  for (const [name, value] of Object.entries(plain)) attributes[name] = toAttribute(value);
+  return attributes;
 }
 
-function fromAttribute(value: AttributeValue): unknown {
-  if (value.S !== undefined) return value.S;
-  if (value.N !== undefined) return Number(value.N);
-  if (value.BOOL !== undefined) return value.BOOL;
-  if (value.B !== undefined) return value.B;
-  if (value.L !== undefined) return value.L.map(fromAttribute);
-  if (value.M !== undefined) return fromAttributes(value.M);
-  throw new TypeError(`attribute type not used here: ${Object.keys(value).join()}`);
+/** Undefined where there is no item. Throws TypeError for what is no item of ours. */
+export function fromAttributes(attributes: unknown): Item | undefined {
+  if (attributes === undefined || attributes === null) return undefined;
+  const entries = Object.entries(asRecord(attributes) ?? {});
+  return Object.fromEntries(entries.map(([name, value]) => [name, fromAttribute(value)]));
+}
+
+function fromAttribute(attribute: unknown): unknown {
+  const { S, N, BOOL, L, M } = asRecord(attribute) ?? {};
+  if (S !== undefined) return asText(S);
+  if (N !== undefined) return Number(N);
+  if (BOOL !== undefined) return BOOL;
+  if (Array.isArray(L)) return L.map(fromAttribute);
+  if (M !== undefined) return fromAttributes(M);
+  throw new TypeError(`attribute type not used here: ${Object.keys(Object(attribute)).join()}`);
 }
 
 function isList(plain: Plain): plain is readonly Plain[] {

@@ -13,6 +13,8 @@ import type { AwsCredentials } from './sigv4.ts';
 export interface CredentialSource {
   /** Throws when there are none, or none that are still good. */
   get(): Promise<AwsCredentials>;
+  /** These were refused as expired, whatever they say themselves: others, or undefined where there are none. */
+  renew(refused: AwsCredentials): Promise<AwsCredentials | undefined>;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -49,10 +51,12 @@ export function createCredentials({
   env?: Environment;
 }): CredentialSource {
   const fixed = fromEnvironment(env);
-  if (fixed !== undefined) return { get: async () => fixed };
+  if (fixed !== undefined) return { get: async () => fixed, renew: async () => undefined };
   const endpoint = endpointOf(env);
-  if (endpoint === undefined)
-    return { get: () => Promise.reject(new Error('no AWS credentials in the environment')) };
+  if (endpoint === undefined) {
+    const none = () => Promise.reject(new Error('no AWS credentials in the environment'));
+    return { get: none, renew: none };
+  }
   return renewed(() => fetchCredentials(endpoint, env), clock);
 }
 
@@ -104,6 +108,11 @@ function renewed(fetchNew: () => Promise<Expiring>, clock: Clock): CredentialSou
       if (leftMs < RENEW_BEFORE_MS && clock.nowMs() >= nextTryMs)
         void renew().catch(() => undefined);
       return current.credentials;
+    },
+    async renew(refused) {
+      const isCurrent = current?.credentials.accessKeyId === refused.accessKeyId;
+      const { credentials } = isCurrent || current === undefined ? await renew() : current;
+      return credentials.accessKeyId === refused.accessKeyId ? undefined : credentials;
     },
   };
 }

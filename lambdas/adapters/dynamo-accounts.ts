@@ -1,72 +1,69 @@
 /**
  * The accounts table: renders a conditional write of core/limits as one UpdateItem. Both outcomes carry
- * the item, so a refusal costs no second read. The client must make one attempt a send: who repeats a write
+ * the item, so a refusal costs no second read. The port must make one attempt a call: who repeats a write
  * has to know of its copies (core/limits/patient-store.ts).
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import {
-  ConditionalCheckFailedException,
-  type DynamoDBClient,
-  DynamoDBServiceException,
-  GetItemCommand,
-  TransactionCanceledException,
-  TransactionConflictException,
-  TransactionInProgressException,
-  TransactWriteItemsCommand,
-  type Update,
-  UpdateItemCommand,
-  type UpdateItemCommandInput,
-} from '@aws-sdk/client-dynamodb';
 import type { AccountItem } from '../../core/limits/account.ts';
 import { type AccountStore, StoreFault } from '../../core/limits/account-store.ts';
 import type { AccountWrite, Condition, Path } from '../../core/limits/account-write.ts';
 import type { Pause } from '../../core/limits/patient-store.ts';
 import { TABLE_KEY } from '../../core/names.ts';
-import { fromAttributes, type Plain, toAttribute } from './attribute-values.ts';
+import { type Attributes, type Plain, toAttribute } from './attribute-values.ts';
+import {
+  DynamoFault,
+  type DynamoOutcome,
+  type DynamoPort,
+  type Update,
+  type UpdateInput,
+} from './dynamo-port.ts';
 
 export function createDynamoAccounts({
-  client,
+  dynamo,
   tableName,
 }: {
-  client: DynamoDBClient;
+  dynamo: DynamoPort;
   tableName: string;
 }): AccountStore {
+  const read = (key: string) => readItem(dynamo, tableName, key);
   return {
     async write(key, write) {
       try {
-        const result = await outsideTransactions(() =>
-          client.send(new UpdateItemCommand(renderWrite(tableName, key, write))),
-        );
-        return { kind: 'applied', item: fromAttributes(result.Attributes) ?? {} };
-      } catch (error) {
-        if (!(error instanceof ConditionalCheckFailedException)) throw unavailable(error);
-        const item = fromAttributes(error.Item) ?? (await readItem(client, tableName, key));
+        const update = renderWrite(tableName, key, write);
+        const item = await outsideTransactions(() => dynamo.updateItem(update));
+        return { kind: 'applied', item: item ?? {} };
+      } catch (fault) {
+        const outcome = outcomeOf(fault);
+        if (outcome.kind !== 'condition-failed') throw outOfReach(fault);
+        const item = outcome.item ?? (await read(key));
         return item === undefined ? { kind: 'refused' } : { kind: 'refused', item };
       }
     },
     async writeTogether(writes) {
-      const items = writes.map(({ key, write }) => ({
-        Update: renderUpdate(tableName, key, write),
-      }));
+      const updates = writes.map(({ key, write }) => renderUpdate(tableName, key, write));
       try {
-        await client.send(new TransactWriteItemsCommand({ TransactItems: items }));
+        await dynamo.transactWrite(updates);
         return true;
-      } catch (error) {
-        if (isRefusal(error)) return false;
-        throw unavailable(error);
+      } catch (fault) {
+        if (isRefusal(outcomeOf(fault))) return false;
+        throw outOfReach(fault);
       }
     },
-    read: (key) => readItem(client, tableName, key),
+    read,
   };
 }
 
+function outcomeOf(fault: unknown): DynamoOutcome {
+  return fault instanceof DynamoFault ? fault.outcome : { kind: 'in-doubt' };
+}
+
 /** Nothing was written, and the fault is not the table's: exactly these reasons, and no others among them. */
-function isRefusal(error: unknown): boolean {
-  if (!(error instanceof TransactionCanceledException)) return false;
-  const codes = (error.CancellationReasons ?? []).map(({ Code }) => Code ?? 'None');
-  const isNo = (code: string) =>
-    code === 'ConditionalCheckFailed' || code === 'TransactionConflict';
-  return codes.some(isNo) && codes.every((code) => code === 'None' || isNo(code));
+function isRefusal(outcome: DynamoOutcome): boolean {
+  if (outcome.kind !== 'cancelled') return false;
+  const { reasons } = outcome;
+  const isNo = (reason: string) =>
+    reason === 'ConditionalCheckFailed' || reason === 'TransactionConflict';
+  return reasons.some(isNo) && reasons.every((reason) => reason === 'None' || isNo(reason));
 }
 
 const CONFLICT_ATTEMPTS = 8;
@@ -77,9 +74,8 @@ async function outsideTransactions<T>(write: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await write();
-    } catch (error) {
-      if (!(error instanceof TransactionConflictException) || attempt === CONFLICT_ATTEMPTS)
-        throw error;
+    } catch (fault) {
+      if (outcomeOf(fault).kind !== 'conflict' || attempt === CONFLICT_ATTEMPTS) throw fault;
       await sleep(Math.random() * CONFLICT_PAUSE_MS);
     }
   }
@@ -87,48 +83,27 @@ async function outsideTransactions<T>(write: () => Promise<T>): Promise<T> {
 
 /** Strongly consistent. */
 async function readItem(
-  client: DynamoDBClient,
+  dynamo: DynamoPort,
   tableName: string,
   key: string,
 ): Promise<AccountItem | undefined> {
   try {
-    const { Item } = await client.send(
-      new GetItemCommand({
-        TableName: tableName,
-        Key: { [TABLE_KEY]: { S: key } },
-        ConsistentRead: true,
-      }),
-    );
-    return fromAttributes(Item);
-  } catch (error) {
-    throw unavailable(error);
+    const address = { TableName: tableName, Key: { [TABLE_KEY]: { S: key } } };
+    return await dynamo.getItem({ ...address, ConsistentRead: true });
+  } catch (fault) {
+    throw outOfReach(fault);
   }
 }
 
-function unavailable(cause: unknown): StoreFault {
-  return new StoreFault(cause, { isDoubtful: !wasNeverApplied(cause) });
+function outOfReach(fault: unknown): StoreFault {
+  return new StoreFault(fault, { isDoubtful: outcomeOf(fault).kind === 'in-doubt' });
 }
-
-/** True for answers of the table itself that say no, throttling among them, and for connections that were never made. */
-function wasNeverApplied(cause: unknown): boolean {
-  if (cause instanceof TransactionInProgressException) return false;
-  if (cause instanceof DynamoDBServiceException) return cause.$fault === 'client';
-  return cause instanceof Error && 'code' in cause && NEVER_CONNECTED.has(String(cause.code));
-}
-
-const NEVER_CONNECTED = new Set([
-  'ECONNREFUSED',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-]);
 
 /** The pauses of core/limits/patient-store.ts in real time. */
 export const pauseRandomly: Pause = (longestMs) => sleep(longestMs * (0.5 + Math.random() / 2));
 
 /** Both outcomes bring the item back. */
-function renderWrite(tableName: string, key: string, write: AccountWrite): UpdateItemCommandInput {
+function renderWrite(tableName: string, key: string, write: AccountWrite): UpdateInput {
   return {
     ...renderUpdate(tableName, key, write),
     ReturnValues: 'ALL_NEW',
@@ -138,15 +113,14 @@ function renderWrite(tableName: string, key: string, write: AccountWrite): Updat
 
 function renderUpdate(tableName: string, key: string, write: AccountWrite): Update {
   const names = new Map<string, string>();
-  const values = new Map<string, Plain>();
+  const values: Plain[] = [];
   const name = (attribute: string) => {
     if (!names.has(attribute)) names.set(attribute, `#${names.size}`);
     return names.get(attribute) ?? '';
   };
   const value = (plain: Plain) => {
-    const placeholder = `:${values.size}`;
-    values.set(placeholder, plain);
-    return placeholder;
+    values.push(plain);
+    return `:${values.length - 1}`;
   };
   const path = (parts: Path) => parts.map(name).join('.');
   const test = (condition: Condition): string =>
@@ -172,14 +146,12 @@ function renderUpdate(tableName: string, key: string, write: AccountWrite): Upda
     ExpressionAttributeNames: Object.fromEntries(
       [...names].map(([attribute, placeholder]) => [placeholder, attribute]),
     ),
-    ...(values.size === 0
-      ? {}
-      : {
-          ExpressionAttributeValues: Object.fromEntries(
-            [...values].map(([placeholder, plain]) => [placeholder, toAttribute(plain)]),
-          ),
-        }),
+    ...(values.length === 0 ? {} : { ExpressionAttributeValues: named(values) }),
   };
+}
+
+function named(values: readonly Plain[]): Attributes {
+  return Object.fromEntries(values.map((value, index) => [`:${index}`, toAttribute(value)]));
 }
 
 interface Render {

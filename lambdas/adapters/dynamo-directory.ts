@@ -2,7 +2,6 @@
  * Keys and policy for the request path, kept in memory for at most 30 s. The last good policy serves on
  * while the table is out of reach or a newer version cannot be read; identity never does.
  */
-import { type DynamoDBClient, GetItemCommand } from '@aws-sdk/client-dynamodb';
 import {
   CURRENT_POLICY,
   currentPolicyItemSchema,
@@ -24,7 +23,7 @@ import { GatewayError } from '../../core/errors.ts';
 import { TABLE_KEY } from '../../core/names.ts';
 import type { Report } from '../../core/report.ts';
 import type { Directory, KeyDirectory } from '../../core/tenancy/authenticate.ts';
-import { fromAttributes } from './attribute-values.ts';
+import type { DynamoPort } from './dynamo-port.ts';
 
 const MAX_AGE_MS = 30_000;
 /** Bounds the memory that a caller with many wrong keys can take: 10,000 records of about 1 KB. */
@@ -36,14 +35,14 @@ interface Cached<T> {
 }
 
 export interface DirectoryOptions {
-  readonly client: DynamoDBClient;
+  readonly dynamo: DynamoPort;
   readonly tableName: string;
   readonly clock: Clock;
   readonly report: Report;
 }
 
 export function createDynamoDirectory({
-  client,
+  dynamo,
   tableName,
   clock,
   report,
@@ -56,14 +55,8 @@ export function createDynamoDirectory({
     cached !== undefined && clock.nowMs() - cached.readAtMs < MAX_AGE_MS;
   const read = async (key: string) => {
     try {
-      const { Item } = await client.send(
-        new GetItemCommand({
-          TableName: tableName,
-          Key: { [TABLE_KEY]: { S: key } },
-          ConsistentRead: true,
-        }),
-      );
-      return fromAttributes(Item);
+      const address = { TableName: tableName, Key: { [TABLE_KEY]: { S: key } } };
+      return await dynamo.getItem({ ...address, ConsistentRead: true });
     } catch (cause) {
       throw new GatewayError('limiter_unavailable', 'Keys and policy cannot be read right now.', {
         cause,

@@ -23,6 +23,9 @@ const QUIET_MS = 10_000;
 /** A function streams no more than this to its caller, so a larger answer could not be passed on. */
 const MAX_BODY_BYTES = 200_000_000;
 
+/** A function's environment has 1,024 file descriptors, which these share with AWS's services and everything else. */
+const SOCKETS = { total: 768, perOrigin: 512, freePerOrigin: 64 };
+
 export function createHttpUpstream({
   clock,
   quietMs = QUIET_MS,
@@ -32,7 +35,7 @@ export function createHttpUpstream({
   quietMs?: number;
   maxBodyBytes?: number;
 }): UpstreamPort & { close(): void } {
-  const pool = createUpstreamPool(clock);
+  const pool = createUpstreamPool(clock, SOCKETS);
   return {
     send: (request) => send({ pool, clock, quietMs, maxBodyBytes }, request),
     close: pool.close,

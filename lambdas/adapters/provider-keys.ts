@@ -3,14 +3,17 @@
  * the salts of shared caches. Cached for five minutes, the last good one on failure, read again at once
  * when the provider refuses a key. A value is never logged.
  */
-import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import * as z from 'zod/mini';
 import type { Clock } from '../../core/clock.ts';
 import { GatewayError } from '../../core/errors.ts';
 import type { Report } from '../../core/report.ts';
 import type { ProviderKeys } from '../../core/serve.ts';
+import type { Aws } from './aws-client.ts';
 
 const MAX_AGE_MS = 300_000;
+const PATIENCE = { attempts: 3, attemptMs: 2_000 };
+
+const secretSchema = z.object({ SecretString: z.string() });
 
 const poolSchema = z.object({
   keys: z
@@ -22,6 +25,7 @@ const poolSchema = z.object({
 const cacheSecretSchema = z.string().check(z.minLength(22));
 
 export interface ProviderKeysOptions {
+  readonly aws: Aws;
   /** Secret reference of the policy -> ARN. */
   readonly secrets: Readonly<Record<string, string>>;
   readonly cacheSecretArn: string;
@@ -30,18 +34,15 @@ export interface ProviderKeysOptions {
 }
 
 export function createProviderKeys(options: ProviderKeysOptions): ProviderKeys {
-  const { secrets, cacheSecretArn, clock, report } = options;
-  let client: SecretsManagerClient | undefined;
+  const { aws, secrets, cacheSecretArn, clock, report } = options;
+  const client = aws.client('secretsmanager', PATIENCE);
   const cache = new Map<string, { readonly value: string; readonly readAtMs: number }>();
 
   async function read(arn: string, parse: (text: string) => string): Promise<string> {
-    // Loaded on first use: most calls find the key in memory, and some providers want none.
-    const { SecretsManagerClient, GetSecretValueCommand } = await import(
-      '@aws-sdk/client-secrets-manager'
+    const { SecretString } = secretSchema.parse(
+      await client.call('GetSecretValue', { SecretId: arn }),
     );
-    client ??= new SecretsManagerClient({ maxAttempts: 3 });
-    const { SecretString } = await client.send(new GetSecretValueCommand({ SecretId: arn }));
-    const value = parse(SecretString ?? '');
+    const value = parse(SecretString);
     cache.set(arn, { value, readAtMs: clock.nowMs() });
     return value;
   }

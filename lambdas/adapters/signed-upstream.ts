@@ -12,7 +12,7 @@ export function createSignedUpstream({
   clock,
 }: {
   upstream: UpstreamPort;
-  credentials: CredentialSource;
+  credentials: Pick<CredentialSource, 'get'>;
   clock: Clock;
 }): UpstreamPort {
   /** One for each region that the policy names; a signer keeps the key of its day. */
@@ -37,7 +37,7 @@ export function createSignedUpstream({
   };
 }
 
-async function currentRole(credentials: CredentialSource): Promise<AwsCredentials> {
+async function currentRole(credentials: Pick<CredentialSource, 'get'>): Promise<AwsCredentials> {
   try {
     return await credentials.get();
   } catch (cause) {

@@ -3,7 +3,7 @@
  * Signs the host, the content type and every `x-amz-` header; what a proxy may change stays unsigned.
  * Rules: AWS IAM User Guide, "Create a signed AWS API request".
  */
-import { createHash, createHmac } from 'node:crypto';
+import { createHmac, hash } from 'node:crypto';
 import type { EpochMs } from '../../core/clock.ts';
 
 export interface AwsCredentials {
@@ -154,5 +154,5 @@ function hmac(key: Buffer, text: string): Buffer {
 }
 
 function sha256(data: string | Uint8Array): string {
-  return createHash('sha256').update(data).digest('hex');
+  return hash('sha256', data, 'hex');
 }

@@ -1,5 +1,6 @@
 /** The first half of a call to a provider: from nothing to the head of its answer. */
 import type http from 'node:http';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Clock } from '../../core/clock.ts';
 import {
@@ -15,10 +16,14 @@ const MAX_IDLE_MS = 30_000;
 
 const CANCELLED = 'the answer is not wanted any more';
 
+type HeadRequest = Omit<UpstreamRequest, 'url' | 'idleTimeoutMs'> & {
+  readonly url: string | URL;
+};
+
 /** `'stale'` when the pooled connection had died before the call was written to it. Throws UpstreamFault. */
 export async function awaitHead(
   { pool, clock }: { readonly pool: UpstreamPool; readonly clock: Clock },
-  request: UpstreamRequest,
+  request: HeadRequest,
 ): Promise<http.IncomingMessage | 'stale'> {
   const remainingMs = request.deadlineMs - clock.nowMs();
   if (remainingMs <= 0) throw new UpstreamFault('upstream_timeout', 'unsent', 'no time is left');
@@ -60,6 +65,9 @@ export async function awaitHead(
   call.once('socket', (socket) => {
     if (call.reusedSocket) {
       writeIfAlive(pool, socket, { write, discard: () => head.resolve('stale') });
+    } else if (isOpen(socket)) {
+      // Handed over by a call that has just ended, to this one that waited for its turn.
+      write();
     } else {
       // Node writes this only once the connection is there.
       call.end(body);
@@ -105,6 +113,10 @@ function writeIfAlive(
   };
   if (pool.idleMs(socket) > MAX_IDLE_MS) discard();
   else setImmediate(setImmediate, () => (socket.writable ? then.write() : discard()));
+}
+
+function isOpen(socket: Socket): boolean {
+  return !socket.connecting && !('secureConnecting' in socket && socket.secureConnecting === true);
 }
 
 function isMalformed(cause: Error): boolean {

@@ -1,4 +1,4 @@
-/** Connections to providers that are kept open: how many, for how long, and which of them may still be trusted. */
+/** Connections to providers and AWS services that are kept open: how many, for how long, and which of them may still be trusted. */
 import http from 'node:http';
 import https from 'node:https';
 import type { Duplex } from 'node:stream';
@@ -14,22 +14,24 @@ export interface UpstreamPool {
   close(): void;
 }
 
-/** A function's environment has 1,024 file descriptors, which these share with everything else. */
-const MAX_SOCKETS = 768;
-const MAX_SOCKETS_PER_ORIGIN = 512;
-const MAX_FREE_SOCKETS_PER_ORIGIN = 64;
+export interface PoolBounds {
+  readonly total: number;
+  readonly perOrigin: number;
+  readonly freePerOrigin: number;
+}
+
 /** Below the 350 s after which a NAT gateway forgets a silent connection: a model may think for longer. */
 const KEEP_ALIVE_MS = 30_000;
 const MAX_HEADER_BYTES = 32_768;
 
-export function createUpstreamPool(clock: Clock): UpstreamPool {
+export function createUpstreamPool(clock: Clock, bounds: PoolBounds): UpstreamPool {
   const idleSinceMs = new WeakMap<Duplex, number>();
   const options = {
     keepAlive: true,
     keepAliveMsecs: KEEP_ALIVE_MS,
-    maxTotalSockets: MAX_SOCKETS,
-    maxSockets: MAX_SOCKETS_PER_ORIGIN,
-    maxFreeSockets: MAX_FREE_SOCKETS_PER_ORIGIN,
+    maxTotalSockets: bounds.total,
+    maxSockets: bounds.perOrigin,
+    maxFreeSockets: bounds.freePerOrigin,
     // The connection used last is the one most likely to be open still.
     scheduling: 'lifo',
   } as const;

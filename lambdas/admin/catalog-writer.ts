@@ -26,8 +26,9 @@ import { setUpScope } from '../../core/limits/shard-setup.ts';
 import { shardKey } from '../../core/limits/shards.ts';
 import { TABLE_KEY } from '../../core/names.ts';
 import { accountKey, type Scope } from '../../core/tenancy/scopes.ts';
-import { fromAttributes, type Plain, toAttribute } from '../adapters/attribute-values.ts';
+import { fromAttributes, type Plain, toAttributes } from '../adapters/attribute-values.ts';
 import { createDynamoAccounts } from '../adapters/dynamo-accounts.ts';
+import { overSdk } from '../adapters/dynamo-sdk.ts';
 
 export interface CatalogWriter {
   currentPolicy(): Promise<{ version: number; snapshot: unknown; source: string } | undefined>;
@@ -68,7 +69,7 @@ export function createCatalogWriter({
   };
   const put = (item: Readonly<Record<string, Plain>>, condition?: PutCondition) =>
     putItem(client, catalogTable, item, condition);
-  const accounts = createDynamoAccounts({ client, tableName: accountsTable });
+  const accounts = createDynamoAccounts({ dynamo: overSdk(client), tableName: accountsTable });
 
   return {
     async currentPolicy() {
@@ -168,10 +169,4 @@ async function unlessRefused(write: () => Promise<unknown>): Promise<boolean> {
     if (error instanceof ConditionalCheckFailedException) return false;
     throw error;
   }
-}
-
-function toAttributes(plain: Readonly<Record<string, Plain>>) {
-  return Object.fromEntries(
-    Object.entries(plain).map(([name, value]) => [name, toAttribute(value)]),
-  );
 }

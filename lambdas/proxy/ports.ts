@@ -5,11 +5,12 @@ import { randomText } from '../../core/ids.ts';
 import { createAccounts } from '../../core/limits/accounts.ts';
 import type { Report } from '../../core/report.ts';
 import type { Ports } from '../../core/serve.ts';
+import { createAws } from '../adapters/aws-client.ts';
 import { createCredentials } from '../adapters/aws-credentials.ts';
 import { createDynamoAccounts, pauseRandomly } from '../adapters/dynamo-accounts.ts';
 import { createDynamoCancellations } from '../adapters/dynamo-cancellations.ts';
-import { createDynamoClients } from '../adapters/dynamo-client.ts';
 import { createDynamoDirectory } from '../adapters/dynamo-directory.ts';
+import { createLeanDynamo } from '../adapters/dynamo-lean.ts';
 import { readEnvironment } from '../adapters/environment.ts';
 import { createHttpUpstream } from '../adapters/http-upstream.ts';
 import { createProviderKeys } from '../adapters/provider-keys.ts';
@@ -28,35 +29,43 @@ export function createPorts(report: Report): Ports {
   ]);
   const secrets = z.record(z.string(), z.string()).parse(JSON.parse(env.providerSecrets));
   const clock = systemClock;
-  const clients = createDynamoClients();
-  const store = createDynamoAccounts({ client: clients.accounts, tableName: env.accountsTable });
+  const credentials = createCredentials({ clock });
+  const aws = createAws({ clock, credentials });
+  const { accounts, catalog } = createLeanDynamo(aws);
   return {
     clock,
     timer: systemTimer,
     directory: createDynamoDirectory({
-      client: clients.catalog,
+      dynamo: catalog,
       tableName: env.catalogTable,
       clock,
       report,
     }),
     accounts: createAccounts({
-      store,
+      store: createDynamoAccounts({ dynamo: accounts, tableName: env.accountsTable }),
       clock,
       pause: pauseRandomly,
       leaseNames: env.leases === 'on' ? randomText : undefined,
     }),
-    providerKeys: createProviderKeys({ secrets, cacheSecretArn: env.cacheSecret, clock, report }),
+    providerKeys: createProviderKeys({
+      aws,
+      secrets,
+      cacheSecretArn: env.cacheSecret,
+      clock,
+      report,
+    }),
     upstream: createSignedUpstream({
       upstream: createHttpUpstream({ clock }),
-      credentials: createCredentials({ clock }),
+      credentials,
       clock,
     }),
     cancellations: createDynamoCancellations({
-      client: clients.catalog,
+      dynamo: catalog,
       tableName: env.accountsTable,
       clock,
     }),
     usage: createUsageStream({
+      aws,
       streamName: env.usageStream,
       spillQueueUrl: env.spillQueueUrl,
       report,

@@ -9,9 +9,10 @@ import { releaseLeases } from '../../core/limits/lease-reap.ts';
 import { CLOSERS_PATIENCE, createPatientStore } from '../../core/limits/patient-store.ts';
 import { type ReapCount, reapAccount } from '../../core/limits/reaper.ts';
 import { createAccountScan } from '../adapters/account-scan.ts';
+import { createAws } from '../adapters/aws-client.ts';
 import { createDynamoAccounts, pauseRandomly } from '../adapters/dynamo-accounts.ts';
-import { createDynamoClients } from '../adapters/dynamo-client.ts';
 import { createDynamoDirectory } from '../adapters/dynamo-directory.ts';
+import { createSdkDynamo } from '../adapters/dynamo-sdk.ts';
 import { readEnvironment } from '../adapters/environment.ts';
 import { createTelemetry } from '../adapters/telemetry.ts';
 import { createUsageStream } from '../adapters/usage-stream.ts';
@@ -25,21 +26,22 @@ const CLOSING_MS = 10_000;
 const telemetry = createTelemetry('reaper');
 const { report } = telemetry;
 const env = readEnvironment(['accountsTable', 'catalogTable', 'usageStream', 'spillQueueUrl']);
-const clients = createDynamoClients();
+const { accounts, catalog, client } = createSdkDynamo();
 const directory = createDynamoDirectory({
-  client: clients.catalog,
+  dynamo: catalog,
   tableName: env.catalogTable,
   clock: systemClock,
   report,
 });
 const usage = createUsageStream({
+  aws: createAws({ clock: systemClock }),
   streamName: env.usageStream,
   spillQueueUrl: env.spillQueueUrl,
   report,
 });
 const ports = {
   store: createPatientStore({
-    store: createDynamoAccounts({ client: clients.accounts, tableName: env.accountsTable }),
+    store: createDynamoAccounts({ dynamo: accounts, tableName: env.accountsTable }),
     patience: CLOSERS_PATIENCE,
     pause: pauseRandomly,
   }),
@@ -47,7 +49,7 @@ const ports = {
   pause: pauseRandomly,
   bookExpired: createExpiredBooks({ directory, usage, clock: systemClock }),
 };
-const scan = createAccountScan({ client: clients.catalog, tableName: env.accountsTable });
+const scan = createAccountScan({ client, tableName: env.accountsTable });
 
 export const handler = middy().handler(
   async (_event: unknown, context: Context): Promise<ReapTotal> => {

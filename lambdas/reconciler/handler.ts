@@ -11,8 +11,8 @@ import { createAccountScan } from '../adapters/account-scan.ts';
 import { createAlertBus } from '../adapters/alert-bus.ts';
 import { createAthena } from '../adapters/athena.ts';
 import { createDynamoAccounts, pauseRandomly } from '../adapters/dynamo-accounts.ts';
-import { createDynamoClients } from '../adapters/dynamo-client.ts';
 import { createDynamoDirectory } from '../adapters/dynamo-directory.ts';
+import { createSdkDynamo } from '../adapters/dynamo-sdk.ts';
 import { readEnvironment } from '../adapters/environment.ts';
 import { createLakeFiles } from '../adapters/lake-files.ts';
 import { createTelemetry } from '../adapters/telemetry.ts';
@@ -30,9 +30,9 @@ const env = readEnvironment([
   'alertBus',
   'lakeBucket',
 ]);
-const clients = createDynamoClients();
+const { accounts, catalog, client } = createSdkDynamo();
 const directory = createDynamoDirectory({
-  client: clients.catalog,
+  dynamo: catalog,
   tableName: env.catalogTable,
   clock: systemClock,
   report,
@@ -44,9 +44,9 @@ const ports = {
     clock: systemClock,
     pause: pauseRandomly,
   }),
-  scan: createAccountScan({ client: clients.catalog, tableName: env.accountsTable }),
+  scan: createAccountScan({ client, tableName: env.accountsTable }),
   store: createPatientStore({
-    store: createDynamoAccounts({ client: clients.accounts, tableName: env.accountsTable }),
+    store: createDynamoAccounts({ dynamo: accounts, tableName: env.accountsTable }),
     patience: CLOSERS_PATIENCE,
     pause: pauseRandomly,
   }),

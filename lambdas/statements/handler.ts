@@ -10,8 +10,8 @@ import { systemClock } from '../../core/clock.ts';
 import { createAthena } from '../adapters/athena.ts';
 import { createClosedMonths } from '../adapters/closed-months.ts';
 import { pauseRandomly } from '../adapters/dynamo-accounts.ts';
-import { createDynamoClients } from '../adapters/dynamo-client.ts';
 import { createDynamoDirectory } from '../adapters/dynamo-directory.ts';
+import { createSdkDynamo } from '../adapters/dynamo-sdk.ts';
 import { readEnvironment } from '../adapters/environment.ts';
 import { createObjects } from '../adapters/objects.ts';
 import { createStatementTopic } from '../adapters/statement-topic.ts';
@@ -29,7 +29,7 @@ const CLOSING_MS = 5_000;
 const telemetry = createTelemetry('statements');
 const { report } = telemetry;
 const env = readEnvironment(['catalogTable', 'athenaWorkGroup', 'lakeBucket', 'statementsTopic']);
-const { catalog } = createDynamoClients();
+const { catalog, client } = createSdkDynamo();
 const ports: StatementPorts = {
   athena: createAthena({
     client: new AthenaClient({ maxAttempts: 5 }),
@@ -38,9 +38,9 @@ const ports: StatementPorts = {
     pause: pauseRandomly,
   }),
   objects: createObjects({ client: new S3Client({ maxAttempts: 5 }), bucket: env.lakeBucket }),
-  closedMonths: createClosedMonths({ client: catalog, tableName: env.catalogTable }),
+  closedMonths: createClosedMonths({ client, tableName: env.catalogTable }),
   policy: createDynamoDirectory({
-    client: catalog,
+    dynamo: catalog,
     tableName: env.catalogTable,
     clock: systemClock,
     report,

@@ -9,8 +9,8 @@ import { systemClock } from '../../core/clock.ts';
 import { CALLERS_PATIENCE, createPatientStore } from '../../core/limits/patient-store.ts';
 import { type UsageEvent, usageEventSchema } from '../../core/usage/event.ts';
 import { createDynamoAccounts, pauseRandomly } from '../adapters/dynamo-accounts.ts';
-import { createDynamoClients } from '../adapters/dynamo-client.ts';
 import { createDynamoDirectory } from '../adapters/dynamo-directory.ts';
+import { createSdkDynamo } from '../adapters/dynamo-sdk.ts';
 import { readEnvironment } from '../adapters/environment.ts';
 import { createTelemetry } from '../adapters/telemetry.ts';
 import { createBudgetAlerts } from './budget-alerts.ts';
@@ -18,15 +18,15 @@ import { createSoftLimitAlerts } from './soft-limit-alerts.ts';
 
 const telemetry = createTelemetry('usage-monitor');
 const env = readEnvironment(['accountsTable', 'catalogTable', 'alertBus']);
-const clients = createDynamoClients();
+const { accounts, catalog } = createSdkDynamo();
 const options = {
   store: createPatientStore({
-    store: createDynamoAccounts({ client: clients.accounts, tableName: env.accountsTable }),
+    store: createDynamoAccounts({ dynamo: accounts, tableName: env.accountsTable }),
     patience: CALLERS_PATIENCE,
     pause: pauseRandomly,
   }),
   directory: createDynamoDirectory({
-    client: clients.catalog,
+    dynamo: catalog,
     tableName: env.catalogTable,
     clock: systemClock,
     report: telemetry.report,

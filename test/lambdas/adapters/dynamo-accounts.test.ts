@@ -12,7 +12,7 @@ import { describe, expect, it, vi } from 'vitest';
 import type { AccountWrite } from '../../../core/limits/account-write.ts';
 import { ATTEMPT_MS } from '../../../core/limits/patient-store.ts';
 import { createDynamoAccounts } from '../../../lambdas/adapters/dynamo-accounts.ts';
-import { createDynamoClients } from '../../../lambdas/adapters/dynamo-client.ts';
+import { createSdkDynamo, overSdk } from '../../../lambdas/adapters/dynamo-sdk.ts';
 
 const WRITE: AccountWrite = {
   conditions: [{ kind: 'equals', path: ['st'], value: 'active' }],
@@ -39,7 +39,7 @@ function tableWith(faults: readonly Error[]) {
       },
     { step: 'initialize', priority: 'high' },
   );
-  return { sent, store: createDynamoAccounts({ client, tableName: 'accounts' }) };
+  return { sent, store: createDynamoAccounts({ dynamo: overSdk(client), tableName: 'accounts' }) };
 }
 
 function conflict(): Error {
@@ -107,14 +107,14 @@ describe('the client for accounts', () => {
     vi.stubEnv('AWS_REGION', 'us-east-1');
     vi.stubEnv('AWS_ACCESS_KEY_ID', 'local');
     vi.stubEnv('AWS_SECRET_ACCESS_KEY', 'local');
-    const { accounts } = createDynamoClients();
-    const store = createDynamoAccounts({ client: accounts, tableName: 'accounts' });
+    const { accounts, client } = createSdkDynamo();
+    const store = createDynamoAccounts({ dynamo: accounts, tableName: 'accounts' });
     const startMs = performance.now();
     await expect(store.write('a', WRITE)).rejects.toMatchObject({ isDoubtful: true });
     expect(performance.now() - startMs).toBeLessThan(2 * ATTEMPT_MS);
     expect(attempts).toBe(1);
     vi.unstubAllEnvs();
-    accounts.destroy();
+    client.destroy();
     server.close();
     server.closeAllConnections();
   });

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TABLE_KEY, TABLE_TTL } from '../../../core/names.ts';
 import { createAccountScan } from '../../../lambdas/adapters/account-scan.ts';
 import { createDynamoCancellations } from '../../../lambdas/adapters/dynamo-cancellations.ts';
+import { overSdk } from '../../../lambdas/adapters/dynamo-sdk.ts';
 import { startDynamo } from '../../../local/dynamo.ts';
 
 const TABLE = 'accounts';
@@ -43,7 +44,11 @@ function clientOf(endpoint: string): DynamoDBClient {
 }
 
 const cancellations = (of = client) =>
-  createDynamoCancellations({ client: of, tableName: TABLE, clock: { nowMs: () => NOW_MS } });
+  createDynamoCancellations({
+    dynamo: overSdk(of),
+    tableName: TABLE,
+    clock: { nowMs: () => NOW_MS },
+  });
 
 describe('a mark', () => {
   it('is of one call of one key, made once or twice, and ends by itself', async () => {

@@ -1,6 +1,8 @@
 import { createServer } from 'node:http';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Provider } from '../../../core/catalog/snapshot.ts';
+import { systemClock } from '../../../core/clock.ts';
+import { createAws } from '../../../lambdas/adapters/aws-client.ts';
 import { createProviderKeys } from '../../../lambdas/adapters/provider-keys.ts';
 
 const LONG = 'forty-eight letters, or at least more than twenty';
@@ -56,6 +58,7 @@ function keys() {
   const state = { nowMs: 0 };
   const reports: string[] = [];
   const created = createProviderKeys({
+    aws: createAws({ clock: systemClock }),
     secrets: { main: 'arn:main' },
     cacheSecretArn: 'arn:cache',
     clock: { nowMs: () => state.nowMs },

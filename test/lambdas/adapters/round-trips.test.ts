@@ -1,7 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import {
   CURRENT_POLICY,
@@ -15,8 +14,10 @@ import { serve } from '../../../core/serve.ts';
 import { teamKey } from '../../../core/tenancy/scopes.ts';
 import { hashKey } from '../../../core/tenancy/virtual-key.ts';
 import { type Plain, toAttribute } from '../../../lambdas/adapters/attribute-values.ts';
+import { type Aws, createAws } from '../../../lambdas/adapters/aws-client.ts';
 import { createDynamoAccounts } from '../../../lambdas/adapters/dynamo-accounts.ts';
 import { createDynamoDirectory } from '../../../lambdas/adapters/dynamo-directory.ts';
+import { createLeanDynamo } from '../../../lambdas/adapters/dynamo-lean.ts';
 import { createTestGateway, type TestGateway } from '../../support/gateway.ts';
 
 /** Every answer of the table takes this long, so that waves of parallel calls can be told apart. */
@@ -24,6 +25,7 @@ const ROUND_TRIP_MS = 120;
 
 let server: Server;
 let gateway: TestGateway;
+let aws: Aws;
 const arrivals: number[] = [];
 const items = new Map<string, Record<string, Plain>>();
 
@@ -45,29 +47,33 @@ beforeAll(async () => {
   await once(server, 'listening');
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('no port');
-  const client = new DynamoDBClient({
-    endpoint: `http://127.0.0.1:${address.port}`,
-    region: 'us-east-1',
-    credentials: { accessKeyId: 'a', secretAccessKey: 'b' },
-  });
+  const env = {
+    AWS_ENDPOINT_URL_DYNAMODB: `http://127.0.0.1:${address.port}`,
+    AWS_REGION: 'us-east-1',
+    AWS_ACCESS_KEY_ID: 'a',
+    AWS_SECRET_ACCESS_KEY: 'b',
+  };
+  aws = createAws({ clock: systemClock, env });
+  const { accounts, catalog } = createLeanDynamo(aws);
   gateway = createTestGateway({ providerUrl: 'http://127.0.0.1:9' });
   await store(gateway);
   const { ports } = gateway;
   Object.assign(ports, {
     directory: createDynamoDirectory({
-      client,
+      dynamo: catalog,
       tableName: 'catalog',
       clock: systemClock,
       report: ports.report,
     }),
     accounts: createAccounts({
-      store: createDynamoAccounts({ client, tableName: 'accounts' }),
+      store: createDynamoAccounts({ dynamo: accounts, tableName: 'accounts' }),
       clock: systemClock,
     }),
   });
 });
 afterAll(() => {
   gateway.close();
+  aws.close();
   server.close();
   server.closeAllConnections();
 });

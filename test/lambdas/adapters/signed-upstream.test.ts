@@ -19,7 +19,7 @@ const REQUEST: UpstreamRequest = {
 
 async function sent(
   request: UpstreamRequest,
-  credentials: CredentialSource = { get: async () => ROLE },
+  credentials: Pick<CredentialSource, 'get'> = { get: async () => ROLE },
 ): Promise<UpstreamRequest[]> {
   const requests: UpstreamRequest[] = [];
   const upstream: UpstreamPort = {
@@ -47,12 +47,12 @@ describe('an upstream that signs', () => {
   });
 
   it('touches no call that carries its own credential, and asks for no role', async () => {
-    const none: CredentialSource = { get: () => Promise.reject(new Error('not asked')) };
+    const none = { get: () => Promise.reject(new Error('not asked')) };
     expect(await sent(REQUEST, none)).toEqual([REQUEST]);
   });
 
   it('sends nothing when there is no role, and says nothing of it to callers', async () => {
-    const none: CredentialSource = { get: () => Promise.reject(new Error('no AWS credentials')) };
+    const none = { get: () => Promise.reject(new Error('no AWS credentials')) };
     const sign = { service: 'bedrock', region: 'eu-central-1' };
     const error = await sent({ ...REQUEST, sign }, none).catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ code: 'upstream_misconfigured' });

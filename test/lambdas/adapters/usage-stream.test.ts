@@ -1,5 +1,7 @@
 import { ReceiveMessageCommand } from '@aws-sdk/client-sqs';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { systemClock } from '../../../core/clock.ts';
+import { createAws } from '../../../lambdas/adapters/aws-client.ts';
 import { createUsageStream } from '../../../lambdas/adapters/usage-stream.ts';
 import { clientsOf, type Endpoint, openEndpoint } from '../../contract/aws/endpoint.ts';
 import { startSlowRelay } from '../../e2e/slow-relay.ts';
@@ -33,6 +35,7 @@ afterEach(async () => {
 
 const put = () =>
   createUsageStream({
+    aws: createAws({ clock: systemClock }),
     streamName: STREAM,
     spillQueueUrl: endpoint.local?.queueUrl('spill') ?? '',
     report: (incident) => void reports.push(incident),
