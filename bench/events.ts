@@ -32,8 +32,9 @@ const TARGET: Target = {
 };
 const CONTEXT = { requestId: 'req_1', model: 'alias', createdAtSeconds: 1_790_000_000 };
 
-function main(): void {
-  const missed = pairs()
+async function main(): Promise<void> {
+  const all = await pairs();
+  const missed = all
     .map((pair) => ({ pair, micros: microsPerEvent(pair) }))
     .filter(({ pair, micros }) => {
       console.log(`${pair.name.padEnd(44)} ${micros.toFixed(1)} µs (goal: ${GOALS[pair.kind]})`);
@@ -43,18 +44,18 @@ function main(): void {
 }
 
 /** To measure another dialect, give its call here, or its provider's events. */
-function pairs(): Pair[] {
+async function pairs(): Promise<Pair[]> {
   const chat = (extra: object = {}) =>
     chatCall(Buffer.from(JSON.stringify({ ...REQUEST, ...extra })));
   const events = chatEvents();
   const messages = messagesCall(Buffer.from(JSON.stringify({ ...REQUEST, max_tokens: 9 })), {});
-  const pair = (name: string, kind: Pair['kind'], call: Call): Pair => ({
+  const pair = async (name: string, kind: Pair['kind'], call: Call): Promise<Pair> => ({
     name,
     kind,
     events,
-    open: () => openExchange(call, TARGET, CONTEXT).stream(),
+    open: await opened(call, TARGET),
   });
-  return [
+  return Promise.all([
     pair('chat, usage passed on', 'passed', chat({ stream_options: { include_usage: true } })),
     pair('chat, usage hidden', 'passed', chat()),
     pair('chat to messages', 'translated', messages),
@@ -62,19 +63,23 @@ function pairs(): Pair[] {
       name: 'messages to chat',
       kind: 'translated',
       events: messagesEvents(),
-      open: () =>
-        openExchange(chat(), { ...TARGET, dialect: 'anthropic-messages' }, CONTEXT).stream(),
+      open: await opened(chat(), { ...TARGET, dialect: 'anthropic-messages' }),
     },
     {
       name: 'messages',
       kind: 'passed',
       events: messagesEvents(),
-      open: () =>
-        openExchange(messages, { ...TARGET, dialect: 'anthropic-messages' }, CONTEXT).stream(),
+      open: await opened(messages, { ...TARGET, dialect: 'anthropic-messages' }),
     },
     // The words of the answer go through the neutral events and come out as chat again.
     pair('chat to events to chat', 'translated', { ...chat(), dialect: 'anthropic-messages' }),
-  ];
+  ]);
+}
+
+/** Streams of one exchange: what a call pays once is not measured. */
+async function opened(call: Call, target: Target): Promise<Pair['open']> {
+  const exchange = await openExchange(call, target, CONTEXT);
+  return () => exchange.stream();
 }
 
 /** As OpenAI sends them: some 300 bytes for one token. */
@@ -156,4 +161,4 @@ function relayOnce({ events, open }: Pair): number {
   return (user + system) / events.length;
 }
 
-main();
+await main();

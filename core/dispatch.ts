@@ -106,9 +106,9 @@ async function tryRoute(
     providerKeys.get(provider),
     sharesCache === true ? providerKeys.cacheSecret() : undefined,
   ]);
-  const attempt = (key: string | undefined) => {
+  const attempt = async (key: string | undefined) => {
     const route = { ...dispatch, provider, cacheSecret, apiKey: key };
-    return openAttempt(ports, attemptRequest(ports, request, route));
+    return openAttempt(ports, await attemptRequest(ports, request, route));
   };
   try {
     return await attempt(apiKey);
@@ -122,7 +122,7 @@ async function tryRoute(
 }
 
 /** The call in the provider's words. Throws GatewayError, before anything is sent, where there are none for it. */
-function attemptRequest(
+async function attemptRequest(
   { clock }: Ports,
   request: GatewayRequest,
   dispatch: Dispatch & {
@@ -131,7 +131,7 @@ function attemptRequest(
     readonly cacheSecret: string | undefined;
     readonly apiKey: string | undefined;
   },
-): AttemptRequest {
+): Promise<AttemptRequest> {
   const { caller, call, route: candidate, provider, cacheSecret, apiKey } = dispatch;
   const { priority, maxOutputTokens, deadlineMs, cancelled, books } = dispatch;
   const { requestId } = request;
@@ -146,7 +146,7 @@ function attemptRequest(
   const extra = adapter.extra?.({ provider, dialect, tenantId, priority, cacheSecret }) ?? {};
   const { chatRules } = adapter;
   const maxTokensField = adapter.maxTokensField?.(provider);
-  const exchange = openExchange(
+  const exchange = await openExchange(
     call,
     {
       dialect,

@@ -1,10 +1,6 @@
 /** The endpoints that call a model, and who reads their bodies. Decides which dialect a path speaks, and nothing else. */
-import { countTokensCall, messagesCall } from './dialects/anthropic/messages-call.ts';
 import { anthropicVoice } from './dialects/anthropic/voice.ts';
 import type { Call } from './dialects/call.ts';
-import { chatCall } from './dialects/openai/chat-call.ts';
-import { embeddingsCall } from './dialects/openai/embeddings-call.ts';
-import { responsesCall } from './dialects/openai/responses-call.ts';
 import { openAiVoice } from './dialects/openai/voice.ts';
 import type { Voice } from './dialects/voice.ts';
 import type { Headers } from './tenancy/authenticate.ts';
@@ -12,16 +8,19 @@ import type { Headers } from './tenancy/authenticate.ts';
 /** Throws GatewayError `invalid_request` for what is no body of the endpoint. */
 export type ParseCall = (body: Uint8Array, headers: Headers) => Call;
 
-const CALLS: Readonly<Record<string, ParseCall>> = {
-  '/v1/chat/completions': chatCall,
-  '/v1/embeddings': embeddingsCall,
-  '/v1/messages': messagesCall,
-  '/v1/messages/count_tokens': countTokensCall,
-  '/v1/responses': responsesCall,
+/** Each dialect is loaded by the first call that speaks it: most processes hear of one alone (ADR 0020). */
+const CALLS: Readonly<Record<string, () => Promise<ParseCall>>> = {
+  '/v1/chat/completions': async () => (await import('./dialects/openai/chat-call.ts')).chatCall,
+  '/v1/embeddings': async () =>
+    (await import('./dialects/openai/embeddings-call.ts')).embeddingsCall,
+  '/v1/messages': async () => (await import('./dialects/anthropic/messages-call.ts')).messagesCall,
+  '/v1/messages/count_tokens': async () =>
+    (await import('./dialects/anthropic/messages-call.ts')).countTokensCall,
+  '/v1/responses': async () => (await import('./dialects/openai/responses-call.ts')).responsesCall,
 };
 
 /** Undefined for a path that calls no model. */
-export function parserOf(path: string): ParseCall | undefined {
+export function parserOf(path: string): (() => Promise<ParseCall>) | undefined {
   return Object.hasOwn(CALLS, path) ? CALLS[path] : undefined;
 }
 

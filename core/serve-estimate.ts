@@ -37,7 +37,7 @@ export async function serveEstimate(
   const asked = askedOf(request);
   const { headers, requestId } = request;
   try {
-    const call = parseAsked(asked, headers);
+    const call = await parseAsked(asked, headers);
     return jsonResponse(200, await estimateOf(ports, { caller, call, asked, headers }), requestId);
   } catch (thrown) {
     const error = asGatewayError(thrown);
@@ -73,9 +73,9 @@ function guess(body: Readonly<Record<string, unknown>>, headers: Headers): strin
   return Object.hasOwn(body, 'messages') ? '/v1/chat/completions' : '/v1/embeddings';
 }
 
-function parseAsked({ endpoint, body }: Asked, headers: Headers): Call {
-  const parse = parserOf(endpoint);
-  if (parse !== undefined) return parse(body, headers);
+async function parseAsked({ endpoint, body }: Asked, headers: Headers): Promise<Call> {
+  const parser = parserOf(endpoint);
+  if (parser !== undefined) return (await parser())(body, headers);
   throw new GatewayError('invalid_request', `No model is called at '${endpoint}'.`, {
     param: 'endpoint',
   });

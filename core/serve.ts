@@ -96,9 +96,9 @@ export async function serve(ports: Ports, request: GatewayRequest): Promise<Gate
 async function route(ports: Ports, request: GatewayRequest): Promise<GatewayResponse> {
   const { method, path } = request;
   if (path === '/health') return jsonResponse(200, { status: 'ok' }, request.requestId);
-  const parse = parserOf(path);
-  if (parse !== undefined)
-    return method === 'POST' ? serveCall(ports, request, parse) : methodNotAllowed(method);
+  const parser = parserOf(path);
+  if (parser !== undefined)
+    return method === 'POST' ? serveCall(ports, request, parser) : methodNotAllowed(method);
   if (path === '/v1/estimate') {
     if (method !== 'POST') return methodNotAllowed(method);
     return serveEstimate(ports, await identify(ports, request), request);
@@ -151,9 +151,9 @@ function methodNotAllowed(method: string): never {
 async function serveCall(
   ports: Ports,
   request: GatewayRequest,
-  parse: ParseCall,
+  parser: () => Promise<ParseCall>,
 ): Promise<GatewayResponse> {
-  const caller = await identify(ports, request);
+  const [caller, parse] = await Promise.all([identify(ports, request), parser()]);
   if (request.body.byteLength > MAX_BODY_BYTES)
     throw new GatewayError('request_too_large', `The body is larger than ${MAX_BODY_BYTES} bytes.`);
   const call = parse(request.body, request.headers);

@@ -29,9 +29,13 @@ export function dialectFor(call: Call, speaks: readonly Dialect[]): Dialect | un
 }
 
 /** Throws GatewayError `invalid_request` naming the field that the provider's dialect cannot express. */
-export function openExchange(call: Call, target: Target, context: AnswerContext): Exchange {
+export async function openExchange(
+  call: Call,
+  target: Target,
+  context: AnswerContext,
+): Promise<Exchange> {
   if (target.dialect === call.dialect) return call.pass(target);
-  const outbound = OUTBOUND[target.dialect];
+  const outbound = await OUTBOUND[target.dialect]?.();
   const { translation } = call;
   if (outbound === undefined || translation === undefined) {
     throw new GatewayError('invalid_request', 'This model cannot be called in this dialect.', {

@@ -1,21 +1,12 @@
-/** The dialects that a call can be translated into. */
-
-import { createMessagesDecoder } from './anthropic/decoder.ts';
-import { encodeMessages } from './anthropic/encode.ts';
-import { decodeMessage } from './anthropic/messages-answer.ts';
-import { bedrockConverse } from './bedrock/converse.ts';
+/** The dialects that a call can be translated into. Each is loaded by the first call that needs it (ADR 0020). */
 import type { Outbound } from './call.ts';
 import type { Dialect } from './dialect.ts';
-import { openAiChat } from './openai/chat-outbound.ts';
 
-export const OUTBOUND: Readonly<Record<Dialect, Outbound | undefined>> = {
-  'openai-chat': openAiChat,
+export const OUTBOUND: Readonly<Record<Dialect, (() => Promise<Outbound>) | undefined>> = {
+  'openai-chat': async () => (await import('./openai/chat-outbound.ts')).openAiChat,
   'openai-responses': undefined,
   'openai-embeddings': undefined,
-  'anthropic-messages': {
-    encode: encodeMessages,
-    decoder: createMessagesDecoder,
-    decodeWhole: (body) => decodeMessage(body),
-  },
-  'bedrock-converse': bedrockConverse,
+  'anthropic-messages': async () =>
+    (await import('./anthropic/messages-outbound.ts')).anthropicMessages,
+  'bedrock-converse': async () => (await import('./bedrock/converse.ts')).bedrockConverse,
 };

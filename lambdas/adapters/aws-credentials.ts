@@ -3,11 +3,11 @@
  * environment lives; where one lives longer (managed instances, containers) an endpoint gives new ones, and
  * these are fetched before the old ones end. Nothing is read from a user's files.
  */
-import { readFile } from 'node:fs/promises';
-import http from 'node:http';
 import https from 'node:https';
 import * as z from 'zod/mini';
 import type { Clock, EpochMs } from '../../core/clock.ts';
+import type { Environment } from './aws-services.ts';
+import { http } from './builtin-http.ts';
 import type { AwsCredentials } from './sigv4.ts';
 
 export interface CredentialSource {
@@ -16,8 +16,6 @@ export interface CredentialSource {
   /** These were refused as expired, whatever they say themselves: others, or undefined where there are none. */
   renew(refused: AwsCredentials): Promise<AwsCredentials | undefined>;
 }
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 /** AWS's own clients renew so long before the end. */
 const RENEW_BEFORE_MS = 300_000;
@@ -121,7 +119,7 @@ async function fetchCredentials(endpoint: URL, env: Environment): Promise<Expiri
   const tokenFile = env['AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE'];
   // The file changes while the process runs, so it is read every time.
   const token = tokenFile
-    ? (await readFile(tokenFile, 'utf8')).trim()
+    ? (await readText(tokenFile)).trim()
     : env['AWS_CONTAINER_AUTHORIZATION_TOKEN'];
   const text = await getText(endpoint, token ? { authorization: token } : {});
   const answer = answerSchema.parse(parseJson(text));
@@ -135,6 +133,12 @@ async function fetchCredentials(endpoint: URL, env: Environment): Promise<Expiri
     },
     expiresAtMs,
   };
+}
+
+/** Loaded where there is such a file, which is in containers alone. */
+async function readText(file: string): Promise<string> {
+  const { readFile } = await import('node:fs/promises');
+  return readFile(file, 'utf8');
 }
 
 /** A parser's own message would quote the secrets. */

@@ -1,12 +1,13 @@
 /** Connections to providers and AWS services that are kept open: how many, for how long, and which of them may still be trusted. */
-import http from 'node:http';
+import type { Agent, ClientRequest, RequestOptions } from 'node:http';
 import https from 'node:https';
 import type { Duplex } from 'node:stream';
 import type { Clock } from '../../core/clock.ts';
+import { http } from './builtin-http.ts';
 
 export interface UpstreamPool {
   /** A call that has yet to be written, on a connection of its origin. */
-  open(url: URL, headers: Readonly<Record<string, string>>): http.ClientRequest;
+  open(url: URL, headers: Readonly<Record<string, string>>): ClientRequest;
   /** For how long a pooled connection was not used. */
   idleMs(socket: Duplex): number;
   /** Closes this pooled connection and those that have been idle for longer. */
@@ -70,9 +71,6 @@ export function createUpstreamPool(clock: Clock, bounds: PoolBounds): UpstreamPo
   };
 }
 
-function callOptions(
-  headers: Readonly<Record<string, string>>,
-  agent: http.Agent,
-): http.RequestOptions {
+function callOptions(headers: Readonly<Record<string, string>>, agent: Agent): RequestOptions {
   return { method: 'POST', headers: { ...headers }, agent, maxHeaderSize: MAX_HEADER_BYTES };
 }

@@ -1,30 +1,15 @@
-/**
- * The proxy function: the streaming shell around core/serve.ts. The response ends with the last byte;
- * the books are closed behind it, in middy's `requestEnd`, which runs after the stream has been written
- * or has failed, and before the environment may be frozen.
- */
-import { Readable } from 'node:stream';
-import middy, { type Request } from '@middy/core';
-import { executionModeStreamifyResponse } from '@middy/core/StreamifyResponse';
-import type { APIGatewayProxyEvent } from 'aws-lambda';
+/** The proxy function: core/serve.ts on Lambda's response stream, with the lines that operators read of each call. */
 import { systemClock } from '../../core/clock.ts';
-import type { GatewayResponse } from '../../core/response.ts';
 import { type Ports, serve } from '../../core/serve.ts';
-import { createTelemetry } from '../adapters/telemetry.ts';
+import { createLeanTelemetry } from '../adapters/lean-telemetry.ts';
 import { createPorts } from './ports.ts';
 import { toGatewayRequest } from './request.ts';
+import { streamed } from './streamed.ts';
 
-const telemetry = createTelemetry('proxy');
+const telemetry = createLeanTelemetry('proxy');
 const ports = measured(createPorts(telemetry.report));
 
-/** Books that are still open, by invocation. */
-const open = new WeakMap<object, Promise<void>>();
-
-export const handler = middy<APIGatewayProxyEvent>({
-  executionMode: executionModeStreamifyResponse,
-  timeoutEarlyInMillis: 0,
-  requestEnd: ({ context }: Request) => open.get(context),
-}).handler(async (event, context) => {
+export const handler = streamed(async (event, context) => {
   const request = toGatewayRequest(event, {
     nowMs: systemClock.nowMs(),
     remainingMs: context.getRemainingTimeInMillis(),
@@ -52,8 +37,7 @@ export const handler = middy<APIGatewayProxyEvent>({
     });
     telemetry.flush();
   });
-  open.set(context, closed);
-  return { statusCode: response.status, headers: response.headers, body: streamOf(response.body) };
+  return { ...response, closed };
 });
 
 /** Times of a call are in its usage event; they are measured where it passes. */
@@ -64,9 +48,4 @@ function measured(wired: Ports): Ports {
     return wired.usage.put(event);
   };
   return { ...wired, usage: { put } };
-}
-
-function streamOf(body: GatewayResponse['body']): string | Readable {
-  if (typeof body === 'string') return body;
-  return Readable.from(Buffer.isBuffer(body) ? [body] : body, { objectMode: false });
 }

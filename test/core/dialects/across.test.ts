@@ -20,9 +20,9 @@ const MESSAGES = messagesCall(bytes({ max_tokens: 100, messages: [USER] }), {});
 const RESPONSES = responsesCall(bytes({ input: 'x' }));
 
 /** What a caller reads of a provider's fixture, when the provider closed it as its dialect demands. */
-function told(call: Call, file: URL, dialect: Dialect): string | undefined {
+async function told(call: Call, file: URL, dialect: Dialect): Promise<string | undefined> {
   const target = { dialect, model: 'claude-sonnet-5', maxOutputTokens: 2_000, extra: {} };
-  const stream = openExchange(call, target, CONTEXT).stream();
+  const stream = (await openExchange(call, target, CONTEXT)).stream();
   const text = stream.push(readFileSync(file)).toString('utf8');
   return stream.isComplete() ? text : undefined;
 }
@@ -40,7 +40,7 @@ function answering(text: string) {
 
 describe('a stream of another dialect', () => {
   it.each(fixtures('anthropic'))('of Anthropic is a chat completion: %s', async (file) => {
-    const text = told(CHAT, file, 'anthropic-messages');
+    const text = await told(CHAT, file, 'anthropic-messages');
     if (text === undefined) return;
     const chunks = text.split('\n\n').filter((each) => each.startsWith('data: {'));
     for (const chunk of chunks)
@@ -55,7 +55,7 @@ describe('a stream of another dialect', () => {
   });
 
   it.each(fixtures('openai'))('of chat is a message: %s', async (file) => {
-    const text = told(MESSAGES, file, 'openai-chat');
+    const text = await told(MESSAGES, file, 'openai-chat');
     if (text === undefined) return;
     const client = new Anthropic({ apiKey: 'x', fetch: answering(text) });
     const final = await client.messages
@@ -66,17 +66,19 @@ describe('a stream of another dialect', () => {
   });
 
   it.each(fixtures('openai'))('of chat is a response: %s', async (file) => {
-    const text = told(RESPONSES, file, 'openai-chat');
+    const text = await told(RESPONSES, file, 'openai-chat');
     if (text === undefined) return;
     const client = new OpenAI({ apiKey: 'x', fetch: answering(text) });
     const final = await client.responses.stream({ model: 'm', input: 'x' }).finalResponse();
     expect(final.status).toMatch(/^(completed|incomplete)$/);
   });
 
-  it('has at least three fixtures that are complete for each family', () => {
-    const complete = (call: Call, folder: string, dialect: Dialect) =>
-      fixtures(folder).filter((file) => told(call, file, dialect) !== undefined).length;
-    expect(complete(CHAT, 'anthropic', 'anthropic-messages')).toBeGreaterThanOrEqual(3);
-    expect(complete(MESSAGES, 'openai', 'openai-chat')).toBeGreaterThanOrEqual(3);
+  it('has at least three fixtures that are complete for each family', async () => {
+    const complete = async (call: Call, folder: string, dialect: Dialect) => {
+      const texts = await Promise.all(fixtures(folder).map((file) => told(call, file, dialect)));
+      return texts.filter((text) => text !== undefined).length;
+    };
+    expect(await complete(CHAT, 'anthropic', 'anthropic-messages')).toBeGreaterThanOrEqual(3);
+    expect(await complete(MESSAGES, 'openai', 'openai-chat')).toBeGreaterThanOrEqual(3);
   });
 });

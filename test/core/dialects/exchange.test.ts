@@ -24,16 +24,16 @@ const said = (delta: object, finish: string | null = null) =>
 const USAGE = 'data: {"choices":[],"usage":{"prompt_tokens":4,"completion_tokens":2}}\n\n';
 const DONE = 'data: [DONE]\n\n';
 
-function relay(...blocks: string[]) {
-  const stream = openExchange(FOREIGN, TARGET, CONTEXT).stream();
+async function relay(...blocks: string[]) {
+  const stream = (await openExchange(FOREIGN, TARGET, CONTEXT)).stream();
   const text = blocks.map((block) => stream.push(Buffer.from(block)).toString()).join('');
   return { stream, text };
 }
 
 describe('an exchange', () => {
-  it('in the caller’s own dialect passes, and across dialects says what it dropped', () => {
-    expect(JSON.parse(openExchange(CHAT, TARGET, CONTEXT).body).verbosity).toBe('low');
-    const { body, dropped } = openExchange(FOREIGN, TARGET, CONTEXT);
+  it('in the caller’s own dialect passes, and across dialects says what it dropped', async () => {
+    expect(JSON.parse((await openExchange(CHAT, TARGET, CONTEXT)).body).verbosity).toBe('low');
+    const { body, dropped } = await openExchange(FOREIGN, TARGET, CONTEXT);
     expect(JSON.parse(body).verbosity).toBeUndefined();
     expect(dropped).toEqual(['verbosity']);
   });
@@ -45,17 +45,22 @@ describe('an exchange', () => {
     expect(dialectFor(embeddings, ['openai-chat'])).toBeUndefined();
   });
 
-  it('has begun with content, not with the role, and is complete with usage at its end', () => {
-    const { stream } = relay(said({ role: 'assistant' }));
+  it('has begun with content, not with the role, and is complete with usage at its end', async () => {
+    const { stream } = await relay(said({ role: 'assistant' }));
     expect(stream.hasBegun()).toBe(false);
-    const { stream: whole, text } = relay(said({ content: 'Hi' }), said({}, 'stop'), USAGE, DONE);
+    const { stream: whole, text } = await relay(
+      said({ content: 'Hi' }),
+      said({}, 'stop'),
+      USAGE,
+      DONE,
+    );
     expect([whole.hasBegun(), whole.isComplete(), whole.hasFailed()]).toEqual([true, true, false]);
     expect(whole.usage()).toMatchObject({ inputTokens: 4, outputTokens: 2 });
     expect(text.endsWith(DONE)).toBe(true);
   });
 
-  it('that fails in the middle never looks finished', () => {
-    const { stream, text } = relay(said({ content: 'Hi' }), 'data: {"error":{}}\n\n', DONE);
+  it('that fails in the middle never looks finished', async () => {
+    const { stream, text } = await relay(said({ content: 'Hi' }), 'data: {"error":{}}\n\n', DONE);
     expect([stream.hasBegun(), stream.isComplete(), stream.hasFailed()]).toEqual([
       true,
       false,
@@ -65,8 +70,8 @@ describe('an exchange', () => {
     expect(text).not.toContain('"stop"');
   });
 
-  it('of a whole answer tells it in the caller’s words', () => {
-    const answer = openExchange(FOREIGN, TARGET, CONTEXT).whole(
+  it('of a whole answer tells it in the caller’s words', async () => {
+    const answer = (await openExchange(FOREIGN, TARGET, CONTEXT)).whole(
       Buffer.from(
         '{"id":"c","choices":[{"message":{"content":"Hi you"},"finish_reason":"stop"}],"usage":{"prompt_tokens":4,"completion_tokens":2}}',
       ),

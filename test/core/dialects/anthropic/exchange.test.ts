@@ -21,15 +21,15 @@ function foreign(extra: Record<string, unknown> = {}): Call {
   return { ...call, dialect: 'openai-responses' };
 }
 
-function translated(bytes: Buffer) {
-  const stream = openExchange(foreign(), TARGET, CONTEXT).stream();
+async function translated(bytes: Buffer) {
+  const stream = (await openExchange(foreign(), TARGET, CONTEXT)).stream();
   const text = stream.push(bytes).toString('utf8');
   return { stream, text };
 }
 
 describe('a translated exchange', () => {
   it.each(STREAMS)('tells the stream of %s to the caller', async (name) => {
-    const { stream, text } = translated(streamOf(name));
+    const { stream, text } = await translated(streamOf(name));
     const said = await accumulated(text);
     const original = await accumulated(streamOf(name).toString('utf8'));
     const plain = (content: unknown) =>
@@ -48,16 +48,18 @@ describe('a translated exchange', () => {
     expect(stream.usage()?.outputTokens).toBe(original.usage.output_tokens);
   });
 
-  it('keeps what a broken stream has reported, and says that it is not all', () => {
+  it('keeps what a broken stream has reported, and says that it is not all', async () => {
     const bytes = streamOf('text');
-    const { stream, text } = translated(bytes.subarray(0, bytes.indexOf('event: message_delta')));
+    const { stream, text } = await translated(
+      bytes.subarray(0, bytes.indexOf('event: message_delta')),
+    );
     expect(stream.isComplete()).toBe(false);
     expect(text).not.toContain('message_delta');
     expect(stream.usage()).toMatchObject({ inputTokens: 25, isPartial: true });
   });
 
-  it('tells a whole answer, and refuses what is none', () => {
-    const exchange = openExchange(foreign(), TARGET, CONTEXT);
+  it('tells a whole answer, and refuses what is none', async () => {
+    const exchange = await openExchange(foreign(), TARGET, CONTEXT);
     const message = {
       id: 'msg_7',
       type: 'message',
@@ -77,10 +79,10 @@ describe('a translated exchange', () => {
     expect(() => exchange.whole(Buffer.from(JSON.stringify(unknown)))).toThrow(GatewayError);
   });
 
-  it('asks for the route’s model, with the gateway’s own fields, and names what was left out', () => {
+  it('asks for the route’s model, with the gateway’s own fields, and names what was left out', async () => {
     const call = foreign({ stream: true, service_tier: 'standard_only', temperature: 0.5 });
     const target = { ...TARGET, model: 'claude-opus-4-8' };
-    const { body, dropped } = openExchange(call, target, CONTEXT);
+    const { body, dropped } = await openExchange(call, target, CONTEXT);
     expect(JSON.parse(body)).toEqual({
       model: 'claude-opus-4-8',
       max_tokens: 100,
