@@ -123,13 +123,13 @@ const GOALS: readonly Goal[] = [
   {
     title: 'proxy bundle',
     unit: 'kB',
-    bar: 1_500,
+    bar: 300,
     measured: ({ coldStart }) => coldStart.bytes / 1e3,
   },
   {
     title: 'proxy module load',
     unit: 'ms',
-    bar: 150,
+    bar: 40,
     measured: ({ coldStart }) => coldStart.loadMs.median,
   },
 ];

@@ -81,7 +81,7 @@ async function measureAll(
   try {
     const bundle = await proxyBundle(SYNTH_CACHE);
     progress('loading the bundle in fresh processes');
-    const coldStart = measureColdStart(bundle, { processes: plan.coldStarts, dataDir });
+    const coldStart = await measureColdStart(bundle, { processes: plan.coldStarts, dataDir });
     progress('starting the targets');
     const places = { dataDir, synthCacheDir: SYNTH_CACHE, proxyCodeDir: bundle.codeDir };
     const targets = await startTargets({ ...places, signal });

@@ -78,6 +78,7 @@ export class GatewayStack extends Stack {
     const proxy = new GatewayFunction(this, 'Proxy', {
       config,
       service: 'proxy',
+      isLean: true,
       description: 'Serves the model APIs: reserves, relays, settles',
       timeout: STREAM_TIMEOUT,
       compute: config.compute,

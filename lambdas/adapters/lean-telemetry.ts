@@ -4,6 +4,7 @@
  */
 import { METRIC_NAMESPACE, METRICS } from '../../core/names.ts';
 import { COUNTED, type Metric, type Telemetry } from './incident-metrics.ts';
+import { withSourcePositions } from './source-positions.ts';
 
 declare global {
   namespace awslambda {
@@ -99,7 +100,8 @@ function print(to: NodeJS.WriteStream, line: object): void {
   to.write(`${text}\n`);
 }
 
-function fieldsOf({ name, message, stack, cause, ...others }: Error): object {
+function fieldsOf({ name, message, stack: raw, cause, ...others }: Error): object {
+  const stack = raw === undefined ? raw : withSourcePositions(raw);
   return { name, location: locationOf(stack), message, stack, cause, ...others };
 }
 

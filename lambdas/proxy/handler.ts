@@ -9,6 +9,9 @@ import { streamed } from './streamed.ts';
 const telemetry = createLeanTelemetry('proxy');
 const ports = measured(createPorts(telemetry.report));
 
+// At its start a function has all the CPU, so that the first call finds a connection to DynamoDB and the policy.
+await ports.directory.policy().catch(() => undefined);
+
 export const handler = streamed(async (event, context) => {
   const request = toGatewayRequest(event, {
     nowMs: systemClock.nowMs(),

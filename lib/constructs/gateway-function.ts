@@ -36,6 +36,8 @@ export interface GatewayFunctionProps {
   /** What this function needs beyond what every function gets. */
   readonly environment: Readonly<Record<string, string>>;
   readonly compute: StageConfig['compute'];
+  /** Callers wait for its start: nothing is in the bundle that only helps to read it (ADR 0020). */
+  readonly isLean?: true;
   /** Needed by managed instances, and where something inside must be reached; egress is then paid by the gigabyte. */
   readonly network?: Network | undefined;
 }
@@ -79,7 +81,7 @@ export class GatewayFunction extends Construct implements IGrantable {
       handler: 'handler',
       projectRoot,
       depsLockFilePath: join(projectRoot, 'package-lock.json'),
-      bundling,
+      bundling: props.isLean === true ? leanBundling : bundling,
       runtime: Runtime.NODEJS_24_X,
       architecture: Architecture.ARM_64,
       memorySize: compute.memoryMb,
@@ -95,7 +97,7 @@ export class GatewayFunction extends Construct implements IGrantable {
         POWERTOOLS_SERVICE_NAME: props.service,
         POWERTOOLS_METRICS_NAMESPACE: METRIC_NAMESPACE,
         POWERTOOLS_LOG_LEVEL: config.logLevel,
-        NODE_OPTIONS: '--enable-source-maps',
+        ...(props.isLean === true ? {} : { NODE_OPTIONS: '--enable-source-maps' }),
         ...props.environment,
       },
       ...placement(props),
@@ -137,6 +139,9 @@ const bundling: BundlingOptions = {
   banner:
     "import{createRequire as bannerRequire}from'node:module';const require=bannerRequire(import.meta.url);",
 };
+
+/** Telemetry reads the source map itself when there is a fault to report, and no dependency is CommonJS. */
+const leanBundling: BundlingOptions = { ...bundling, keepNames: false, banner: '' };
 
 function placement({ compute, network }: GatewayFunctionProps): NodejsFunctionProps {
   if (compute.kind === 'managed-instances') {
