@@ -53,6 +53,8 @@ export interface UncheckedAdmission {
 /** Tests put something broken between the request path and the world, to see that it is noticed. */
 export interface Sabotage {
   readonly store?: (store: AccountStore) => AccountStore;
+  /** What the reaper writes to. */
+  readonly reaper?: (store: AccountStore) => AccountStore;
   /** What the accounts take for the time. */
   readonly clock?: (clock: Clock) => Clock;
   readonly accounts?: (accounts: Accounts) => Accounts;

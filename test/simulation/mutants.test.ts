@@ -54,6 +54,10 @@ const MUTANTS: Readonly<
     sabotage: { apply: without(({ kind }) => kind === 'absent') },
     noticed: /^I1 held twice/,
   },
+  'a reaper that only says so': {
+    sabotage: { reaper: (store) => ({ ...store, writeTogether: async () => true }) },
+    noticed: /^I5 .* outlives its expiry/,
+  },
   'a table that closes a hold twice': {
     sabotage: { apply: without(({ kind }) => kind === 'present') },
     noticed: /^I2 closed without a hold/,

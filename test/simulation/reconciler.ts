@@ -12,7 +12,7 @@ const EVERY_MS = 120_000;
 const LAST_ROUNDS = 19;
 const AWAITS = 10;
 
-export function startReconciler(options: ReaperOptions): void {
+export function startReconciler(options: Omit<ReaperOptions, 'violation'>): void {
   const { scheduler, random, faults } = options;
   let roundsLeft = LAST_ROUNDS;
   const round = () => {
@@ -25,7 +25,10 @@ export function startReconciler(options: ReaperOptions): void {
   scheduler.after(random.between(1, EVERY_MS), round);
 }
 
-function correctAll(options: ReaperOptions, diesAfter: number | undefined): void {
+function correctAll(
+  options: Omit<ReaperOptions, 'violation'>,
+  diesAfter: number | undefined,
+): void {
   const { dynamo, usageStream, trace } = options;
   const process = createProcess();
   if (diesAfter !== undefined) process.dieAfter(diesAfter);

@@ -103,7 +103,7 @@ export async function runSimulation(options: SimulationOptions): Promise<Simulat
   });
   const { unchecked: onUnchecked, leased: onLeased } = watch;
   const places = { ...world, dynamo, usageStream, company, sabotage, onUnchecked, onLeased };
-  startReaper({ ...places, isOver: () => isOver });
+  startReaper({ ...places, isOver: () => isOver, violation });
   startReconciler({ ...places, isOver: () => isOver });
   startCallers({
     ...places,
