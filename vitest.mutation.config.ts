@@ -4,8 +4,10 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/core/{limits,usage}/**/*.test.ts', 'test/core/money.test.ts'],
-    // It starts a provider, which is too slow to do for every mutant.
-    exclude: ['test/core/limits/levels.test.ts'],
+    // They start a provider or play hundreds of races, which is too slow to do for every mutant.
+    exclude: ['levels', 'outage', 'shards', 'shard-races', 'leases'].map(
+      (name) => `test/core/limits/${name}.test.ts`,
+    ),
     testTimeout: 30_000,
   },
 });

@@ -1,8 +1,5 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { CreateTableCommand, DynamoDBClient, PutItemCommand } from '@aws-sdk/client-dynamodb';
+import { PutItemCommand } from '@aws-sdk/client-dynamodb';
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../core/clock.ts';
@@ -20,63 +17,35 @@ import { TABLE_KEY } from '../../core/names.ts';
 import { accountKey } from '../../core/tenancy/scopes.ts';
 import { createAccountScan } from '../../lambdas/adapters/account-scan.ts';
 import { type Plain, toAttribute } from '../../lambdas/adapters/attribute-values.ts';
-import { createAws } from '../../lambdas/adapters/aws-client.ts';
+import { type Aws, createAws } from '../../lambdas/adapters/aws-client.ts';
 import { createDynamoAccounts } from '../../lambdas/adapters/dynamo-accounts.ts';
 import { overAws } from '../../lambdas/adapters/dynamo-lean.ts';
 import type { DynamoPort } from '../../lambdas/adapters/dynamo-port.ts';
 import { overSdk } from '../../lambdas/adapters/dynamo-sdk.ts';
-import { dynoxideBinary } from '../support/dynoxide.ts';
 import { createMemoryStore, type MemoryStore } from '../support/memory-store.ts';
+import { type AccountEngine, HAS_ENGINE, openAccountEngine } from './account-engine.ts';
 
-const TABLE = 'accounts';
-const binary = dynoxideBinary();
-
-/**
- * One meaning of a conditional write: the twin that the simulation trusts and the real engine must agree.
- * The engine is an optional dependency that exists for Linux x64 only.
- */
-describe.skipIf(binary === undefined).each(['the SDK', 'our own client'])(
+/** One meaning of a conditional write: the twin that the simulation trusts and the real engine must agree. */
+describe.skipIf(!HAS_ENGINE).each(['the SDK', 'our own client'])(
   'account store over %s',
   (transport) => {
-    let client: DynamoDBClient;
+    let engine: AccountEngine;
+    let client: AccountEngine['client'];
+    let tableName: string;
+    let aws: Aws;
     let dynamo: DynamoPort;
-    let stop: () => Promise<void>;
 
     beforeAll(async () => {
-      const port = await freePort();
-      const child = spawn(binary ?? '', ['--port', String(port)], { stdio: 'ignore' });
-      const endpoint = `http://127.0.0.1:${port}`;
-      const env = {
-        AWS_ENDPOINT_URL_DYNAMODB: endpoint,
-        AWS_REGION: 'us-east-1',
-        AWS_ACCESS_KEY_ID: 'local',
-        AWS_SECRET_ACCESS_KEY: 'local',
-      };
-      client = new DynamoDBClient({
-        endpoint,
-        region: 'us-east-1',
-        credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
-        maxAttempts: 10,
-      });
-      const aws = createAws({ clock: systemClock, env });
+      engine = await openAccountEngine();
+      ({ client, tableName } = engine);
+      aws = createAws({ clock: systemClock, env: engine.env });
       const lean = aws.client('dynamodb', { attempts: 10, attemptMs: 10_000 });
       dynamo = transport === 'the SDK' ? overSdk(client) : overAws(lean);
-      stop = async () => {
-        client.destroy();
-        aws.close();
-        child.kill('SIGTERM');
-        await once(child, 'exit');
-      };
-      await client.send(
-        new CreateTableCommand({
-          TableName: TABLE,
-          BillingMode: 'PAY_PER_REQUEST',
-          KeySchema: [{ AttributeName: TABLE_KEY, KeyType: 'HASH' }],
-          AttributeDefinitions: [{ AttributeName: TABLE_KEY, AttributeType: 'S' }],
-        }),
-      );
     });
-    afterAll(() => stop());
+    afterAll(async () => {
+      aws.close();
+      await engine.close();
+    });
 
     async function put(
       twin: MemoryStore,
@@ -85,7 +54,7 @@ describe.skipIf(binary === undefined).each(['the SDK', 'our own client'])(
       twin.items.set(plain[TABLE_KEY], plain);
       const attributes = Object.entries(plain).map(([name, value]) => [name, toAttribute(value)]);
       await client.send(
-        new PutItemCommand({ TableName: TABLE, Item: Object.fromEntries(attributes) }),
+        new PutItemCommand({ TableName: tableName, Item: Object.fromEntries(attributes) }),
       );
     }
 
@@ -144,7 +113,7 @@ describe.skipIf(binary === undefined).each(['the SDK', 'our own client'])(
     });
 
     it('means the same in memory and in DynamoDB', async () => {
-      const real = createDynamoAccounts({ dynamo, tableName: TABLE });
+      const real = createDynamoAccounts({ dynamo, tableName });
       let run = 0;
       await fc.assert(
         fc.asyncProperty(item, write, async (stored, change) => {
@@ -160,7 +129,7 @@ describe.skipIf(binary === undefined).each(['the SDK', 'our own client'])(
     });
 
     it('refuses without an item when there is no account', async () => {
-      const real = createDynamoAccounts({ dynamo, tableName: TABLE });
+      const real = createDynamoAccounts({ dynamo, tableName });
       const change = {
         conditions: [{ kind: 'equals' as const, path: ['st'] as const, value: 'active' }],
         set: [],
@@ -171,7 +140,7 @@ describe.skipIf(binary === undefined).each(['the SDK', 'our own client'])(
     });
 
     it('writes several accounts or none, and agrees on which in memory and in DynamoDB', async () => {
-      const real = createDynamoAccounts({ dynamo, tableName: TABLE });
+      const real = createDynamoAccounts({ dynamo, tableName });
       let run = 0;
       await fc.assert(
         fc.asyncProperty(
@@ -204,7 +173,7 @@ describe.skipIf(binary === undefined).each(['the SDK', 'our own client'])(
     ])(
       'admits exactly what fits when many reserve at once %s',
       async (_, teamId, rates, shards) => {
-        const store = createDynamoAccounts({ dynamo, tableName: TABLE });
+        const store = createDynamoAccounts({ dynamo, tableName });
         // Time stands still: under this load a caller would run out of it, and be told so instead of an answer.
         const nowMs = Date.now();
         const clock = { nowMs: () => nowMs };
@@ -240,7 +209,7 @@ describe.skipIf(binary === undefined).each(['the SDK', 'our own client'])(
     );
 
     it('never overspends, nor loses a call, when four workers with leases race for one budget', async () => {
-      const store = createDynamoAccounts({ dynamo, tableName: TABLE });
+      const store = createDynamoAccounts({ dynamo, tableName });
       const nowMs = Date.now();
       const clock = { nowMs: () => nowMs };
       const key = { kind: 'key', keyId: 'vk_aaaaaaaaaaaa' } as const;
@@ -292,7 +261,7 @@ describe.skipIf(binary === undefined).each(['the SDK', 'our own client'])(
     });
 
     it('posts, finds and corrects a call whose process died, in accounts of any name', async () => {
-      const store = createDynamoAccounts({ dynamo, tableName: TABLE });
+      const store = createDynamoAccounts({ dynamo, tableName });
       let nowMs = Date.UTC(2026, 10, 20, 12);
       const clock = { nowMs: () => nowMs };
       const at = momentOf(nowMs, calendarDay(nowMs, 'UTC'));
@@ -312,7 +281,7 @@ describe.skipIf(binary === undefined).each(['the SDK', 'our own client'])(
         holdSeconds: 900,
       });
       nowMs += 960_000;
-      const scan = createAccountScan({ client, tableName: TABLE });
+      const scan = createAccountScan({ client, tableName });
       const keys = scopes.map(accountKey);
       expect(await all(scan.withHolds())).toEqual(expect.arrayContaining(keys));
       const ports = { store, clock, pause: async () => {}, bookExpired: async () => {} };
@@ -339,14 +308,4 @@ async function all<T>(values: AsyncIterable<T>): Promise<T[]> {
   const found: T[] = [];
   for await (const value of values) found.push(value);
   return found;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
 }
