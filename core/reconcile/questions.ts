@@ -6,6 +6,7 @@ import type { EpochMs } from '../clock.ts';
 import { LEDGER_PARTITION } from '../ledger/ledger-table.ts';
 import { LAKE } from '../names.ts';
 import { USAGE_SCHEMA_VERSION } from '../usage/event.ts';
+import type { Day } from './days.ts';
 import type { Sums } from './snapshot.ts';
 
 /** Calls that closed up to `sureMs` are in the accounts as read, or still open there; up to `maybeMs` perhaps. */
@@ -35,6 +36,34 @@ FROM ${LAKE.ledgerTable}
 WHERE ${LEDGER_PARTITION} >= ${text(first)} AND period IN (${periods.map(text).join(', ')})
   AND entry_kind <> 'adjustment' AND ${CLOSED} <= ${cut.maybeMs}
 GROUP BY tenant_id, team_id, virtual_key_id, period`;
+}
+
+/**
+ * Columns: tenant, team, key, day, then dollars and tokens of what is sure, then of what may be. Calls that the accounts
+ * had open or posted are left out. Within `skewMs` of a midnight a call may be charged to the day before or after.
+ */
+export function ledgerByDay(
+  cut: Cut,
+  { days, without, skewMs }: { days: readonly Day[]; without: readonly string[]; skewMs: number },
+): string {
+  const amounts = (condition: string) =>
+    ['cost_nano_usd', `(${INPUT} + ${OUTPUT})`]
+      .map((amount) => `coalesce(sum(CASE WHEN ${condition} THEN ${amount} ELSE 0 END), 0)`)
+      .join(', ');
+  const aside =
+    without.length === 0 ? '' : `\n  AND request_id NOT IN (${without.map(text).join(', ')})`;
+  const ofDay = ({
+    number,
+    fromMs,
+    toMs,
+  }: Day) => `SELECT tenant_id, team_id, virtual_key_id, ${number} AS day,
+  ${amounts(`${sure(cut)} AND event_time_ms >= ${fromMs} AND event_time_ms < ${toMs}`)},
+  ${amounts(`${maybe(cut)} OR event_time_ms < ${fromMs + skewMs} OR event_time_ms >= ${toMs - skewMs}`)}
+FROM ${LAKE.ledgerTable}
+WHERE ${LEDGER_PARTITION} >= ${text(new Date(fromMs).toISOString().slice(0, 7))} AND entry_kind <> 'adjustment'
+  AND event_time_ms >= ${fromMs - skewMs} AND event_time_ms < ${toMs + skewMs} AND ${CLOSED} <= ${cut.maybeMs}${aside}
+GROUP BY tenant_id, team_id, virtual_key_id`;
+  return days.map(ofDay).join('\nUNION ALL ');
 }
 
 /** Columns: request, key, then sums as above. */

@@ -2,6 +2,7 @@
 import type { EpochMs } from '../clock.ts';
 import { formatUsd, nanoUsd } from '../money.ts';
 import type { Comparison } from './compare.ts';
+import type { DayComparison } from './days.ts';
 import type { ResultRow } from './results-table.ts';
 import type { Snapshot, Sums } from './snapshot.ts';
 
@@ -39,6 +40,31 @@ export function scopeRow(
     posted_calls: comparison.postedCalls,
     explanation: wordsOf(comparison, explanation),
     request_ids: idsOf(explanation?.requestIds ?? []),
+  };
+}
+
+/** Tokens of both kinds stand together, as the account counts them. */
+export function dayRow(
+  { scope, day, verdict, settled, booked }: DayComparison,
+  { nowMs, snapshot }: Context,
+): ResultRow {
+  return {
+    ...head(nowMs, 'days'),
+    ...NO_AMOUNTS,
+    snapshot_at_ms: snapshot.fromMs,
+    scope,
+    period: day,
+    verdict,
+    settled_nano_usd: settled.nanoUsd,
+    ledger_nano_usd: booked.nanoUsd,
+    difference_nano_usd: settled.nanoUsd - booked.nanoUsd,
+    difference_input_tokens: settled.tokens - booked.tokens,
+    difference_output_tokens: 0,
+    explanation:
+      verdict === 'day differs'
+        ? 'charged to another day by the clock of its environment, or the limit of the day is younger than the day'
+        : null,
+    request_ids: null,
   };
 }
 

@@ -8,13 +8,13 @@ import { text } from './questions.ts';
 
 const RESULTS_PARTITION = 'checked_day';
 
-/** `check`: what was compared. `accounts` against ledger, `raw` against ledger, or the `run` as a whole. */
+/** `check`: what was compared. `accounts` against ledger by month, `days` of accounts, `raw` against ledger, or the `run` as a whole. */
 export interface ResultRow {
   readonly checked_day: string;
   readonly checked_at_ms: number;
   /** When the accounts were read. */
   readonly snapshot_at_ms: number | null;
-  readonly check_kind: 'accounts' | 'raw' | 'run';
+  readonly check_kind: 'accounts' | 'days' | 'raw' | 'run';
   /** Key of the account; null for a run. */
   readonly scope: string | null;
   readonly period: string | null;

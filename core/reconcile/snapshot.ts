@@ -9,6 +9,7 @@ import { type Account, type AccountItem, counterValue, parseAccount } from '../l
 import { monthName } from '../limits/periods.ts';
 import { type PostedEntry, postedEntries } from '../limits/posted.ts';
 import { scopeKeyOf } from '../limits/shards.ts';
+import { type Day, type DaysRead, daysOf, daysSchema, type ScopeDay } from './days.ts';
 
 const amount = z.int();
 const sumsSchema = z.object({ nanoUsd: amount, inputTokens: amount, outputTokens: amount });
@@ -38,6 +39,8 @@ export const snapshotSchema = z.object({
   scopes: z.array(scopeMonthSchema),
   /** Calls that are open or posted, where the account of their key told which they are. */
   requestIds: z.array(z.string()),
+  /** Absent in snapshots from before days were compared. */
+  days: z.optional(daysSchema),
 });
 export type Snapshot = z.infer<typeof snapshotSchema>;
 
@@ -51,11 +54,13 @@ export interface Reading {
   readonly toMs: EpochMs;
   /** YYYYMM, those that are compared. */
   readonly months: readonly number[];
+  readonly days: readonly Day[];
 }
 
 /** From all items of the accounts table. What is no account of a key, team or tenant, nor posted, is passed over. */
-export function snapshotOf(items: readonly Item[], { months, ...times }: Reading): Snapshot {
+export function snapshotOf(items: readonly Item[], { months, days, ...times }: Reading): Snapshot {
   const scopes = new Map<string, ScopeMonth>();
+  const scopeDays: ScopeDay[] = [];
   const requestIds = new Set<string>();
   const posted = items.filter(({ key }) => key.startsWith('posted/')).flatMap(postedOf);
   for (const { key, item } of items) {
@@ -64,12 +69,16 @@ export function snapshotOf(items: readonly Item[], { months, ...times }: Reading
     for (const { owner } of account.holds.values())
       if (owner.kind === 'lead') requestIds.add(owner.requestId);
     for (const month of months) add(scopes, monthOf(scopeKeyOf(key), account, month));
+    scopeDays.push(...daysOf(scopeKeyOf(key), account, days));
   }
-  for (const { scope, month, requestId, call } of posted) {
+  for (const { scope, month, requestId, call, day } of posted) {
     if (requestId !== undefined) requestIds.add(requestId);
     scopes.get(nameOf(scope, monthName(month)))?.posted.push(call);
+    const isRead = days.some(({ number }) => number === day);
+    if (day !== undefined && isRead) scopeDays.push({ scope, day, ...negativeOf(call) });
   }
-  return { ...times, scopes: [...scopes.values()], requestIds: [...requestIds] };
+  const ofDays = { days: [...days], scopes: summed(scopeDays) };
+  return { ...times, scopes: [...scopes.values()], requestIds: [...requestIds], days: ofDays };
 }
 
 const COMPARED = /^(key|team|tenant)\//;
@@ -86,9 +95,25 @@ function postedOf({ key, item }: Item) {
   return postedEntries(item).map(({ account, hold }: PostedEntry) => ({
     scope: scopeKeyOf(account),
     month: Math.floor(hold.day / 100),
+    day: hold.countsDay ? hold.day : undefined,
     requestId: hold.owner.kind === 'lead' ? hold.owner.requestId : undefined,
     call: { holdId, ...sumsOf(hold) },
   }));
+}
+
+function negativeOf({ nanoUsd, inputTokens, outputTokens }: Sums) {
+  return { nanoUsd: -nanoUsd, tokens: -inputTokens - outputTokens };
+}
+
+/** Shards and posted calls of a scope are one. */
+function summed(parts: readonly ScopeDay[]): DaysRead['scopes'] {
+  const byDay = new Map<string, ScopeDay>();
+  for (const part of parts) {
+    const name = nameOf(part.scope, String(part.day));
+    const { nanoUsd, tokens } = byDay.get(name) ?? { nanoUsd: 0, tokens: 0 };
+    byDay.set(name, { ...part, nanoUsd: nanoUsd + part.nanoUsd, tokens: tokens + part.tokens });
+  }
+  return [...byDay.values()];
 }
 
 function monthOf(scope: string, account: Account, month: number): ScopeMonth {

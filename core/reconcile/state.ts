@@ -23,7 +23,7 @@ export const stateSchema = z.object({
 export type ReconcilerState = z.infer<typeof stateSchema>;
 
 /** Clocks of environments disagree by less. */
-const SKEW_MS = 5_000;
+export const SKEW_MS = 5_000;
 
 export function cutOf({ fromMs, toMs }: Snapshot): Cut {
   return { sureMs: fromMs - SKEW_MS, maybeMs: toMs + SKEW_MS };

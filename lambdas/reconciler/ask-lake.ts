@@ -1,10 +1,12 @@
 /** The reconciler's questions to the lake, with their answers as values. */
 import type { EpochMs } from '../../core/clock.ts';
 import type { Comparison, LedgerRequest, LedgerRow } from '../../core/reconcile/compare.ts';
+import type { LedgerDay } from '../../core/reconcile/days.ts';
 import {
   type Cut,
   countedSince,
   expiredWithTruth,
+  ledgerByDay,
   ledgerByKey,
   ledgerOfRequests,
   type RawWindow,
@@ -12,7 +14,8 @@ import {
   suspects,
 } from '../../core/reconcile/questions.ts';
 import { rowsOf, scopeOfKey } from '../../core/reconcile/scope-rows.ts';
-import { addSums, NO_SUMS, type Sums } from '../../core/reconcile/snapshot.ts';
+import { addSums, NO_SUMS, type Snapshot, type Sums } from '../../core/reconcile/snapshot.ts';
+import { SKEW_MS } from '../../core/reconcile/state.ts';
 import type { Athena, AthenaRow } from '../adapters/athena.ts';
 
 interface ExpiredCall {
@@ -41,6 +44,8 @@ export interface Lake {
     cut: Cut,
     of: { periods: readonly string[]; requestIds: readonly string[] },
   ): Promise<LedgerRequest[]>;
+  /** Undefined where more calls were open or posted than a statement can name. */
+  days(cut: Cut, snapshot: Snapshot): Promise<LedgerDay[] | undefined>;
   expired(window: { fromDay: string; fromPeriod: string }): Promise<ExpiredCall[]>;
   rawDifference(window: RawWindow): Promise<RawDifference>;
   explain(comparison: Comparison, cut: Cut, sinceMs: EpochMs): Promise<Explanation>;
@@ -73,6 +78,20 @@ export function createLake(athena: Athena, deadlineMs: EpochMs): Lake {
           found.push({ requestId: row[0] ?? '', sure: sumsAt(row, 2), maybe: sumsAt(row, 5) });
       }
       return found;
+    },
+    async days(cut, { days, requestIds }) {
+      if (days === undefined || days.days.length === 0) return [];
+      if (requestIds.length > IDS_A_STATEMENT) return undefined;
+      const part = { days: days.days, without: requestIds, skewMs: SKEW_MS };
+      const rows = await ask(ledgerByDay(cut, part));
+      return rows.map((row) => ({
+        tenantId: row[0] ?? '',
+        teamId: row[1] ?? '',
+        keyId: row[2] ?? '',
+        day: Number(row[3]),
+        sure: { nanoUsd: Number(row[4]), tokens: Number(row[5]) },
+        maybe: { nanoUsd: Number(row[6]), tokens: Number(row[7]) },
+      }));
     },
     async expired({ fromDay, fromPeriod }) {
       const rows = await ask(expiredWithTruth(fromDay, fromPeriod));

@@ -11,7 +11,8 @@ import { correctPosted } from '../../core/limits/posted.ts';
 import { formatUsd, nanoUsd } from '../../core/money.ts';
 import { ALERT_DETAIL_TYPE } from '../../core/names.ts';
 import { type Comparison, compareBooks } from '../../core/reconcile/compare.ts';
-import { rawRow, runRow, scopeRow } from '../../core/reconcile/result-rows.ts';
+import { compareDays, todayAndYesterday } from '../../core/reconcile/days.ts';
+import { dayRow, rawRow, runRow, scopeRow } from '../../core/reconcile/result-rows.ts';
 import {
   createResults,
   insertResults,
@@ -120,11 +121,13 @@ async function correctExpired(
 
 async function readAccounts({ scan, clock, timeZone }: ReconcilerPorts): Promise<Snapshot> {
   const fromMs = clock.nowMs();
-  const { month } = calendarDay(fromMs, await timeZone());
+  const zone = await timeZone();
+  const { month } = calendarDay(fromMs, zone);
   const months = [month % 100 === 1 ? month - 89 : month - 1, month];
   const items = [];
   for await (const item of scan.startingWith(SNAPSHOT_PREFIXES)) items.push(item);
-  return snapshotOf(items, { fromMs, toMs: clock.nowMs(), months });
+  const days = todayAndYesterday(fromMs, zone);
+  return snapshotOf(items, { fromMs, toMs: clock.nowMs(), months, days });
 }
 
 function writeState({ files }: ReconcilerPorts, state: ReconcilerState): Promise<void> {
@@ -175,6 +178,7 @@ async function compareAll(ports: ReconcilerPorts, lake: Lake, work: Work): Promi
         .filter((each) => !wrong.includes(each))
         .map((each) => scopeRow(each, { nowMs, snapshot })),
     );
+  rows.push(...(await dayRows(lake, work)));
   const raw = await compareRaw(ports, lake, work);
   return {
     comparisons,
@@ -182,6 +186,16 @@ async function compareAll(ports: ReconcilerPorts, lake: Lake, work: Work): Promi
     open: [...open, ...raw.open],
     different: wrong.length - younger + raw.different,
   };
+}
+
+/** Those that are not equal, and at night all. */
+async function dayRows(lake: Lake, { state, run, nowMs }: Work): Promise<ResultRow[]> {
+  const { snapshot } = state;
+  const ledger = await lake.days(cutOf(snapshot), snapshot);
+  if (snapshot.days === undefined || ledger === undefined) return [];
+  return compareDays(snapshot.days, ledger)
+    .filter(({ verdict }) => run.reach === 'nightly' || verdict !== 'equal')
+    .map((comparison) => dayRow(comparison, { nowMs, snapshot }));
 }
 
 async function compareRaw(

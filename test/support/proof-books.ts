@@ -11,7 +11,7 @@ import { createLedgerLake, EXPIRED_EVENT, USAGE_EVENT } from './ledger-lake.ts';
 import { createMemoryStore } from './memory-store.ts';
 
 const MINUTE_MS = 60_000;
-const PLAN: LimitPlan = { nanoUsdPerMonth: 1_000_000_000 };
+const MONTHLY: LimitPlan = { nanoUsdPerMonth: 1_000_000_000 };
 const HOLD: Sums = { nanoUsd: 5_000, inputTokens: 400, outputTokens: 100 };
 const USED: Sums = { nanoUsd: 1_000, inputTokens: 107, outputTokens: 10 };
 
@@ -29,7 +29,8 @@ export interface CallSpec {
 
 export type ProofBooks = Awaited<ReturnType<typeof createProofBooks>>;
 
-export async function createProofBooks(startMs: number) {
+/** `plan`: of teams and tenants. */
+export async function createProofBooks(startMs: number, plan = MONTHLY) {
   const lake = createLedgerLake(startMs);
   const clock = { nowMs: () => lake.nowMs };
   const store = createMemoryStore();
@@ -39,7 +40,7 @@ export async function createProofBooks(startMs: number) {
   const reports: string[] = [];
   const pause = async () => {};
   const setUp = (scope: Scope) => {
-    if (!store.items.has(accountKey(scope))) store.setUp(scope, scope.kind === 'key' ? {} : PLAN);
+    if (!store.items.has(accountKey(scope))) store.setUp(scope, scope.kind === 'key' ? {} : plan);
   };
 
   async function reserve(requestId: string, scopes: readonly Scope[]): Promise<Reservation> {
@@ -48,7 +49,7 @@ export async function createProofBooks(startMs: number) {
       requestId,
       alias: 'small',
       demand: HOLD,
-      scopes: scopes.map((scope) => ({ scope, limits: scope.kind === 'key' ? {} : PLAN })),
+      scopes: scopes.map((scope) => ({ scope, limits: scope.kind === 'key' ? {} : plan })),
       timeZone: 'UTC',
       holdSeconds: 900,
     });

@@ -218,33 +218,93 @@ describe('the reconciler', () => {
     expect(await books.proveNow()).toEqual({ corrected: 0, compared: 6, different: 0 });
   });
 
+  describe('by day', () => {
+    const DAILY = { nanoUsdPerDay: 1_000_000_000, nanoUsdPerMonth: 1_000_000_000 };
+    const dayRows = () =>
+      books.lake.ask(`SELECT scope, period, verdict, settled_nano_usd, difference_nano_usd
+        FROM reconciliation WHERE check_kind = 'days' ORDER BY checked_at_ms, scope, period`);
+    beforeEach(async () => {
+      await books.close();
+      books = await createProofBooks(Date.parse('2026-11-20T22:30:00Z'), DAILY);
+    });
+
+    it('finds today and yesterday equal in each account that counts days, and keeps a row at night', async () => {
+      await books.call();
+      await books.call({ fate: 'open' });
+      books.minutes(100);
+      await books.call();
+      books.minutes(1);
+      await books.check();
+      books.minutes(60);
+      await books.check('nightly');
+      expect(await dayRows()).toEqual(
+        ['team/acme/search', 'tenant/acme'].flatMap((scope) => [
+          [scope, '2026-11-20', 'equal', '1000', '0'],
+          [scope, '2026-11-21', 'equal', '1000', '0'],
+        ]),
+      );
+    });
+
+    it('keeps a row of a day that differs, and tells nobody while the month agrees', async () => {
+      await books.call();
+      const team = books.store.items.get('team/acme/search');
+      books.store.items.set('team/acme/search', { ...team, uD20261120: 1_600 });
+      books.minutes(1);
+      expect(await books.proveNow()).toMatchObject({ different: 0 });
+      expect(await dayRows()).toEqual([
+        ['team/acme/search', '2026-11-20', 'day differs', '1600', '600'],
+      ]);
+      expect(books.alerts).toEqual([]);
+    });
+
+    it('takes a call of about midnight for what it may be', async () => {
+      books.lake.nowMs = Date.parse('2026-11-20T23:59:58Z');
+      const { event, settle } = await books.call({ fate: 'open' });
+      await settle();
+      // The gateway that heard of it first was three seconds ahead.
+      books.lake.arrive([{ ...event, event_time_ms: event.event_time_ms + 3_000 }]);
+      books.minutes(1);
+      await books.proveNow();
+      expect((await dayRows()).map(([, , verdict]) => verdict)).toEqual(['in-flight', 'in-flight']);
+    });
+
+    it('never cries wolf over midnight and dead calls', async () => {
+      await healthyAndCrashing(4);
+      const verdicts = new Set((await dayRows()).map(([, , verdict]) => verdict));
+      expect(verdicts).toContain('equal');
+      expect(verdicts).not.toContain('day differs');
+    });
+  });
+
   it.each([1, 2, 3])(
     'never cries wolf over a day of healthy and crashing calls (seed %i)',
-    async (seed) => {
-      const random = createRandom(seed);
-      const open: { settle: () => Promise<void>; event: object }[] = [];
-      for (let hour = 0; hour < 12; hour += 1) {
-        for (let calls = 0; calls < 6; calls += 1) {
-          const keyId = `vk_${random.between(1, 3)}`;
-          const fate = random.chance(0.6) ? 'settled' : random.chance(0.5) ? 'open' : 'not settled';
-          const call = await books.call({ keyId, fate });
-          if (fate === 'open' && random.chance(0.7)) open.push(call);
-          if (random.chance(0.5)) books.minutes(random.between(1, 9));
-          if (random.chance(0.4)) {
-            for (const late of open.splice(0)) {
-              books.lake.arrive([{ ...late.event, duration_ms: 60_000 }]);
-              await late.settle();
-            }
-          }
-        }
-        if (random.chance(0.8)) await books.reap();
-        books.minutes(random.between(46, 70));
-        expect(await books.check(hour % 5 === 4 ? 'nightly' : 'hourly')).toMatchObject({
-          different: 0,
-        });
-      }
-      expect(books.alerts).toEqual([]);
-      expect(books.reports).toEqual([]);
-    },
+    healthyAndCrashing,
   );
 });
+
+async function healthyAndCrashing(seed: number): Promise<void> {
+  const random = createRandom(seed);
+  const open: { settle: () => Promise<void>; event: object }[] = [];
+  for (let hour = 0; hour < 12; hour += 1) {
+    for (let calls = 0; calls < 6; calls += 1) {
+      const keyId = `vk_${random.between(1, 3)}`;
+      const fate = random.chance(0.6) ? 'settled' : random.chance(0.5) ? 'open' : 'not settled';
+      const call = await books.call({ keyId, fate });
+      if (fate === 'open' && random.chance(0.7)) open.push(call);
+      if (random.chance(0.5)) books.minutes(random.between(1, 9));
+      if (random.chance(0.4)) {
+        for (const late of open.splice(0)) {
+          books.lake.arrive([{ ...late.event, duration_ms: 60_000 }]);
+          await late.settle();
+        }
+      }
+    }
+    if (random.chance(0.8)) await books.reap();
+    books.minutes(random.between(46, 70));
+    expect(await books.check(hour % 5 === 4 ? 'nightly' : 'hourly')).toMatchObject({
+      different: 0,
+    });
+  }
+  expect(books.alerts).toEqual([]);
+  expect(books.reports).toEqual([]);
+}
