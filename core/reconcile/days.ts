@@ -14,7 +14,7 @@ const daySchema = z.object({ number: z.int(), fromMs: z.int(), toMs: z.int() });
 export type Day = z.infer<typeof daySchema>;
 
 const amountsSchema = z.object({ nanoUsd: z.int(), tokens: z.int() });
-export type DayAmounts = z.infer<typeof amountsSchema>;
+type DayAmounts = z.infer<typeof amountsSchema>;
 
 const scopeDaySchema = z.extend(amountsSchema, { scope: z.string(), day: z.int() });
 /** What an account has settled of a day, less what was posted at its hold. */

@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import {
   countedSince,
   expiredWithTruth,
+  ledgerByDay,
   ledgerByKey,
   ledgerOfRequests,
   rawAgainstLedger,
@@ -44,6 +45,14 @@ describe('what the reconciler asks', () => {
 
   it.each<readonly [string, string]>([
     ['the ledger by key', ledgerByKey(CUT, ['2026-11', '2026-10'])],
+    [
+      'the ledger by day',
+      ledgerByDay(CUT, {
+        days: [20261119, 20261120].map((number) => ({ number, fromMs: 10_000, toMs: 90_000 })),
+        without: ["a'b", 'c'],
+        skewMs: 5_000,
+      }),
+    ],
     ['requests', ledgerOfRequests(CUT, { periods: ['2026-11'], requestIds: ["a'b", 'c'] })],
     ['expired calls', expiredWithTruth('2026-11-20', '2026-11')],
     ['since when it counts', countedSince(FILTER, CUT, SUMS)],
