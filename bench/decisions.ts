@@ -77,9 +77,8 @@ interface Step {
 function stepsOf(): Step[] {
   const caller = callerOf();
   const tags = { user_id: null, feature: null };
-  const scopes = () =>
-    scopesOf({ ...caller, tags, ...selectRoutes(caller.policy, caller.team, 'chat') });
-  const { routes } = selectRoutes(caller.policy, caller.team, 'chat');
+  const scopes = () => scopesOf({ ...caller, tags, ...selectRoutes(caller, 'chat', NOW_MS) });
+  const { routes } = selectRoutes(caller, 'chat', NOW_MS);
   const size = {
     bodyBytes: 4_000,
     tokensBesideText: 0,

@@ -61,14 +61,22 @@ const CANCELLED = {
 } as const;
 
 function callHeaders(request: GatewayRequest, attempt: Attempt): Record<string, string> {
-  const { route: used, attempts, overheadMs } = attempt.facts();
+  const { route: used, firstRoute, attempts, overheadMs } = attempt.facts();
   return {
     'x-request-id': request.requestId,
     'request-id': request.requestId,
     'x-tollgate-model': used.model,
     'x-tollgate-provider': used.provider,
     'x-tollgate-attempts': String(attempts),
+    ...(firstRoute === used
+      ? {}
+      : { 'x-tollgate-fallback': headerText(`${firstRoute.provider}/${firstRoute.model}`) }),
     'x-tollgate-overhead-ms': String(overheadMs),
     ...(attempt.dropped.length === 0 ? {} : { 'x-tollgate-dropped': attempt.dropped.join(',') }),
   };
+}
+
+/** A model's name may have letters that a header must not. */
+function headerText(text: string): string {
+  return text.replace(/[^ -~]/g, '?');
 }

@@ -5,7 +5,8 @@ import { boundOf, type CallSize } from './limits/bound.ts';
 import type { Demand } from './limits/reserve.ts';
 import type { Selection } from './routing/select-routes.ts';
 import type { Caller, Headers } from './tenancy/authenticate.ts';
-import { resolveTags, TAGS_HEADER, type Tags } from './tenancy/tags.ts';
+import { TAGS_HEADER } from './tenancy/tag-rules.ts';
+import { resolveTags, type Tags } from './tenancy/tags.ts';
 
 export interface SizedCall {
   readonly call: Call;
@@ -38,12 +39,14 @@ export function tagsOf(
   headers: Headers,
   { caller, call }: { readonly caller: Caller; readonly call: Call },
 ): Tags {
+  const { key, team, policy } = caller;
   return resolveTags({
     metadata: call.tags,
     header: headers[TAGS_HEADER],
     endUser: call.endUser,
-    key: caller.key,
-    costCenter: caller.team.costCenter,
+    key,
+    costCenter: team.costCenter,
+    rules: [policy.tenants?.[key.tenantId]?.tagRules, team.tagRules],
   });
 }
 

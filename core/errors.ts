@@ -8,6 +8,7 @@ export type ErrorCode =
   | 'invalid_api_key'
   | 'model_not_allowed'
   | 'model_not_found'
+  | 'feature_not_allowed'
   | 'not_found'
   | 'method_not_allowed'
   | 'request_too_large'
@@ -50,6 +51,13 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorKind>> = {
   ),
   model_not_allowed: kind(403, 'permission_error', 'model_not_allowed', 'permission_error', false),
   model_not_found: kind(404, 'invalid_request_error', 'model_not_found', 'not_found_error', false),
+  feature_not_allowed: kind(
+    403,
+    'permission_error',
+    'feature_not_allowed',
+    'permission_error',
+    false,
+  ),
   not_found: kind(404, 'invalid_request_error', 'not_found', 'not_found_error', false),
   method_not_allowed: kind(
     405,

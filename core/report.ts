@@ -18,6 +18,7 @@ export type Incident =
   | 'settlement failed'
   | 'policy not refreshed'
   | 'provider keys not refreshed'
+  | 'signing keys not refreshed'
   | 'budget check failed'
   | 'record not readable'
   | 'ledger not written'

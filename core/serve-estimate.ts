@@ -92,7 +92,7 @@ async function estimateOf(
   { accounts, clock }: EstimatePorts,
   { caller, call, asked, headers }: AskedCall,
 ): Promise<object> {
-  const selection = selectRoutes(caller.policy, caller.team, call.alias);
+  const selection = selectRoutes(caller, call.alias, clock.nowMs());
   const size = sizeOf({ call, selection, bodyBytes: asked.body.byteLength });
   const demand = demandOf(size, { call, selection });
   const { timeZone } = caller.policy;

@@ -2,6 +2,7 @@
 import type { ModelAlias } from './catalog/snapshot.ts';
 import { GatewayError } from './errors.ts';
 import { type GatewayResponse, jsonResponse } from './response.ts';
+import { deprecationToWire } from './routing/deprecation.ts';
 import { allowedModels } from './routing/select-routes.ts';
 import type { GatewayRequest, Ports } from './serve.ts';
 import { assertActive } from './serve-usage.ts';
@@ -10,13 +11,13 @@ import type { Caller } from './tenancy/authenticate.ts';
 type Asked = Pick<GatewayRequest, 'headers' | 'query' | 'requestId'>;
 
 export async function serveModels(
-  ports: Pick<Ports, 'accounts'>,
+  ports: Pick<Ports, 'accounts' | 'clock'>,
   caller: Caller,
   asked: Asked,
 ): Promise<GatewayResponse> {
   const { requestId, query = {} } = asked;
   await assertActive(ports, caller);
-  const models = allowedModels(caller.policy, caller.team);
+  const models = allowedModels(caller, ports.clock.nowMs());
   const answer = isAnthropic(asked)
     ? anthropicPage(models, query)
     : { object: 'list', data: models.map(openAiModel) };
@@ -24,12 +25,12 @@ export async function serveModels(
 }
 
 export async function serveModel(
-  ports: Pick<Ports, 'accounts'>,
+  ports: Pick<Ports, 'accounts' | 'clock'>,
   caller: Caller,
   { alias, request }: { alias: string; request: Asked },
 ): Promise<GatewayResponse> {
   await assertActive(ports, caller);
-  const model = allowedModels(caller.policy, caller.team).find(
+  const model = allowedModels(caller, ports.clock.nowMs()).find(
     (candidate) => candidate.alias === alias,
   );
   if (model === undefined)
@@ -47,7 +48,8 @@ function isAnthropic({ headers }: Asked): boolean {
   return headers['anthropic-version'] !== undefined;
 }
 
-function openAiModel({ alias, tier, contextTokens, maxOutputTokens }: ModelAlias): object {
+function openAiModel(model: ModelAlias): object {
+  const { alias, tier, contextTokens, maxOutputTokens } = model;
   return {
     id: alias,
     object: 'model',
@@ -56,6 +58,7 @@ function openAiModel({ alias, tier, contextTokens, maxOutputTokens }: ModelAlias
     tier,
     context_window: contextTokens,
     max_output_tokens: maxOutputTokens,
+    ...deprecationToWire(model),
   };
 }
 
@@ -97,7 +100,8 @@ function indexOf(models: readonly ModelAlias[], id: string, param: string): numb
 }
 
 /** When a model was released is not the gateway's to know: the epoch says so, as in Anthropic's own API. */
-function anthropicModel({ alias, contextTokens, maxOutputTokens }: ModelAlias): object {
+function anthropicModel(model: ModelAlias): object {
+  const { alias, contextTokens, maxOutputTokens } = model;
   return {
     type: 'model',
     id: alias,
@@ -105,5 +109,6 @@ function anthropicModel({ alias, contextTokens, maxOutputTokens }: ModelAlias): 
     created_at: '1970-01-01T00:00:00Z',
     max_input_tokens: contextTokens,
     max_tokens: maxOutputTokens,
+    ...deprecationToWire(model),
   };
 }

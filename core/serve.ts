@@ -22,11 +22,18 @@ import { MAX_BODY_BYTES } from './names.ts';
 import type { UpstreamPort } from './providers/upstream.ts';
 import { type Report, reportFault } from './report.ts';
 import { errorResponse, type GatewayResponse, jsonResponse } from './response.ts';
+import { deprecationHeaders } from './routing/deprecation.ts';
 import { type Selection, selectRoutes } from './routing/select-routes.ts';
 import { serveEstimate } from './serve-estimate.ts';
 import { serveModel, serveModels } from './serve-models.ts';
 import { serveUsage } from './serve-usage.ts';
-import { authenticate, type Caller, type Directory, type Headers } from './tenancy/authenticate.ts';
+import {
+  authenticate,
+  type Caller,
+  type Directory,
+  type Headers,
+  type SignIn,
+} from './tenancy/authenticate.ts';
 import { PRIORITY_HEADER, priorityOf } from './tenancy/priority.ts';
 import { scopesOf } from './tenancy/scopes-of.ts';
 import { openBooks } from './usage/books.ts';
@@ -69,6 +76,7 @@ export interface Ports {
   readonly clock: Clock;
   readonly timer: Timer;
   readonly directory: Directory;
+  readonly signIn?: SignIn;
   readonly accounts: Accounts;
   readonly providerKeys: ProviderKeys;
   readonly upstream: UpstreamPort;
@@ -132,10 +140,10 @@ function decoded(segment: string): string {
 }
 
 async function identify(
-  { directory }: Ports,
+  ports: Ports,
   { headers, receivedAtMs, onCaller }: GatewayRequest,
 ): Promise<Caller> {
-  const caller = await authenticate(directory, headers, receivedAtMs);
+  const caller = await authenticate(ports, headers, receivedAtMs);
   onCaller?.(caller);
   return caller;
 }
@@ -157,7 +165,7 @@ async function serveCall(
   if (request.body.byteLength > MAX_BODY_BYTES)
     throw new GatewayError('request_too_large', `The body is larger than ${MAX_BODY_BYTES} bytes.`);
   const call = parse(request.body, request.headers);
-  const selection = selectRoutes(caller.policy, caller.team, call.alias);
+  const selection = selectRoutes(caller, call.alias, request.receivedAtMs);
   const facts = factsOf(request, { caller, call, selection });
 
   const { reservation, size, isClamped } = await takeRoom(ports, request, {
@@ -172,7 +180,10 @@ async function serveCall(
   for (const { unchecked } of reservation.grants)
     if (unchecked !== undefined) ports.report('limits not checked', unchecked);
   const { maxOutputTokens } = size;
-  const clamped = isClamped ? { 'x-tollgate-max-tokens': String(maxOutputTokens) } : {};
+  const notes = {
+    ...deprecationHeaders(selection.asked ?? selection.model),
+    ...(isClamped ? { 'x-tollgate-max-tokens': String(maxOutputTokens) } : {}),
+  };
   return answerCall(ports, request, {
     caller,
     call,
@@ -181,7 +192,7 @@ async function serveCall(
     maxOutputTokens,
     deadlineMs: deadlineOf(request, caller, selection),
     books: openBooks(ports, { facts, reservation, call }),
-    headers: { ...call.voice.rateHeaders(reservation), ...clamped },
+    headers: { ...call.voice.rateHeaders(reservation), ...notes },
   });
 }
 

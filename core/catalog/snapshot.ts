@@ -82,8 +82,10 @@ const providerSchema = z.object({
   kind: z.enum(['openai', 'anthropic', 'azure-openai', 'bedrock', 'openai-compatible', 'vllm']),
   /** Ends without a slash; the dialect's path (`/v1/...`) is appended. */
   baseUrl: z.string(),
-  /** Of `bedrock`: where its calls are signed for. */
+  /** Where it computes. Of `bedrock`: also where its calls are signed for. */
   region: z.optional(z.string()),
+  /** What it may be trusted with, such as `eu` or `hipaa`: free names that tenants' rules go by. */
+  labels: z.optional(z.array(z.string())),
   /** Of `azure-openai`: the dated API with deployments in the path. Absent: its v1 API. */
   apiVersion: z.optional(z.string()),
   /** Of `openai-compatible`: what stands before `/chat/completions`. Absent: `/v1`. */
@@ -114,6 +116,41 @@ const routeSchema = z.object({
 });
 export type Route = z.infer<typeof routeSchema>;
 
+/** A model that goes, or has gone. What it means is in core/routing/deprecation.ts. */
+const deprecationSchema = z.object({
+  onMs: count,
+  /** From here on it is served no more. Absent: nobody knows yet. */
+  sunsetMs: z.optional(count),
+  /** The alias to call instead. */
+  replacement: z.optional(z.string()),
+  message: z.optional(z.string()),
+  /** After the sunset its calls go to the replacement. Absent: they are refused. */
+  redirects: z.optional(z.boolean()),
+});
+export type Deprecation = z.infer<typeof deprecationSchema>;
+
+/** Models that a tenant, team or key may call: an absent list allows what the level above allows. */
+const access = {
+  tiers: z.optional(z.array(tierSchema)),
+  models: z.optional(z.array(z.string())),
+};
+
+/** Which tags calls carry. What it means is in core/tenancy/tag-rules.ts. */
+const tagRulesSchema = z.object({
+  required: z.array(z.string()),
+  /** By tag: the values it may have, where `*` at the end stands for any rest. */
+  allowedValues: z.record(z.string(), z.array(z.string())),
+});
+export type TagRules = z.infer<typeof tagRulesSchema>;
+
+/** Where a tenant's data may go. What it means is in core/routing/data-places.ts. */
+const dataPlacesSchema = z.object({
+  regions: z.optional(z.array(z.string())),
+  providers: z.optional(z.array(z.string())),
+  labels: z.optional(z.array(z.string())),
+});
+export type DataPlaces = z.infer<typeof dataPlacesSchema>;
+
 const modelAliasSchema = z.object({
   alias: z.string(),
   tier: tierSchema,
@@ -125,6 +162,7 @@ const modelAliasSchema = z.object({
   defaultMaxOutputTokens: count,
   /** Longest time from a call's arrival to its last byte. Absent: the platform's. */
   maxDurationSeconds: z.optional(count),
+  deprecation: z.optional(deprecationSchema),
 });
 export type ModelAlias = z.infer<typeof modelAliasSchema>;
 
@@ -133,7 +171,8 @@ const teamSchema = z.object({
   tenantId: z.string(),
   tiers: z.array(tierSchema),
   /** Aliases allowed; absent means every alias of the team's tiers. */
-  models: z.optional(z.array(z.string())),
+  models: access.models,
+  tagRules: z.optional(tagRulesSchema),
   limits: limitPlanSchema,
   /** On top of the team's limits, for its calls of one tier. */
   tierLimits: z.optional(z.partialRecord(tierSchema, limitPlanSchema)),
@@ -158,6 +197,9 @@ const billingTermsSchema = z.object({ discountPercent: count, marginPercent: cou
 export type BillingTerms = z.infer<typeof billingTermsSchema>;
 
 const tenantSchema = z.object({
+  ...access,
+  tagRules: z.optional(tagRulesSchema),
+  dataMayGoTo: z.optional(dataPlacesSchema),
   limits: limitPlanSchema,
   /** Absent: it pays what the provider takes. */
   billing: z.optional(billingTermsSchema),
@@ -167,6 +209,25 @@ const tenantSchema = z.object({
 export type Tenant = z.infer<typeof tenantSchema>;
 
 const projectSchema = z.object({ id: z.string(), tenantId: z.string(), teamId: z.string() });
+
+/** Whose tokens stand for a key, and whose calls they are. What it means is in core/tenancy/sign-in.ts. */
+const issuerSchema = z.object({
+  id: z.string(),
+  issuer: z.string(),
+  audiences: z.array(z.string()),
+  jwksUri: z.optional(z.string()),
+  userClaim: z.string(),
+  /** Names are ids, or `claim:` and the name of the claim that holds one. */
+  rules: z.array(
+    z.object({
+      when: z.record(z.string(), z.string()),
+      tenant: z.string(),
+      team: z.string(),
+      project: z.string(),
+    }),
+  ),
+});
+export type Issuer = z.infer<typeof issuerSchema>;
 
 export const policySnapshotSchema = z.object({
   /** Grows by one with every applied policy. */
@@ -180,10 +241,13 @@ export const policySnapshotSchema = z.object({
   /** By `teamKey(tenantId, teamId)`. */
   teams: z.record(z.string(), teamSchema),
   projects: z.array(projectSchema),
+  /** Longest life of a key. Absent in snapshots from before keys had one. */
+  keyMaxAgeMs: z.optional(count),
+  issuers: z.optional(z.array(issuerSchema)),
 });
 export type PolicySnapshot = z.infer<typeof policySnapshotSchema>;
 
-/** A virtual key as stored: found by the hash of its secret, which is kept nowhere. */
+/** A credential as stored: found by the hash of its secret, which is kept nowhere, or by the claims of a token. */
 export const keyRecordSchema = z.object({
   keyId: z.string(),
   tenantId: z.string(),
@@ -192,12 +256,21 @@ export const keyRecordSchema = z.object({
   owner: z.string(),
   /** Tags that callers cannot change. */
   pinnedTags: z.record(z.string(), z.string()),
-  /** Features the key serves; the first is the default feature tag. */
+  /** Features the key serves, and no others; the first is the default feature tag. None: any feature. */
   features: z.array(z.string()),
+  ...access,
   limits: limitPlanSchema,
   /** The highest priority of its calls. Absent: normal. */
   priority: z.optional(prioritySchema),
   expiresAtMs: z.optional(count),
   createdAtMs: count,
+  /** Of keys that the admin API has made: the principal's id. */
+  createdBy: z.optional(z.string()),
+  /** The policy declares it: there it is changed, and not through the admin API. */
+  isDeclared: z.optional(z.boolean()),
+  /** The key's own, whatever its team's is; the account says what is in force. Absent: active. */
+  status: z.optional(z.enum(['active', 'suspended', 'revoked'])),
+  /** Of a key that was given a new secret: until when the one before works too. */
+  previousSecretUntilMs: z.optional(count),
 });
 export type KeyRecord = z.infer<typeof keyRecordSchema>;

@@ -1,4 +1,5 @@
 import type {
+  KeyRecord,
   ModelAlias,
   PolicySnapshot,
   Provider,
@@ -13,6 +14,15 @@ import { bedrockBaseUrl } from '../providers/bedrock/adapter.ts';
 import type { Priority } from '../tenancy/priority.ts';
 import { type Scope, teamKey } from '../tenancy/scopes.ts';
 import { keyIdOf } from '../tenancy/virtual-key.ts';
+import {
+  accessOf,
+  dataPlacesOf,
+  deprecationOf,
+  issuersOf,
+  type SsoKeyDeclaration,
+  ssoKeysOf,
+  tagRulesOf,
+} from './compile-access.ts';
 import { planOf } from './limits-schema.ts';
 import { type Policy, shareOf } from './policy-schema.ts';
 import { priceOfRoute } from './route-price.ts';
@@ -24,7 +34,7 @@ interface AccountLimits {
 }
 
 /** A key of the policy file: whose it is and what it may do. */
-export interface KeyDeclaration {
+export interface KeyDeclaration extends Readonly<Pick<KeyRecord, 'tiers' | 'models'>> {
   readonly tenantId: string;
   readonly name: string;
   readonly teamId: string;
@@ -47,6 +57,8 @@ export interface CompiledPolicy {
    */
   readonly accounts: readonly AccountLimits[];
   readonly keys: readonly KeyDeclaration[];
+  /** Keys without a secret, for which tokens stand. */
+  readonly ssoKeys: readonly SsoKeyDeclaration[];
 }
 
 type FileTenant = Policy['tenants'][string];
@@ -67,6 +79,10 @@ export function compilePolicy(policy: Policy, version: number, atMs: EpochMs): C
   const tenants = Object.entries(policy.tenants);
   const teams = tenants.flatMap(([tenantId, tenant]) => teamsOf(tenantId, tenant, toPlan));
   const keys = tenants.flatMap(([tenantId, tenant]) => keysOf(tenantId, tenant, toPlan));
+  const projects = tenants.flatMap(([tenantId, tenant]) =>
+    Object.entries(tenant.projects).map(([id, { team }]) => ({ id, tenantId, teamId: team })),
+  );
+  const ssoKeys = ssoKeysOf(policy, projects, toPlan);
   const snapshot: PolicySnapshot = {
     version,
     timeZone: policy.time_zone,
@@ -77,11 +93,12 @@ export function compilePolicy(policy: Policy, version: number, atMs: EpochMs): C
     })),
     tenants: mapEntries(policy.tenants, (_, tenant) => toTenant(tenant, toPlan)),
     teams: Object.fromEntries(teams.map((team) => [teamKey(team.tenantId, team.id), team])),
-    projects: tenants.flatMap(([tenantId, tenant]) =>
-      Object.entries(tenant.projects).map(([id, { team }]) => ({ id, tenantId, teamId: team })),
-    ),
+    projects,
+    keyMaxAgeMs: policy.keys.max_age,
+    ...(ssoKeys.length === 0 ? {} : { issuers: issuersOf(policy.sso) }),
   };
-  return { snapshot, accounts: [...accountsOf(snapshot), ...keys.flatMap(keyAccounts)], keys };
+  const keyAccounts = [...keys.flatMap(secretKeyAccounts), ...ssoKeys.map(ssoKeyAccount)];
+  return { snapshot, accounts: [...accountsOf(snapshot), ...keyAccounts], keys, ssoKeys };
 }
 
 function toProvider(id: string, file: FileProvider, toPlan: ToPlan): Provider {
@@ -94,6 +111,8 @@ function toProvider(id: string, file: FileProvider, toPlan: ToPlan): Provider {
     firstByteTimeoutMs: file.timeouts.first_byte,
     idleTimeoutMs: file.timeouts.idle,
     ...(file.limits === undefined ? {} : { limits: mapLimits(toPlan(file.limits), share) }),
+    ...(file.region === undefined ? {} : { region: file.region }),
+    ...(file.labels.length === 0 ? {} : { labels: file.labels }),
   };
 }
 
@@ -113,7 +132,6 @@ function kindOf(file: FileProvider): Pick<Provider, 'kind' | 'baseUrl'> & Partia
       return {
         kind: file.kind,
         baseUrl: file.base_url ?? bedrockBaseUrl(file.region),
-        region: file.region,
       };
     case 'openai-compatible':
       return {
@@ -140,6 +158,7 @@ function toModel(alias: string, file: FileModel): Omit<ModelAlias, 'routes'> {
     maxOutputTokens: file.max_output_tokens,
     defaultMaxOutputTokens: file.default_max_output_tokens,
     ...(file.max_duration === undefined ? {} : { maxDurationSeconds: file.max_duration }),
+    ...deprecationOf(file),
   };
 }
 
@@ -163,6 +182,9 @@ function toTenant(file: FileTenant, toPlan: ToPlan): Tenant {
         : [[id, withSoft(toPlan(limits ?? {}), soft)]],
   );
   return {
+    ...accessOf(file),
+    ...tagRulesOf(file),
+    ...dataPlacesOf(file),
     limits: withSoft(toPlan(file.limits), file.soft_limits),
     projectLimits: Object.fromEntries(projects),
     ...(file.billing === undefined
@@ -189,6 +211,7 @@ function teamsOf(tenantId: string, tenant: FileTenant, toPlan: ToPlan): Team[] {
     tenantId,
     tiers: [...new Set(file.tiers)],
     ...(file.models === undefined ? {} : { models: file.models }),
+    ...tagRulesOf(file),
     ...limitsOfTeam(file, toPlan),
     ...(file.when_tight === 'clamp' ? { clampOutput: true } : {}),
     ...(file.max_duration === undefined ? {} : { maxDurationSeconds: file.max_duration }),
@@ -230,6 +253,7 @@ function keysOf(tenantId: string, tenant: FileTenant, toPlan: ToPlan): KeyDeclar
       projectId: file.project,
       owner: file.owner,
       features: file.features,
+      ...accessOf(file),
       pinnedTags: file.tags,
       limits: withSoft(toPlan(file.limits), file.soft_limits),
       priority: file.priority,
@@ -287,7 +311,11 @@ function teamAccounts(team: Team): Candidate[] {
   ];
 }
 
-function keyAccounts({ secretHash, limits }: KeyDeclaration): AccountLimits[] {
+function ssoKeyAccount({ keyId, limits }: SsoKeyDeclaration): AccountLimits {
+  return { scope: { kind: 'key', keyId }, limits };
+}
+
+function secretKeyAccounts({ secretHash, limits }: KeyDeclaration): AccountLimits[] {
   if (secretHash === undefined) return [];
   return [{ scope: { kind: 'key', keyId: keyIdOf(secretHash) }, limits }];
 }

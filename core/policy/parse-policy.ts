@@ -4,9 +4,10 @@
  * Pure: it reads no files, applies nothing, and never throws, whatever the text.
  */
 import type * as z from 'zod';
+import type { Finding } from './outline.ts';
 import { nearestName, type PolicyError } from './policy-error.ts';
 import { type Policy, policySchema } from './policy-schema.ts';
-import { checkReferences, type Finding } from './references.ts';
+import { checkReferences } from './references.ts';
 import { ONE_OF } from './schema-parts.ts';
 import { type Fault, type Path, readYaml } from './yaml-tree.ts';
 

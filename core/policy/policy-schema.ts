@@ -7,11 +7,15 @@ import * as z from 'zod';
 import { PRICE_BOOKS } from '../catalog/price-book.ts';
 import type { Tier } from '../catalog/snapshot.ts';
 import { mapLimits } from '../limits/schedule.ts';
+import { access, dataMayGoTo, deprecated, keyRules, sso, tagRules, tier } from './access-schema.ts';
 import { limits, plainLimits, planOf } from './limits-schema.ts';
 import {
+  alias,
   choice,
   collection,
   count,
+  id,
+  instant,
   leaf,
   line,
   list,
@@ -19,16 +23,11 @@ import {
   modelName,
   ONE_OF,
   percent,
+  tagName,
   timeZone,
   within,
 } from './schema-parts.ts';
 import { parseCount, parseDurationMs, parsePrice } from './units.ts';
-
-export const TIERS = {
-  shared: 'shared',
-  premium: 'premium',
-  experimental: 'experimental',
-} as const satisfies { [T in Tier]: T };
 
 const MAX_CONTEXT_TOKENS = 100_000_000;
 const MAX_TIMEOUT_MS = 900_000;
@@ -39,17 +38,6 @@ const DEFAULT_USE_AT_MOST = 85;
 
 const POOL_EXPECTED = 'limits of which use_at_most leaves at least 1 each';
 
-const ID_RULE = /^[a-z0-9][a-z0-9-]{0,62}$/;
-const id = leaf('an id of 1 to 63 lower-case letters, digits and dashes', (text) =>
-  ID_RULE.test(text) ? text : undefined,
-);
-/** Callers send these as `model`; vendors' own names (`gpt-4.1`, `org/Model-8B`) must be possible. */
-const alias = leaf('a model name of 1 to 128 letters, digits and . _ : / -', (text) =>
-  /^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$/.test(text) ? text : undefined,
-);
-const tagName = leaf('a tag name of 1 to 63 lower-case letters, digits and underscores', (text) =>
-  /^[a-z][a-z0-9_]{0,62}$/.test(text) ? text : undefined,
-);
 const flag = choice({ true: true, false: false });
 const MAX_PRICE = 1_000_000_000_000;
 const price = leaf(
@@ -79,7 +67,6 @@ const maxDuration = leaf(
   },
 );
 const contextTokens = count(MAX_CONTEXT_TOKENS);
-const tier = choice(TIERS);
 
 const baseUrl = leaf('an http(s) URL without credentials, query or a final /v1', parseBaseUrl);
 const common = {
@@ -99,11 +86,15 @@ const common = {
   /** The provider's own limits for this account, of which the gateway uses a part. */
   limits: limits.optional(),
   use_at_most: percent.default(DEFAULT_USE_AT_MOST),
+  /** What it may be trusted with, such as eu or hipaa: tenants' `data_may_go_to` goes by them. */
+  labels: list(id).default([]),
 };
+/** Where it computes, as tenants' `data_may_go_to` names it. */
+const region = { region: id.optional() };
 
 const providerKinds = [
-  mapping({ kind: z.literal('openai'), base_url: baseUrl, ...common }),
-  mapping({ kind: z.literal('anthropic'), base_url: baseUrl, ...common }),
+  mapping({ kind: z.literal('openai'), base_url: baseUrl, ...region, ...common }),
+  mapping({ kind: z.literal('anthropic'), base_url: baseUrl, ...region, ...common }),
   mapping({
     kind: z.literal('azure-openai'),
     /** Of the resource: https://<resource>.openai.azure.com. */
@@ -112,6 +103,7 @@ const providerKinds = [
     api_version: leaf('an API version such as 2024-10-21', (text) =>
       /^\d{4}-\d{2}-\d{2}(-preview)?$/.test(text) ? text : undefined,
     ).optional(),
+    ...region,
     ...common,
   }),
   mapping({
@@ -135,6 +127,7 @@ const providerKinds = [
       max_completion_tokens: 'max_completion_tokens',
     }).optional(),
     embeddings: flag.optional(),
+    ...region,
     ...common,
   }),
   mapping({
@@ -142,6 +135,7 @@ const providerKinds = [
     base_url: baseUrl,
     /** It was started with `--scheduling-policy priority`; others refuse a priority. */
     schedules_by_priority: flag.optional(),
+    ...region,
     ...common,
   }),
 ] as const;
@@ -193,6 +187,7 @@ const model = mapping({
   default_max_output_tokens: contextTokens,
   /** From a call's arrival to its last byte. */
   max_duration: maxDuration.optional(),
+  deprecated,
 }).superRefine((value, context) => {
   if (value.max_output_tokens > value.context_tokens) {
     const message = 'at most context_tokens';
@@ -210,6 +205,7 @@ const team = mapping({
   tiers: list(tier).default(['shared']),
   /** Absent: every model of the tiers. */
   models: list(alias).optional(),
+  tag_rules: tagRules,
   limits: limits.default({}),
   /** On top of the team's limits, for its calls of one tier. */
   tier_limits: mapping({
@@ -241,7 +237,9 @@ const team = mapping({
 const key = mapping({
   project: id,
   owner: line,
+  /** It serves these and no others; the first is a call's when it names none. */
   features: list(line).default([]),
+  ...access,
   /** The highest that its calls may ask for, at servers that schedule by it. */
   priority: choice({ low: 'low', normal: 'normal', high: 'high' }).default('normal'),
   tags: collection(tagName, line)
@@ -249,7 +247,8 @@ const key = mapping({
     .default({}),
   limits: limits.default({}),
   soft_limits: plainLimits.optional(),
-  expires: leaf('a moment such as 2027-01-31T00:00:00Z', parseInstant).optional(),
+  /** Absent: `keys.max_age` after it was first applied. */
+  expires: instant.optional(),
   secret: leaf('sha256: and 64 lower-case hexadecimal digits', (text) =>
     /^sha256:([0-9a-f]{64})$/.exec(text)?.at(1),
   ).optional(),
@@ -262,6 +261,9 @@ const project = mapping({
 });
 
 const tenant = mapping({
+  ...access,
+  tag_rules: tagRules,
+  data_may_go_to: dataMayGoTo,
   limits: limits.default({}),
   soft_limits: plainLimits.optional(),
   /** What the tenant pays for a call: the provider's price less the discount, and the margin on top of that. */
@@ -287,6 +289,8 @@ export const policySchema = mapping({
   providers: collection(id, provider),
   models: collection(alias, model),
   alert_channels: collection(id, alertChannel).default({}),
+  keys: keyRules,
+  sso,
   tenants: collection(id, tenant),
 });
 
@@ -304,9 +308,4 @@ function parseBaseUrl(text: string): string | undefined {
   if (url.username !== '' || url.password !== '' || /[?#]/.test(text)) return undefined;
   const trimmed = url.href.replace(/\/+$/, '');
   return trimmed.endsWith('/v1') ? undefined : trimmed;
-}
-
-function parseInstant(text: string): number | undefined {
-  const instant = z.iso.datetime({ offset: true }).safeParse(text);
-  return instant.success ? Date.parse(instant.data) : undefined;
 }

@@ -3,67 +3,26 @@
  * contradict each other. Works on an outline that forgives everything else, so that these findings
  * appear together with all others and not after them.
  */
-import * as z from 'zod';
-import { TIERS } from './policy-schema.ts';
+import { accessFindings } from './access-references.ts';
+import { TIERS } from './access-schema.ts';
+import {
+  entries,
+  type FileTeam,
+  type FileTenant,
+  type Finding,
+  type Outline,
+  outlineSchema,
+  reference,
+} from './outline.ts';
 import { isListed } from './route-price.ts';
 import type { Path } from './yaml-tree.ts';
-
-/** Something that the policy file gets wrong at a path; `candidates` are the names that would have fitted. */
-export interface Finding {
-  readonly path: Path;
-  readonly part: 'name' | 'value';
-  readonly expected: string;
-  readonly candidates?: readonly string[];
-}
-
-const text = z.string().optional().catch(undefined);
-const texts = z.array(text).optional().catch(undefined);
-
-function lenient<T extends z.ZodRawShape>(shape: T) {
-  return z.object(shape).optional().catch(undefined);
-}
-
-function named<T extends z.ZodType>(value: T) {
-  return z.record(z.string(), value).optional().catch(undefined);
-}
-
-const outlineSchema = lenient({
-  providers: named(lenient({ base_url: text, price_book: text })),
-  alert_channels: named(z.unknown()),
-  models: named(
-    lenient({
-      tier: z.enum(TIERS).optional().catch(undefined),
-      routes: z
-        .array(lenient({ provider: text, model: text, price: z.unknown().optional(), free: text }))
-        .optional()
-        .catch(undefined),
-    }),
-  ),
-  tenants: named(
-    lenient({
-      teams: named(
-        lenient({
-          tiers: texts,
-          tier_limits: named(z.unknown()),
-          models: texts,
-          alerts: lenient({ notify: texts }),
-        }),
-      ),
-      projects: named(lenient({ team: text })),
-      keys: named(lenient({ project: text, secret: text })),
-    }),
-  ),
-});
-
-type Outline = NonNullable<z.infer<typeof outlineSchema>>;
-type Tenant = NonNullable<NonNullable<Outline['tenants']>[string]>;
-type Team = NonNullable<NonNullable<Tenant['teams']>[string]>;
 
 export function checkReferences(tree: unknown): Finding[] {
   const outline = outlineSchema.parse(tree) ?? {};
   const secrets = new Set<string>();
   return [
     ...modelFindings(outline),
+    ...accessFindings(outline),
     ...entries(outline.tenants).flatMap(([tenantId, tenant]) => [
       ...tenantFindings(outline, tenant, ['tenants', tenantId]),
       ...repeatedSecrets(tenant, ['tenants', tenantId, 'keys'], secrets),
@@ -102,7 +61,7 @@ function priceFindings({ providers }: Outline, route: FileRoute, path: Path): Fi
   return finding('a price (the price book has none for this model here), or free: true');
 }
 
-function tenantFindings(outline: Outline, tenant: Tenant, path: Path): Finding[] {
+function tenantFindings(outline: Outline, tenant: FileTenant, path: Path): Finding[] {
   const projects = entries(tenant.projects).flatMap(([id, { team }]) =>
     reference(team, [...path, 'projects', id, 'team'], {
       what: 'a team of this tenant',
@@ -121,7 +80,7 @@ function tenantFindings(outline: Outline, tenant: Tenant, path: Path): Finding[]
   return [...teams, ...projects, ...keys];
 }
 
-function teamFindings(outline: Outline, team: Team, path: Path): Finding[] {
+function teamFindings(outline: Outline, team: FileTeam, path: Path): Finding[] {
   const tiers = team.tiers ?? ['shared'];
   const models = (team.models ?? []).flatMap((alias, index): Finding[] => {
     const place = [...path, 'models', index];
@@ -143,7 +102,7 @@ function teamFindings(outline: Outline, team: Team, path: Path): Finding[] {
 
 /** Limits of a tier that the team may not call would look like a permission. */
 function tierLimitFindings(
-  { tier_limits: limits }: Team,
+  { tier_limits: limits }: FileTeam,
   tiers: readonly (string | undefined)[],
   path: Path,
 ): Finding[] {
@@ -155,7 +114,7 @@ function tierLimitFindings(
 }
 
 /** Two keys with one secret would be one key with two owners. */
-function repeatedSecrets(tenant: Tenant, path: Path, seen: Set<string>): Finding[] {
+function repeatedSecrets(tenant: FileTenant, path: Path, seen: Set<string>): Finding[] {
   return entries(tenant.keys).flatMap(([id, { secret }]): Finding[] => {
     if (secret === undefined || !seen.has(secret)) {
       if (secret !== undefined) seen.add(secret);
@@ -163,21 +122,4 @@ function repeatedSecrets(tenant: Tenant, path: Path, seen: Set<string>): Finding
     }
     return [{ path: [...path, id, 'secret'], part: 'value', expected: 'a secret of its own' }];
   });
-}
-
-interface Declared {
-  readonly what: string;
-  /** Undefined where the section itself is missing or broken, which is reported on its own. */
-  readonly names: Readonly<Record<string, unknown>> | undefined;
-}
-
-function reference(name: string | undefined, path: Path, { what, names }: Declared): Finding[] {
-  if (name === undefined || names === undefined || Object.hasOwn(names, name)) return [];
-  return [{ path, part: 'value', expected: what, candidates: Object.keys(names) }];
-}
-
-function entries<T>(record: Readonly<Record<string, T | undefined>> | undefined): [string, T][] {
-  return Object.entries(record ?? {}).flatMap(([name, value]): [string, T][] =>
-    value === undefined ? [] : [[name, value]],
-  );
 }

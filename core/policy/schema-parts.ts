@@ -55,6 +55,33 @@ export function within(value: number | undefined, min: number, max: number): num
   return value !== undefined && value >= min && value <= max ? value : undefined;
 }
 
+export const ID_RULE = /^[a-z0-9][a-z0-9-]{0,62}$/;
+export const id = leaf('an id of 1 to 63 lower-case letters, digits and dashes', (text) =>
+  ID_RULE.test(text) ? text : undefined,
+);
+
+/** Callers send these as `model`; vendors' own names (`gpt-4.1`, `org/Model-8B`) must be possible. */
+export const alias = leaf('a model name of 1 to 128 letters, digits and . _ : / -', (text) =>
+  /^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$/.test(text) ? text : undefined,
+);
+
+export const tagName = leaf(
+  'a tag name of 1 to 63 lower-case letters, digits and underscores',
+  (text) => (/^[a-z][a-z0-9_]{0,62}$/.test(text) ? text : undefined),
+);
+
+/** A day begins at midnight UTC. */
+export const instant = leaf(
+  'a day such as 2027-01-31 or a moment such as 2027-01-31T00:00:00Z',
+  (text) => {
+    const isDay = z.iso.date().safeParse(text).success;
+    const moment = isDay ? `${text}T00:00:00Z` : text;
+    return z.iso.datetime({ offset: true }).safeParse(moment).success
+      ? Date.parse(moment)
+      : undefined;
+  },
+);
+
 export const line = leaf(`a text of 1 to ${MAX_TEXT} characters on one line`, (text) =>
   /^\P{Cc}+$/u.test(text) && text.length <= MAX_TEXT ? text : undefined,
 );

@@ -2,10 +2,9 @@
  * Tags of a call: where its cost belongs. From the request's metadata and the `x-tollgate-tags` header,
  * bounded; what the key pins wins, so a caller cannot book on another's cost center.
  */
-import type { KeyRecord } from '../catalog/snapshot.ts';
+import type { KeyRecord, TagRules } from '../catalog/snapshot.ts';
 import { GatewayError } from '../errors.ts';
-
-export const TAGS_HEADER = 'x-tollgate-tags';
+import { checkTags, TAGS_HEADER } from './tag-rules.ts';
 
 const MAX_TAGS = 16;
 const MAX_NAME = 64;
@@ -32,10 +31,21 @@ export interface TagSources {
   readonly endUser: string | undefined;
   readonly key: KeyRecord;
   readonly costCenter: string | undefined;
+  readonly rules?: readonly (TagRules | undefined)[];
 }
 
-/** Throws GatewayError `invalid_request` for tags beyond the bounds; the bound is named. */
-export function resolveTags({ metadata, header, endUser, key, costCenter }: TagSources): Tags {
+/**
+ * Throws GatewayError `invalid_request` for tags beyond the bounds or against the rules, which are named, and
+ * `feature_not_allowed` for a feature that is none of the key's.
+ */
+export function resolveTags({
+  metadata,
+  header,
+  endUser,
+  key,
+  costCenter,
+  rules = [],
+}: TagSources): Tags {
   const merged = new Map<string, string>();
   if (costCenter !== undefined) merged.set('cost_center', costCenter);
   if (key.features[0] !== undefined) merged.set('feature', key.features[0]);
@@ -47,6 +57,8 @@ export function resolveTags({ metadata, header, endUser, key, costCenter }: TagS
     throw new GatewayError('invalid_request', `A call carries at most ${MAX_TAGS} tags.`, {
       param: TAGS_HEADER,
     });
+  checkTags(merged, rules);
+  checkFeature(merged.get('feature'), key.features);
   const take = (name: NamedTag): string | null => {
     const value = merged.get(name) ?? null;
     merged.delete(name);
@@ -61,6 +73,19 @@ export function resolveTags({ metadata, header, endUser, key, costCenter }: TagS
     session_id: take('session_id'),
   };
   return { ...named, tags: merged.size === 0 ? null : JSON.stringify(Object.fromEntries(merged)) };
+}
+
+/**
+ * Refused and not booked on the key's own feature: the ledger would say that one feature spent what another did, and
+ * nobody would hear of it.
+ */
+function checkFeature(feature: string | undefined, serves: readonly string[]): void {
+  if (feature === undefined || serves.length === 0 || serves.includes(feature)) return;
+  throw new GatewayError(
+    'feature_not_allowed',
+    `This API key serves other features: ${serves.join(', ').slice(0, 500)}.`,
+    { param: TAGS_HEADER },
+  );
 }
 
 function parseHeader(header: string | undefined): [string, string][] {

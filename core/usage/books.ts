@@ -23,7 +23,13 @@ export interface CallBooks {
   /** Called at the first meaningful event of the answer. */
   answered(): void;
   /** What the attempt looks like from outside, for headers. */
-  facts(): { readonly route: Route; readonly attempts: number; readonly overheadMs: number };
+  facts(): {
+    readonly route: Route;
+    /** The one that was tried first. */
+    readonly firstRoute: Route;
+    readonly attempts: number;
+    readonly overheadMs: number;
+  };
   /** Cost of a usage on the current route. */
   costOf(usage: TokenUsage): NanoUsd;
   /** The call was answered, wholly or in part. Resolves when event and settlement are done; never rejects. */
@@ -109,7 +115,8 @@ export function openBooks(ports: BooksPorts, { facts, reservation, call }: OpenC
     },
     facts() {
       if (current === undefined) throw new TypeError('no route was dispatched');
-      return { route: current, attempts, overheadMs: sinceReceived(dispatchedAtMs) ?? 0 };
+      const overheadMs = sinceReceived(dispatchedAtMs) ?? 0;
+      return { route: current, firstRoute: first ?? current, attempts, overheadMs };
     },
     costOf: (usage) => costOfUsage(usage, current?.price),
     finished({ outcome, errorCode, usage, estimatedOutputTokens, stopReason }) {

@@ -13,6 +13,7 @@ import { createDynamoDirectory } from '../adapters/dynamo-directory.ts';
 import { createLeanDynamo } from '../adapters/dynamo-lean.ts';
 import { readEnvironment } from '../adapters/environment.ts';
 import { createHttpUpstream } from '../adapters/http-upstream.ts';
+import { createOidc } from '../adapters/oidc.ts';
 import { createProviderKeys } from '../adapters/provider-keys.ts';
 import { createSignedUpstream } from '../adapters/signed-upstream.ts';
 import { createUsageStream } from '../adapters/usage-stream.ts';
@@ -32,15 +33,17 @@ export function createPorts(report: Report): Ports {
   const credentials = createCredentials({ clock });
   const aws = createAws({ clock, credentials });
   const { accounts, catalog } = createLeanDynamo(aws);
+  const directory = createDynamoDirectory({
+    dynamo: catalog,
+    tableName: env.catalogTable,
+    clock,
+    report,
+  });
   return {
     clock,
     timer: systemTimer,
-    directory: createDynamoDirectory({
-      dynamo: catalog,
-      tableName: env.catalogTable,
-      clock,
-      report,
-    }),
+    directory,
+    signIn: { keys: directory, signers: createOidc({ clock, report }) },
     accounts: createAccounts({
       store: createDynamoAccounts({ dynamo: accounts, tableName: env.accountsTable }),
       clock,

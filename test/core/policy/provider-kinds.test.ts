@@ -71,8 +71,8 @@ describe('a provider in the policy', () => {
     ],
     [['kind: azure-openai', 'base_url: https://a.b', 'api_version: latest'], /api_version/],
     [
-      ['kind: openai', 'base_url: https://a.b', 'region: us-east-1'],
-      /providers\.main\.region: expected one of kind/,
+      ['kind: openai', 'base_url: https://a.b', 'region: "#eu"'],
+      /providers\.main\.region: expected an id/,
     ],
     [
       ['kind: openai', 'base_url: https://a.b', 'schedules_by_priority: true'],
