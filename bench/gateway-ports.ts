@@ -18,6 +18,7 @@ import { createDynamoDirectory } from '../lambdas/adapters/dynamo-directory.ts';
 import { createLeanDynamo } from '../lambdas/adapters/dynamo-lean.ts';
 import { createHttpUpstream } from '../lambdas/adapters/http-upstream.ts';
 import { createCatalogWriter } from '../lambdas/admin/catalog-writer.ts';
+import { createKeyStore } from '../lambdas/admin/key-store.ts';
 import { startDynamo } from '../local/dynamo.ts';
 import type { GatewayServerOptions } from './gateway-server.ts';
 import { createMemoryAccounts } from './memory-accounts.ts';
@@ -127,7 +128,11 @@ async function fillTables(client: DynamoDBClient, company: Company): Promise<voi
   const writer = createCatalogWriter({ client, ...TABLES });
   await writer.storePolicy(company.snapshot, '');
   await writer.switchPolicy(undefined, VERSION);
-  await writer.storeKey(company.keyHash, company.record);
+  await createKeyStore({ client, catalogTable: TABLES.catalogTable }).store({
+    record: company.record,
+    keyHash: company.keyHash,
+    revision: 0,
+  });
   const nowMs = systemClock.nowMs();
   const at = momentOf(nowMs, calendarDay(nowMs, company.snapshot.timeZone));
   for (const { scope, limits } of company.accounts)

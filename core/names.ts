@@ -25,6 +25,8 @@ export const ENV = {
 
 /** Both tables: partition key `pk` (string), no sort key. */
 export const TABLE_KEY = 'pk';
+/** The catalog's index of what is listed: partition and sort key. */
+export const TABLE_LIST = { index: 'list', partition: 'list', sort: 'sort' } as const;
 /** When an item of the accounts table may go, epoch seconds. Only what is closed has it: no account ever does. */
 export const TABLE_TTL = 'ttl';
 

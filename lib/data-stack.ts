@@ -21,7 +21,7 @@ import { Stream, StreamEncryption, StreamMode } from 'aws-cdk-lib/aws-kinesis';
 import { Key } from 'aws-cdk-lib/aws-kms';
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import type { Construct } from 'constructs';
-import { TABLE_KEY, TABLE_TTL } from '../core/names.ts';
+import { TABLE_KEY, TABLE_LIST, TABLE_TTL } from '../core/names.ts';
 import { acknowledge } from './acknowledge.ts';
 import { LakeAccess } from './constructs/lake-access.ts';
 import { UsageLake } from './constructs/usage-lake.ts';
@@ -53,7 +53,15 @@ export class DataStack extends Stack {
     this.#removalPolicy = config.removalProtection ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY;
     // Posted calls and marks of cancelled ones go by themselves. No account has the attribute.
     this.accounts = this.#table('Accounts', config, { timeToLiveAttribute: TABLE_TTL });
-    this.catalog = this.#table('Catalog', config);
+    this.catalog = this.#table('Catalog', config, {
+      globalSecondaryIndexes: [
+        {
+          indexName: TABLE_LIST.index,
+          partitionKey: { name: TABLE_LIST.partition, type: AttributeType.STRING },
+          sortKey: { name: TABLE_LIST.sort, type: AttributeType.STRING },
+        },
+      ],
+    });
     this.adminKey = this.#adminKey();
     this.cacheSecret = this.#cacheSecret();
     this.providerSecrets = new Map(
@@ -92,7 +100,7 @@ export class DataStack extends Stack {
   #table(
     id: string,
     config: StageConfig,
-    options: Pick<TablePropsV2, 'timeToLiveAttribute'> = {},
+    options: Pick<TablePropsV2, 'timeToLiveAttribute' | 'globalSecondaryIndexes'> = {},
   ): TableV2 {
     return new TableV2(this, id, {
       ...options,

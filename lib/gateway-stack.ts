@@ -119,7 +119,13 @@ export class GatewayStack extends Stack {
       },
     });
     data.accounts.grant(admin, 'dynamodb:GetItem', 'dynamodb:UpdateItem');
-    data.catalog.grant(admin, 'dynamodb:GetItem', 'dynamodb:PutItem');
+    data.catalog.grant(
+      admin,
+      'dynamodb:GetItem',
+      'dynamodb:PutItem',
+      'dynamodb:DeleteItem',
+      'dynamodb:Query',
+    );
     data.adminKey.grantRead(admin);
     admin.role.addManagedPolicy(data.lakeAccess.invoicesPolicy);
     return admin;

@@ -1,6 +1,6 @@
 /** Writes that policy changes make to accounts: limits set, status changed. Counters and holds stay untouched. */
 import { ATTR, type KeyStatus } from './account.ts';
-import type { AccountWrite } from './account-write.ts';
+import type { AccountWrite, Condition } from './account-write.ts';
 import { type LimitPlan, planToCodes, planVersionOf } from './schedule.ts';
 
 /** What a scope's accounts are brought to; made when there are none. Refused when a later policy was here first. */
@@ -32,8 +32,14 @@ export function planSet(plan: LimitPlan): AccountWrite['set'] {
   ];
 }
 
-/** Refused when there is no such account. */
+/** Refused when there is no such account, or it is revoked: nothing brings that back, however late it comes. */
 export function planStatus(status: KeyStatus): AccountWrite {
   const path = [ATTR.status] as const;
-  return { conditions: [{ kind: 'present', path }], set: [[path, status]], add: [], remove: [] };
+  const isOneOf = (statuses: readonly KeyStatus[]): Condition => ({
+    kind: 'any',
+    of: statuses.map((value) => [{ kind: 'equals', path, value }]),
+  });
+  const condition: Condition =
+    status === 'revoked' ? { kind: 'present', path } : isOneOf(['active', 'suspended']);
+  return { conditions: [condition], set: [[path, status]], add: [], remove: [] };
 }

@@ -22,6 +22,8 @@ export const ATTR = {
   latestSecond: 's',
   latestMinute: 'm',
   holds: 'h',
+  /** Of a key's account: the minute of its latest call. It says when a key was used at no cost, and decides nothing. */
+  lastUsed: 'u',
   /** Names that no hold may be made under until they expire: a copy of a reserve may still be on its way. */
   voided: 'x',
   /** In the account of a scope that has several: how many (core/limits/shards.ts). */
@@ -218,6 +220,7 @@ const itemSchema = z.looseObject({
   [ATTR.policyVersion]: z.number(),
   [ATTR.latestSecond]: z.optional(z.number()),
   [ATTR.latestMinute]: z.optional(z.number()),
+  [ATTR.lastUsed]: z.optional(z.number()),
   [ATTR.holds]: textsSchema(),
   [ATTR.voided]: textsSchema(),
   [ATTR.shards]: z.optional(z.number()),
@@ -231,6 +234,7 @@ export interface Account {
   readonly policyVersion: number;
   readonly latestSecond: number;
   readonly latestMinute: number;
+  readonly lastUsedMinute?: number;
   readonly holds: ReadonlyMap<string, Hold>;
   /** By the hold's name, when the mark may go: epoch seconds. */
   readonly voided: ReadonlyMap<string, number>;
@@ -254,7 +258,9 @@ export function parseAccount(item: AccountItem): Account {
     if (COUNTER_NAME.test(name)) counters.set(name, value);
     else if (TOLD_NAME.test(name)) told.set(name, value);
   }
+  const lastUsedMinute = raw[ATTR.lastUsed];
   return {
+    ...(lastUsedMinute === undefined ? {} : { lastUsedMinute }),
     status: raw[ATTR.status],
     limitsVersion: raw[ATTR.limitsVersion],
     plan: planFromCodes(raw[ATTR.limits]),

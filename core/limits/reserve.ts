@@ -89,6 +89,7 @@ export function planReserve(
     conditions.push({ kind: 'at-most', path: [attribute], value: request.at[kind] });
     set.push([[attribute], request.at[kind]]);
   }
+  if (request.owner.kind === 'lead') set.push([[ATTR.lastUsed], request.at.minute]);
   return {
     conditions,
     set,

@@ -2,7 +2,6 @@
  * Applies a policy file: checked whole, stored under a new version, put in force by one conditional
  * write, then the accounts' limits follow. A file with an error, or one that lost a race, changes nothing.
  */
-import type { KeyRecord } from '../../core/catalog/snapshot.ts';
 import type { Clock } from '../../core/clock.ts';
 import { calendarDay } from '../../core/limits/periods.ts';
 import { momentOf } from '../../core/limits/reserve.ts';
@@ -13,8 +12,10 @@ import {
 } from '../../core/policy/compile-policy.ts';
 import { parsePolicy } from '../../core/policy/parse-policy.ts';
 import { formatPolicyError } from '../../core/policy/policy-error.ts';
+import { declaredRecord } from '../../core/tenancy/declared-key.ts';
 import { keyIdOf } from '../../core/tenancy/virtual-key.ts';
 import type { CatalogWriter } from './catalog-writer.ts';
+import { declareKey, type KeyPorts } from './key-changes.ts';
 
 export type ApplyResult =
   | { readonly kind: 'applied'; readonly version: number; readonly accounts: number }
@@ -24,11 +25,12 @@ export type ApplyResult =
 /** Accounts are written so many at a time. */
 const PARALLEL_WRITES = 16;
 
-export async function applyPolicy(
-  writer: CatalogWriter,
-  clock: Clock,
-  source: string,
-): Promise<ApplyResult> {
+export interface ApplyPorts extends KeyPorts {
+  readonly writer: CatalogWriter;
+}
+
+export async function applyPolicy(ports: ApplyPorts, source: string): Promise<ApplyResult> {
+  const { writer, clock } = ports;
   const parsed = parsePolicy(source, 'policy.yaml');
   if (parsed.kind === 'invalid')
     return { kind: 'invalid', errors: parsed.errors.map(formatPolicyError) };
@@ -43,7 +45,16 @@ export async function applyPolicy(
   if (!(await writer.switchPolicy(current?.version, version))) return { kind: 'conflict' };
   await writer.copyLatest(compiled.snapshot);
   await writeAccounts(writer, clock, compiled);
-  for (const declaration of compiled.keys) await writeKey(writer, clock, declaration);
+  for (const { keyId, keyHash, declaration } of storedKeysOf(compiled))
+    await declareKey(ports, { keyId, keyHash }, (known) =>
+      declaredRecord({
+        keyId,
+        declaration,
+        known,
+        nowMs: clock.nowMs(),
+        maxAgeMs: keyHash === undefined ? undefined : compiled.snapshot.keyMaxAgeMs,
+      }),
+    );
   return { kind: 'applied', version, accounts: compiled.accounts.length };
 }
 
@@ -63,30 +74,19 @@ async function writeAccounts(
   await Promise.all(Array.from({ length: PARALLEL_WRITES }, worker));
 }
 
-/** A key whose secret exists already; the others are made by the keys endpoint. */
-async function writeKey(
-  writer: CatalogWriter,
-  clock: Clock,
-  declaration: KeyDeclaration,
-): Promise<void> {
-  const { secretHash } = declaration;
-  if (secretHash === undefined) return;
-  const keyId = keyIdOf(secretHash);
-  const known = await writer.findKey(keyId);
-  const { tenantId, teamId, projectId, owner, features } = declaration;
-  const { pinnedTags, limits, priority, expiresAtMs } = declaration;
-  const record: KeyRecord = {
-    keyId,
-    tenantId,
-    teamId,
-    projectId,
-    owner,
-    pinnedTags: { ...pinnedTags },
-    features: [...features],
-    limits,
-    priority,
-    createdAtMs: known?.createdAtMs ?? clock.nowMs(),
-    ...(expiresAtMs === undefined ? {} : { expiresAtMs }),
-  };
-  await writer.storeKey(secretHash, record);
+interface StoredDeclaration {
+  readonly keyId: string;
+  readonly keyHash?: string;
+  readonly declaration: KeyDeclaration;
+}
+
+/** Keys whose secrets exist already, and those that have none; the others are made by the keys endpoint. */
+function storedKeysOf({ keys, ssoKeys }: CompiledPolicy): StoredDeclaration[] {
+  return [
+    ...keys.flatMap((declaration) => {
+      const { secretHash: keyHash } = declaration;
+      return keyHash === undefined ? [] : [{ keyId: keyIdOf(keyHash), keyHash, declaration }];
+    }),
+    ...ssoKeys.map((declaration) => ({ keyId: declaration.keyId, declaration })),
+  ];
 }

@@ -9,16 +9,10 @@ import {
   CURRENT_POLICY,
   currentPolicyItemSchema,
   documentItemSchema,
-  keyIdKey,
-  keyRecordKey,
   LATEST_POLICY,
   policyVersionKey,
 } from '../../core/catalog/catalog-items.ts';
-import {
-  type KeyRecord,
-  keyRecordSchema,
-  type PolicySnapshot,
-} from '../../core/catalog/snapshot.ts';
+import type { PolicySnapshot } from '../../core/catalog/snapshot.ts';
 import { type KeyStatus, parseAccount } from '../../core/limits/account.ts';
 import { type AccountSetup, planStatus } from '../../core/limits/account-setup.ts';
 import type { Moment } from '../../core/limits/denial.ts';
@@ -42,8 +36,6 @@ export interface CatalogWriter {
   setUpAccount(scope: Scope, setup: AccountSetup, at: Moment): Promise<void>;
   /** False when there is no such account. */
   setStatus(scope: Scope, status: KeyStatus): Promise<boolean>;
-  storeKey(keyHash: string, record: KeyRecord): Promise<void>;
-  findKey(keyId: string): Promise<KeyRecord | undefined>;
 }
 
 export interface CatalogTables {
@@ -111,16 +103,6 @@ export function createCatalogWriter({
       for (let index = 1; index < parseAccount(item).shards; index += 1)
         await accounts.write(shardKey(key, index), planStatus(status));
       return true;
-    },
-    async storeKey(keyHash, record) {
-      await put({ [TABLE_KEY]: keyRecordKey(keyHash), document: JSON.stringify(record) });
-      await put({ [TABLE_KEY]: keyIdKey(record.keyId), document: JSON.stringify(record) });
-    },
-    async findKey(keyId) {
-      const item = await read(keyIdKey(keyId));
-      return item === undefined
-        ? undefined
-        : keyRecordSchema.parse(JSON.parse(documentItemSchema.parse(item).document));
     },
   };
 }

@@ -6,11 +6,14 @@ import { S3Client } from '@aws-sdk/client-s3';
 import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import middy from '@middy/core';
 import type { APIGatewayProxyEvent, APIGatewayProxyResult } from 'aws-lambda';
+import * as z from 'zod';
+import { policySnapshotSchema } from '../../core/catalog/snapshot.ts';
 import { systemClock } from '../../core/clock.ts';
+import type { Principal } from '../../core/governance/principal.ts';
 import type { Problem } from '../../core/invoices/invoice.ts';
 import { createAthena } from '../adapters/athena.ts';
 import { createClosedMonths } from '../adapters/closed-months.ts';
-import { pauseRandomly } from '../adapters/dynamo-accounts.ts';
+import { createDynamoAccounts, pauseRandomly } from '../adapters/dynamo-accounts.ts';
 import { readEnvironment } from '../adapters/environment.ts';
 import { createLakeFiles } from '../adapters/lake-files.ts';
 import { createLakeObjects } from '../adapters/lake-object.ts';
@@ -19,7 +22,9 @@ import { applyPolicy } from './apply-policy.ts';
 import { createCatalogWriter } from './catalog-writer.ts';
 import { closedAnswer, closeLedgerMonth } from './close-ledger.ts';
 import { approveInvoice, type InvoiceAnswer, importInvoice, showInvoice } from './invoices.ts';
-import { createKey, newKeySchema } from './keys.ts';
+import type { Audit } from './key-changes.ts';
+import { createKeyRoutes } from './key-routes.ts';
+import { createKeyStore } from './key-store.ts';
 
 const ADMIN_KEY_AGE_MS = 60_000;
 
@@ -52,6 +57,32 @@ const invoices = {
   writer,
   clock: systemClock,
 };
+const accountStore = createDynamoAccounts({ client, tableName: env.accountsTable });
+const audit: Audit = {
+  record: async ({ principal, ...asker }, { target, before, after, ...change }) =>
+    telemetry.log('admin change', {
+      principalId: principal.id,
+      ...asker,
+      ...target,
+      ...change,
+      before: JSON.stringify(before),
+      after: JSON.stringify(after),
+    }),
+};
+const keyPorts = {
+  keys: createKeyStore({ client, catalogTable: env.catalogTable }),
+  accounts: writer,
+  clock: systemClock,
+};
+const keyRoutes = createKeyRoutes({
+  ...keyPorts,
+  audit,
+  accountStore,
+  async currentPolicy() {
+    const current = await writer.currentPolicy();
+    return current === undefined ? undefined : policySnapshotSchema.parse(current.snapshot);
+  },
+});
 const secrets = new SecretsManagerClient({ maxAttempts: 3 });
 let adminKey: { readonly digest: Buffer; readonly readAtMs: number } | undefined;
 
@@ -63,7 +94,8 @@ export const handler = middy<APIGatewayProxyEvent>()
       'utf8',
     );
     const path = event.path.replace(/^\/admin\/v1/, '');
-    const result = await route(event.httpMethod, path, body);
+    const result =
+      (await routeKeys(event, path, body)) ?? (await route(event.httpMethod, path, body));
     telemetry.log('admin request', {
       method: event.httpMethod,
       path,
@@ -80,11 +112,8 @@ export const handler = middy<APIGatewayProxyEvent>()
 async function route(method: string, path: string, body: string): Promise<APIGatewayProxyResult> {
   if (path === '/policy' && method === 'GET') return showPolicy();
   if (path === '/policy' && method === 'PUT') return putPolicy(body);
-  if (path === '/keys' && method === 'POST') return postKey(body);
   if (path === '/ledger/close' && method === 'GET') return showClosed();
   if (path === '/ledger/close' && method === 'POST') return closeLedger(body);
-  const keyId = /^\/keys\/(vk_[0-9a-f]{12})$/.exec(path)?.[1];
-  if (keyId !== undefined && method === 'DELETE') return revokeKey(keyId);
   const invoice = await routeInvoice(method, path, body);
   if (invoice !== undefined) return invoiceResult(invoice);
   return answer(404, error('not_found', `Nothing is at ${method} ${path}.`));
@@ -130,7 +159,7 @@ async function showPolicy(): Promise<APIGatewayProxyResult> {
 }
 
 async function putPolicy(source: string): Promise<APIGatewayProxyResult> {
-  const result = await applyPolicy(writer, systemClock, source);
+  const result = await applyPolicy({ ...keyPorts, writer }, source);
   switch (result.kind) {
     case 'applied':
       return answer(200, { version: result.version, accounts: result.accounts });
@@ -153,27 +182,42 @@ async function putPolicy(source: string): Promise<APIGatewayProxyResult> {
   }
 }
 
-async function postKey(body: string): Promise<APIGatewayProxyResult> {
-  const parsed = newKeySchema.safeParse(parseJson(body));
-  if (!parsed.success)
-    return answer(
-      400,
-      error(
-        'invalid_key',
-        parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; '),
-      ),
-    );
-  const result = await createKey(writer, systemClock, parsed.data);
-  return result.kind === 'created'
-    ? answer(201, { keyId: result.keyId, key: result.key })
-    : answer(400, error('invalid_key', result.reason));
+async function routeKeys(
+  { httpMethod, queryStringParameters, requestContext, headers }: APIGatewayProxyEvent,
+  path: string,
+  body: string,
+): Promise<APIGatewayProxyResult | undefined> {
+  for (const route of keyRoutes) {
+    const params = route.method === httpMethod ? paramsIn(route.path, path) : undefined;
+    if (params === undefined) continue;
+    const input = z
+      .object({ params: route.params, query: route.query, body: route.body })
+      .safeParse({ params, query: { ...queryStringParameters }, body: parseJson(body || '{}') });
+    if (!input.success) return answer(400, error('invalid_key', problemsOf(input.error)));
+    const { status, body: said } = await route.handle({
+      ...input.data,
+      principal: ROOT,
+      reason: headers['x-tollgate-reason'],
+      sourceIp: requestContext.identity.sourceIp,
+      requestId: requestContext.requestId,
+    });
+    return answer(status, said);
+  }
+  return undefined;
 }
 
-async function revokeKey(keyId: string): Promise<APIGatewayProxyResult> {
-  const revoked = await writer.setStatus({ kind: 'key', keyId }, 'revoked');
-  return revoked
-    ? answer(200, { keyId, status: 'revoked' })
-    : answer(404, error('not_found', `There is no key ${keyId}.`));
+const ROOT: Principal = { id: 'root', name: 'root', role: 'platform-admin' };
+
+function paramsIn(pattern: string, path: string): Record<string, string> | undefined {
+  const names = [...pattern.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => name);
+  const found = new RegExp(`^${pattern.replace(/\{\w+\}/g, '([^/]+)')}$`).exec(path);
+  return found === null
+    ? undefined
+    : Object.fromEntries(names.map((name, index) => [name, found[index + 1] ?? '']));
+}
+
+function problemsOf({ issues }: z.ZodError): string {
+  return issues.map(({ path, message }) => `${path.slice(1).join('.')}: ${message}`).join('; ');
 }
 
 async function showClosed(): Promise<APIGatewayProxyResult> {

@@ -1,8 +1,10 @@
 import {
   CreateTableCommand,
   type CreateTableCommandInput,
+  DescribeTableCommand,
   DynamoDBClient,
   ResourceInUseException,
+  UpdateTableCommand,
   UpdateTimeToLiveCommand,
 } from '@aws-sdk/client-dynamodb';
 import * as z from 'zod';
@@ -52,14 +54,30 @@ export async function createTable(
       );
     }
   } catch (error) {
-    // A table that exists is kept as it is, with its data.
-    if (error instanceof ResourceInUseException) return;
+    // A table that exists is kept with its data; only indexes that came later are added.
+    if (error instanceof ResourceInUseException) return addIndexes(client, definition(name, table));
     // dynalite has no time to live; nothing but clean-up depends on it.
     if (!(error instanceof Error) || error.name !== 'UnknownOperationException') throw error;
     log(`${name}: the local DynamoDB has no time to live; expired items stay`);
   } finally {
     client.destroy();
   }
+}
+
+async function addIndexes(
+  client: DynamoDBClient,
+  { TableName, AttributeDefinitions, GlobalSecondaryIndexes = [] }: CreateTableCommandInput,
+): Promise<void> {
+  const { Table } = await client.send(new DescribeTableCommand({ TableName }));
+  const known = Table?.GlobalSecondaryIndexes?.map(({ IndexName }) => IndexName) ?? [];
+  for (const Create of GlobalSecondaryIndexes.filter(({ IndexName }) => !known.includes(IndexName)))
+    await client.send(
+      new UpdateTableCommand({
+        TableName,
+        AttributeDefinitions,
+        GlobalSecondaryIndexUpdates: [{ Create }],
+      }),
+    );
 }
 
 function definition(name: string, table: z.infer<typeof tableSchema>): CreateTableCommandInput {

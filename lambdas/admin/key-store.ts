@@ -1,0 +1,215 @@
+/** Keys in the catalog table: found by id, listed by whose they are, changed all at once or not at all. */
+import {
+  type AttributeValue,
+  DeleteItemCommand,
+  type DynamoDBClient,
+  GetItemCommand,
+  PutItemCommand,
+  QueryCommand,
+  TransactionCanceledException,
+  type TransactWriteItem,
+  TransactWriteItemsCommand,
+} from '@aws-sdk/client-dynamodb';
+import { keyIdKey, keyRecordKey } from '../../core/catalog/catalog-items.ts';
+import {
+  KEYS_LIST,
+  type KeyItem,
+  keyItems,
+  listPrefix,
+  parseKeyItem,
+  type StoredKey,
+  suspensionKey,
+} from '../../core/catalog/key-items.ts';
+import type { KeyRecord } from '../../core/catalog/snapshot.ts';
+import { TABLE_KEY, TABLE_LIST } from '../../core/names.ts';
+import type { Suspensions } from '../../core/tenancy/key-status.ts';
+import { fromAttributes, toAttribute } from '../adapters/attribute-values.ts';
+
+/** Whose keys: each part needs the one before it. */
+export interface KeyFilter {
+  readonly tenantId?: string | undefined;
+  readonly teamId?: string | undefined;
+  readonly projectId?: string | undefined;
+  readonly owner?: string | undefined;
+}
+
+export interface KeyPage {
+  readonly records: readonly KeyRecord[];
+  /** Where the next page begins; absent on the last one. */
+  readonly next?: string;
+}
+
+export interface KeyStore {
+  find(keyId: string): Promise<StoredKey | undefined>;
+  /** Stores the next revision of a key. False when somebody changed the key since it was read. */
+  store(key: StoredKey, dropped?: readonly string[]): Promise<boolean>;
+  /** May lag behind `store` by a moment. */
+  list(
+    filter: KeyFilter,
+    page: { readonly limit: number; readonly after?: string | undefined },
+  ): Promise<KeyPage>;
+  suspensions(record: Pick<KeyRecord, 'tenantId' | 'teamId'>): Promise<Suspensions>;
+  setSuspended(
+    target: { readonly tenantId: string; readonly teamId?: string },
+    is: boolean,
+  ): Promise<void>;
+}
+
+export interface KeyTable {
+  readonly client: DynamoDBClient;
+  readonly catalogTable: string;
+}
+
+export function createKeyStore({ client, catalogTable: TableName }: KeyTable): KeyStore {
+  const read = async (key: string) => {
+    const Key = { [TABLE_KEY]: { S: key } };
+    const { Item } = await client.send(
+      new GetItemCommand({ TableName, Key, ConsistentRead: true }),
+    );
+    return fromAttributes(Item);
+  };
+
+  return {
+    async find(keyId) {
+      const item = await read(keyIdKey(keyId));
+      return item === undefined ? undefined : parseKeyItem(item);
+    },
+    async store(key, dropped = []) {
+      const [own, ...secrets] = keyItems({ ...key, revision: key.revision + 1 });
+      if (own === undefined) throw new TypeError('a key has an item');
+      return unlessRefused(async () => {
+        const items = [
+          { Put: { TableName, Item: attributesOf(own), ...isUnchanged(key) } },
+          ...secrets.map((item) => ({ Put: { TableName, Item: attributesOf(item) } })),
+          ...dropped.map((hash) => ({
+            Delete: { TableName, Key: { [TABLE_KEY]: { S: keyRecordKey(hash) } } },
+          })),
+        ] satisfies TransactWriteItem[];
+        await client.send(new TransactWriteItemsCommand({ TransactItems: items }));
+      });
+    },
+    async list(filter, { limit, after }) {
+      const records: KeyRecord[] = [];
+      let next = after;
+      for (let round = 0; round < MAX_ROUNDS && records.length < limit; round += 1) {
+        const page = await query(client, TableName, { filter, limit, after: next });
+        for (const { record, at } of page.found) {
+          if (records.length === limit) break;
+          if (filter.owner === undefined || record.owner === filter.owner) records.push(record);
+          next = at;
+        }
+        if (records.length === limit) break;
+        next = page.next;
+        if (next === undefined) break;
+      }
+      return next === undefined ? { records } : { records, next };
+    },
+    async suspensions({ tenantId, teamId }) {
+      const [tenant, team] = await Promise.all([
+        read(suspensionKey(tenantId)),
+        read(suspensionKey(tenantId, teamId)),
+      ]);
+      return { tenant: tenant !== undefined, team: team !== undefined };
+    },
+    async setSuspended({ tenantId, teamId }, is) {
+      const key = { [TABLE_KEY]: { S: suspensionKey(tenantId, teamId) } };
+      await (is
+        ? client.send(new PutItemCommand({ TableName, Item: key }))
+        : client.send(new DeleteItemCommand({ TableName, Key: key })));
+    },
+  };
+}
+
+/** An owner with few keys among many costs pages that are mostly read in vain; the caller may go on from where this ends. */
+const MAX_ROUNDS = 10;
+
+interface Query {
+  readonly filter: KeyFilter;
+  readonly limit: number;
+  readonly after: string | undefined;
+}
+
+interface Found {
+  readonly record: KeyRecord;
+  readonly at: string;
+}
+
+async function query(
+  client: DynamoDBClient,
+  TableName: string,
+  { filter: { tenantId, teamId, projectId, owner }, limit, after }: Query,
+): Promise<{ readonly found: readonly Found[]; readonly next?: string }> {
+  const parts = [tenantId, teamId, projectId].filter((part) => part !== undefined);
+  const prefix = listPrefix(...parts);
+  const { Items = [], LastEvaluatedKey } = await client.send(
+    new QueryCommand({
+      TableName,
+      IndexName: TABLE_LIST.index,
+      KeyConditionExpression: `#list = :list${prefix === '' ? '' : ' AND begins_with(#sort, :prefix)'}`,
+      ExpressionAttributeNames: {
+        '#list': TABLE_LIST.partition,
+        ...(prefix === '' ? {} : { '#sort': TABLE_LIST.sort }),
+      },
+      ExpressionAttributeValues: {
+        ':list': { S: KEYS_LIST },
+        ...(prefix === '' ? {} : { ':prefix': { S: prefix } }),
+      },
+      Limit: owner === undefined ? limit : 1_000,
+      ...(after === undefined ? {} : { ExclusiveStartKey: startAfter(after) }),
+    }),
+  );
+  const found = Items.map((item) => ({
+    record: parseKeyItem(fromAttributes(item)).record,
+    at: item[TABLE_LIST.sort]?.S ?? '',
+  }));
+  const next = LastEvaluatedKey?.[TABLE_LIST.sort]?.S;
+  return next === undefined ? { found } : { found, next };
+}
+
+/** A key's place in the list says its id: it is the last part. */
+function startAfter(sort: string): Record<string, AttributeValue> {
+  return {
+    [TABLE_KEY]: { S: keyIdKey(sort.split('/').at(-1) ?? '') },
+    [TABLE_LIST.partition]: { S: KEYS_LIST },
+    [TABLE_LIST.sort]: { S: sort },
+  };
+}
+
+/** Closes the race of two changes of one key: the second would write back what it read before the first. */
+function isUnchanged({ revision }: StoredKey) {
+  if (revision === 0)
+    return {
+      ConditionExpression: `attribute_not_exists(${TABLE_KEY}) OR #revision = :revision`,
+      ...revisionIs(0),
+    };
+  return { ConditionExpression: '#revision = :revision', ...revisionIs(revision) };
+}
+
+function revisionIs(revision: number) {
+  return {
+    ExpressionAttributeNames: { '#revision': 'revision' },
+    ExpressionAttributeValues: { ':revision': { N: String(revision) } },
+  };
+}
+
+function attributesOf(item: KeyItem): Record<string, AttributeValue> {
+  return Object.fromEntries(
+    Object.entries(item).map(([name, value]) => [name, toAttribute(value)]),
+  );
+}
+
+/** A condition that did not hold, or another transaction at the same key. */
+async function unlessRefused(write: () => Promise<void>): Promise<boolean> {
+  try {
+    await write();
+    return true;
+  } catch (error) {
+    if (!(error instanceof TransactionCanceledException)) throw error;
+    const codes = (error.CancellationReasons ?? []).map(({ Code }) => Code ?? 'None');
+    const isNo = codes.every((code) =>
+      ['None', 'ConditionalCheckFailed', 'TransactionConflict'].includes(code),
+    );
+    if (isNo) return false;
+    throw error;
+  }
+}
