@@ -1,7 +1,7 @@
 /** Everything that runs code or routes requests. It holds no state, so it can be replaced or deleted at any time. */
 import { CfnOutput, Duration, Stack, type StackProps } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
-import { ENV } from '../core/names.ts';
+import { ENV, TABLE_LIST } from '../core/names.ts';
 import { Alerts } from './constructs/alerts.ts';
 import { grantBedrock } from './constructs/bedrock-grants.ts';
 import { GatewayFunction } from './constructs/gateway-function.ts';
@@ -15,6 +15,7 @@ import { Statements } from './constructs/statements.ts';
 import { STREAM_TIMEOUT, StreamingApi } from './constructs/streaming-api.ts';
 import { UsagePipeline } from './constructs/usage-pipeline.ts';
 import type { DataStack } from './data-stack.ts';
+import { grantItems, grantQuery } from './grant-items.ts';
 import type { InferenceStack } from './inference-stack.ts';
 import type { StageConfig } from './stage-config.ts';
 
@@ -94,7 +95,7 @@ export class GatewayStack extends Stack {
       },
     });
     data.accounts.grant(proxy, 'dynamodb:GetItem', 'dynamodb:UpdateItem');
-    data.catalog.grant(proxy, 'dynamodb:GetItem');
+    grantItems(data.catalog, proxy, 'dynamodb:GetItem');
     data.usageStream.grantWrite(proxy);
     pipeline.spillQueue.grantSendMessages(proxy);
     for (const [, secret] of secrets) secret.grantRead(proxy);
@@ -119,13 +120,8 @@ export class GatewayStack extends Stack {
       },
     });
     data.accounts.grant(admin, 'dynamodb:GetItem', 'dynamodb:UpdateItem');
-    data.catalog.grant(
-      admin,
-      'dynamodb:GetItem',
-      'dynamodb:PutItem',
-      'dynamodb:DeleteItem',
-      'dynamodb:Query',
-    );
+    grantItems(data.catalog, admin, 'dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:DeleteItem');
+    grantQuery(data.catalog, admin, TABLE_LIST.index);
     data.adminKey.grantRead(admin);
     admin.role.addManagedPolicy(data.lakeAccess.invoicesPolicy);
     return admin;

@@ -5,6 +5,7 @@ import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { ENV } from '../../core/names.ts';
 import type { DataStack } from '../data-stack.ts';
+import { grantItems } from '../grant-items.ts';
 import type { StageConfig } from '../stage-config.ts';
 import { deadLetterQueue } from './dead-letter-queue.ts';
 import { GatewayFunction } from './gateway-function.ts';
@@ -66,7 +67,7 @@ export class Ledger extends Construct {
         [ENV.ledgerLocation]: data.lake.ledgerLocation,
       },
     });
-    data.catalog.grant(writer, 'dynamodb:GetItem');
+    grantItems(data.catalog, writer, 'dynamodb:GetItem');
     writer.role.addManagedPolicy(data.lakeAccess.bookingPolicy);
     return writer;
   }

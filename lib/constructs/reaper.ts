@@ -5,6 +5,7 @@ import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { ENV } from '../../core/names.ts';
 import type { DataStack } from '../data-stack.ts';
+import { grantItems } from '../grant-items.ts';
 import type { StageConfig } from '../stage-config.ts';
 import { deadLetterQueue } from './dead-letter-queue.ts';
 import { GatewayFunction } from './gateway-function.ts';
@@ -51,7 +52,7 @@ export class Reaper extends Construct {
       },
     });
     data.accounts.grant(reaper, 'dynamodb:GetItem', 'dynamodb:UpdateItem', 'dynamodb:Scan');
-    data.catalog.grant(reaper, 'dynamodb:GetItem');
+    grantItems(data.catalog, reaper, 'dynamodb:GetItem');
     data.usageStream.grantWrite(reaper);
     spillQueue.grantSendMessages(reaper);
     return reaper;

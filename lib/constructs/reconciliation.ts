@@ -6,6 +6,7 @@ import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { ENV } from '../../core/names.ts';
 import type { DataStack } from '../data-stack.ts';
+import { grantItems } from '../grant-items.ts';
 import type { StageConfig } from '../stage-config.ts';
 import { deadLetterQueue } from './dead-letter-queue.ts';
 import { GatewayFunction } from './gateway-function.ts';
@@ -61,7 +62,7 @@ export class Reconciliation extends Construct {
       },
     });
     data.accounts.grant(reconciler, 'dynamodb:GetItem', 'dynamodb:UpdateItem', 'dynamodb:Scan');
-    data.catalog.grant(reconciler, 'dynamodb:GetItem');
+    grantItems(data.catalog, reconciler, 'dynamodb:GetItem');
     alertBus.grantPutEventsTo(reconciler);
     reconciler.role.addManagedPolicy(data.lakeAccess.provingPolicy);
     return reconciler;

@@ -9,6 +9,7 @@ import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { ENV } from '../../core/names.ts';
 import type { DataStack } from '../data-stack.ts';
+import { grantItems } from '../grant-items.ts';
 import type { StageConfig } from '../stage-config.ts';
 import { deadLetterQueue } from './dead-letter-queue.ts';
 import { GatewayFunction } from './gateway-function.ts';
@@ -86,7 +87,7 @@ export class Statements extends Construct {
         [ENV.statementsTopic]: this.topic.topicArn,
       },
     });
-    data.catalog.grant(writer, 'dynamodb:GetItem');
+    grantItems(data.catalog, writer, 'dynamodb:GetItem');
     // The construct's own grant allows a family of actions on the key.
     const topic = { actions: ['sns:Publish'], resourceArns: [this.topic.topicArn] };
     Grant.addToPrincipal({ grantee: writer, ...topic });

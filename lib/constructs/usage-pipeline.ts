@@ -6,6 +6,7 @@ import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { ENV } from '../../core/names.ts';
 import type { DataStack } from '../data-stack.ts';
+import { grantItems } from '../grant-items.ts';
 import type { StageConfig } from '../stage-config.ts';
 import { deadLetterQueue } from './dead-letter-queue.ts';
 import { GatewayFunction } from './gateway-function.ts';
@@ -77,7 +78,7 @@ export class UsagePipeline extends Construct {
       },
     });
     data.accounts.grant(monitor, 'dynamodb:GetItem', 'dynamodb:UpdateItem');
-    data.catalog.grant(monitor, 'dynamodb:GetItem');
+    grantItems(data.catalog, monitor, 'dynamodb:GetItem');
     alertBus.grantPutEventsTo(monitor);
     const source = new KinesisEventSource(data.usageStream, {
       startingPosition: StartingPosition.TRIM_HORIZON,

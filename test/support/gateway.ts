@@ -66,6 +66,8 @@ export interface TestGatewayOptions {
   readonly models?: readonly ModelAlias[];
   readonly store?: (memory: MemoryStore) => AccountStore;
   readonly clampOutput?: boolean;
+  /** What the key has that is not usual. */
+  readonly key?: Partial<KeyRecord>;
   readonly idleTimeoutMs?: number;
   readonly quietMs?: number;
   /** Of the provider behind all models. */
@@ -99,6 +101,7 @@ export function createTestGateway({
   models = [model('sim-small')],
   store: wrap = (memory) => memory,
   clampOutput,
+  key: unusual,
   idleTimeoutMs = 5_000,
   quietMs = 15_000,
   kind = 'openai',
@@ -117,6 +120,7 @@ export function createTestGateway({
     features: ['answers'],
     limits: limits.key ?? {},
     createdAtMs: 0,
+    ...unusual,
   };
   const policy: PolicySnapshot = compiled?.snapshot ?? {
     version: 7,

@@ -67,6 +67,7 @@ function gateway(places: Places, key = {}): TestGateway {
     providerUrl: provider.url,
     compiled: company(places),
     limits: { key },
+    key: { features: ['answers', 'big', 'constructor'] },
   });
   open.push(created);
   return created;

@@ -61,9 +61,9 @@ function held(plan: Limits = EVERYTHING): StoredItem {
   return applied(empty(plan), planReserve(REQUEST, plan));
 }
 
-/** Every counter, and what the item says of holds, marks and windows; not what no call changes. */
+/** Every counter, and what the item says of holds, marks and windows; not what no call changes, nor when the last came. */
 function books(item: StoredItem): StoredItem {
-  const { st: _status, l: _limits, lv: _version, pv: _policy, ...rest } = item;
+  const { st: _status, l: _limits, lv: _version, pv: _policy, u: _lastUsed, ...rest } = item;
   return rest;
 }
 
