@@ -85,7 +85,7 @@ export async function declareKey(
  * Writes the status that a key has by itself, its team and its tenant to its account, until nothing of them changed
  * meanwhile: of several that change it at once the last to look has seen the others.
  */
-export async function bringInForce(ports: KeyPorts, keyId: string): Promise<KeyStatus | undefined> {
+async function bringInForce(ports: KeyPorts, keyId: string): Promise<KeyStatus | undefined> {
   let written: KeyStatus | undefined;
   for (let tries = 0; tries < MAX_ATTEMPTS; tries += 1) {
     const status = await statusOf(ports, keyId);
@@ -96,7 +96,7 @@ export async function bringInForce(ports: KeyPorts, keyId: string): Promise<KeyS
   throw new Error(`the status of ${keyId} kept changing`);
 }
 
-export async function statusOf(
+async function statusOf(
   { keys }: Pick<KeyPorts, 'keys'>,
   keyId: string,
 ): Promise<KeyStatus | undefined> {
@@ -107,7 +107,7 @@ export async function statusOf(
 }
 
 /** Undefined when there is no such key. What is not changed is not written. */
-export async function changeKey(
+async function changeKey(
   { keys }: Pick<KeyPorts, 'keys'>,
   keyId: string,
   change: (key: StoredKey) => StoredKey,

@@ -159,7 +159,7 @@ function createRoute(ports: KeyRoutePorts): AdminRoute {
   });
 }
 
-export async function createKey(
+async function createKey(
   ports: KeyRoutePorts,
   asker: KeyAsker,
   asked: NewKey,
@@ -317,7 +317,7 @@ function statusRoutes(ports: KeyRoutePorts): readonly AdminRoute[] {
   ];
 }
 
-export function setStatus(
+function setStatus(
   ports: KeyRoutePorts,
   asker: KeyAsker,
   { keyId, status, operation }: { keyId: string; status: KeyStatus; operation: string },

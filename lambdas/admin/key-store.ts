@@ -26,14 +26,14 @@ import type { Suspensions } from '../../core/tenancy/key-status.ts';
 import { fromAttributes, toAttribute } from '../adapters/attribute-values.ts';
 
 /** Whose keys: each part needs the one before it. */
-export interface KeyFilter {
+interface KeyFilter {
   readonly tenantId?: string | undefined;
   readonly teamId?: string | undefined;
   readonly projectId?: string | undefined;
   readonly owner?: string | undefined;
 }
 
-export interface KeyPage {
+interface KeyPage {
   readonly records: readonly KeyRecord[];
   /** Where the next page begins; absent on the last one. */
   readonly next?: string;

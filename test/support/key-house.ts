@@ -21,7 +21,7 @@ import { createKeyRoutes } from '../../lambdas/admin/key-routes.ts';
 import { createKeyStore } from '../../lambdas/admin/key-store.ts';
 import { startDynamo } from '../../local/dynamo.ts';
 
-export const POLICY = `
+const POLICY = `
 time_zone: UTC
 providers:
   sim: { kind: openai, base_url: "http://127.0.0.1:1" }
@@ -47,7 +47,7 @@ tenants:
     projects: { web: { team: search } }
 `;
 
-export const ROOT: Principal = { id: 'root', name: 'root', role: 'platform-admin' };
+const ROOT: Principal = { id: 'root', name: 'root', role: 'platform-admin' };
 
 /** The admin API's keys over a real engine, and as many instances of the request path as wanted, each with its own memory. */
 export async function openKeyHouse(clock: Clock, policy = POLICY) {

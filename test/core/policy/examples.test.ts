@@ -36,7 +36,7 @@ describe('examples/policy.yaml', () => {
   it('limits every level once', () => {
     const kinds = accounts.map(({ scope }) => scope.kind);
     expect(new Set(kinds)).toEqual(
-      new Set(['pool', 'tenant', 'project', 'team', 'team-tier', 'feature']),
+      new Set(['pool', 'tenant', 'project', 'team', 'team-tier', 'feature', 'key']),
     );
     expect(kinds.filter((kind) => kind === 'team')).toHaveLength(5);
     const support = snapshot.teams[teamKey('acme', 'support')];
