@@ -14,6 +14,7 @@ import type { Problem } from '../../core/invoices/invoice.ts';
 import { createAthena } from '../adapters/athena.ts';
 import { createClosedMonths } from '../adapters/closed-months.ts';
 import { createDynamoAccounts, pauseRandomly } from '../adapters/dynamo-accounts.ts';
+import { overSdk } from '../adapters/dynamo-sdk.ts';
 import { readEnvironment } from '../adapters/environment.ts';
 import { createLakeFiles } from '../adapters/lake-files.ts';
 import { createLakeObjects } from '../adapters/lake-object.ts';
@@ -57,7 +58,10 @@ const invoices = {
   writer,
   clock: systemClock,
 };
-const accountStore = createDynamoAccounts({ client, tableName: env.accountsTable });
+const accountStore = createDynamoAccounts({
+  dynamo: overSdk(client),
+  tableName: env.accountsTable,
+});
 const audit: Audit = {
   record: async ({ principal, ...asker }, { target, before, after, ...change }) =>
     telemetry.log('admin change', {

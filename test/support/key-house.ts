@@ -14,6 +14,7 @@ import { authenticate } from '../../core/tenancy/authenticate.ts';
 import { scopesOf } from '../../core/tenancy/scopes-of.ts';
 import { createDynamoAccounts } from '../../lambdas/adapters/dynamo-accounts.ts';
 import { createDynamoDirectory } from '../../lambdas/adapters/dynamo-directory.ts';
+import { overSdk } from '../../lambdas/adapters/dynamo-sdk.ts';
 import { applyPolicy } from '../../lambdas/admin/apply-policy.ts';
 import { createCatalogWriter } from '../../lambdas/admin/catalog-writer.ts';
 import type { KeyChange } from '../../lambdas/admin/key-changes.ts';
@@ -73,7 +74,10 @@ export async function openKeyHouse(clock: Clock, policy = POLICY) {
   const routes = createKeyRoutes({
     ...ports,
     audit: { record: async (_asker, change) => void changes.push(change) },
-    accountStore: createDynamoAccounts({ client, tableName: tables.accountsTable }),
+    accountStore: createDynamoAccounts({
+      dynamo: overSdk(client),
+      tableName: tables.accountsTable,
+    }),
     currentPolicy: async () => snapshot,
   });
 
@@ -95,12 +99,15 @@ export async function openKeyHouse(clock: Clock, policy = POLICY) {
   /** An environment of the proxy: what it answers to a call with the secret, up to the reserve. */
   function instance() {
     const directory = createDynamoDirectory({
-      client,
+      dynamo: overSdk(client),
       tableName: tables.catalogTable,
       clock,
       report: () => {},
     });
-    const store = createDynamoAccounts({ client, tableName: tables.accountsTable });
+    const store = createDynamoAccounts({
+      dynamo: overSdk(client),
+      tableName: tables.accountsTable,
+    });
     const accounts = createAccounts({ store, clock });
     return async (secret: string): Promise<string> => {
       try {
