@@ -18,8 +18,13 @@ export interface StoredKey {
   readonly revision: number;
 }
 
-/** Partition of the index that lists all keys, in the order of tenant, team, project and id. */
-export const KEYS_LIST = 'keys';
+/**
+ * Partition of the index that lists all keys, or an owner's, in the order of tenant, team, project and id. A key without
+ * a secret has one item and is in the list of all.
+ */
+export function keysList(owner: string | undefined): string {
+  return owner === undefined ? 'keys' : compositeKey('keys', owner);
+}
 
 const keyItemSchema = z.object({
   document: z.string(),
@@ -45,16 +50,19 @@ export function parseKeyItem(item: unknown): StoredKey {
 export function keyItems({ record, keyHash, previousHash, revision }: StoredKey): KeyItem[] {
   const document = JSON.stringify(record);
   const { tenantId, teamId, projectId, keyId, previousSecretUntilMs } = record;
+  const sort = { [TABLE_LIST.sort]: compositeKey(tenantId, teamId, projectId, keyId) };
   const own: KeyItem = {
     [TABLE_KEY]: keyIdKey(keyId),
     document,
     revision,
-    [TABLE_LIST.partition]: KEYS_LIST,
-    [TABLE_LIST.sort]: compositeKey(tenantId, teamId, projectId, keyId),
+    [TABLE_LIST.partition]: keysList(undefined),
+    ...sort,
     ...(keyHash === undefined ? {} : { hash: keyHash }),
     ...(previousHash === undefined ? {} : { previous: previousHash }),
   };
-  const current = keyHash === undefined ? [] : [{ [TABLE_KEY]: keyRecordKey(keyHash), document }];
+  const ofOwner = { [TABLE_LIST.partition]: keysList(record.owner), ...sort };
+  const current =
+    keyHash === undefined ? [] : [{ [TABLE_KEY]: keyRecordKey(keyHash), document, ...ofOwner }];
   if (previousHash === undefined || previousSecretUntilMs === undefined) return [own, ...current];
   const endsAtMs = Math.min(previousSecretUntilMs, record.expiresAtMs ?? previousSecretUntilMs);
   const ending = JSON.stringify({ ...record, expiresAtMs: endsAtMs });

@@ -68,7 +68,7 @@ function listRoutes(ports: KeyRoutePorts): readonly AdminRoute[] {
       query: z.strictObject({
         ...page,
         owner: z.string().min(1).max(256).optional(),
-        limit: z.coerce.number().int().min(1).max(MAX_PAGE).default(100),
+        limit: z.coerce.number().int().min(1).max(MAX_PAGE).default(50),
       }),
       body: z.unknown(),
       answer: z.object({ keys: z.array(shownKeySchema), next: z.string().nullable() }),

@@ -6,15 +6,16 @@ import {
   GetItemCommand,
   PutItemCommand,
   QueryCommand,
+  type QueryCommandInput,
   TransactionCanceledException,
   type TransactWriteItem,
   TransactWriteItemsCommand,
 } from '@aws-sdk/client-dynamodb';
 import { keyIdKey, keyRecordKey } from '../../core/catalog/catalog-items.ts';
 import {
-  KEYS_LIST,
   type KeyItem,
   keyItems,
+  keysList,
   listPrefix,
   parseKeyItem,
   type StoredKey,
@@ -89,19 +90,11 @@ export function createKeyStore({ client, catalogTable: TableName }: KeyTable): K
       });
     },
     async list(filter, { limit, after }) {
-      const records: KeyRecord[] = [];
-      let next = after;
-      for (let round = 0; round < MAX_ROUNDS && records.length < limit; round += 1) {
-        const page = await query(client, TableName, { filter, limit, after: next });
-        for (const { record, at } of page.found) {
-          if (records.length === limit) break;
-          if (filter.owner === undefined || record.owner === filter.owner) records.push(record);
-          next = at;
-        }
-        if (records.length === limit) break;
-        next = page.next;
-        if (next === undefined) break;
-      }
+      const { Items = [], LastEvaluatedKey } = await client.send(
+        new QueryCommand({ TableName, ...listQuery(filter, after), Limit: limit }),
+      );
+      const records = Items.map((item) => parseKeyItem(fromAttributes(item)).record);
+      const next = LastEvaluatedKey?.[TABLE_LIST.sort]?.S;
       return next === undefined ? { records } : { records, next };
     },
     async suspensions({ tenantId, teamId }) {
@@ -120,58 +113,26 @@ export function createKeyStore({ client, catalogTable: TableName }: KeyTable): K
   };
 }
 
-/** An owner with few keys among many costs pages that are mostly read in vain; the caller may go on from where this ends. */
-const MAX_ROUNDS = 10;
-
-interface Query {
-  readonly filter: KeyFilter;
-  readonly limit: number;
-  readonly after: string | undefined;
-}
-
-interface Found {
-  readonly record: KeyRecord;
-  readonly at: string;
-}
-
-async function query(
-  client: DynamoDBClient,
-  TableName: string,
-  { filter: { tenantId, teamId, projectId, owner }, limit, after }: Query,
-): Promise<{ readonly found: readonly Found[]; readonly next?: string }> {
-  const parts = [tenantId, teamId, projectId].filter((part) => part !== undefined);
-  const prefix = listPrefix(...parts);
-  const { Items = [], LastEvaluatedKey } = await client.send(
-    new QueryCommand({
-      TableName,
-      IndexName: TABLE_LIST.index,
-      KeyConditionExpression: `#list = :list${prefix === '' ? '' : ' AND begins_with(#sort, :prefix)'}`,
-      ExpressionAttributeNames: {
-        '#list': TABLE_LIST.partition,
-        ...(prefix === '' ? {} : { '#sort': TABLE_LIST.sort }),
-      },
-      ExpressionAttributeValues: {
-        ':list': { S: KEYS_LIST },
-        ...(prefix === '' ? {} : { ':prefix': { S: prefix } }),
-      },
-      Limit: owner === undefined ? limit : 1_000,
-      ...(after === undefined ? {} : { ExclusiveStartKey: startAfter(after) }),
-    }),
-  );
-  const found = Items.map((item) => ({
-    record: parseKeyItem(fromAttributes(item)).record,
-    at: item[TABLE_LIST.sort]?.S ?? '',
-  }));
-  const next = LastEvaluatedKey?.[TABLE_LIST.sort]?.S;
-  return next === undefined ? { found } : { found, next };
-}
-
-/** A key's place in the list says its id: it is the last part. */
-function startAfter(sort: string): Record<string, AttributeValue> {
+/** From the place after the last page on. One outside of what is asked for is none: it must not open what is before it. */
+function listQuery(
+  { tenantId, teamId, projectId, owner }: KeyFilter,
+  after: string | undefined,
+): Pick<
+  QueryCommandInput,
+  'IndexName' | 'KeyConditionExpression' | 'ExpressionAttributeNames' | 'ExpressionAttributeValues'
+> {
+  const prefix = listPrefix(...[tenantId, teamId, projectId].filter((part) => part !== undefined));
+  const from = after?.startsWith(prefix) === true ? `${after}\0` : prefix;
   return {
-    [TABLE_KEY]: { S: keyIdKey(sort.split('/').at(-1) ?? '') },
-    [TABLE_LIST.partition]: { S: KEYS_LIST },
-    [TABLE_LIST.sort]: { S: sort },
+    IndexName: TABLE_LIST.index,
+    KeyConditionExpression: '#list = :list AND #sort BETWEEN :from AND :to',
+    ExpressionAttributeNames: { '#list': TABLE_LIST.partition, '#sort': TABLE_LIST.sort },
+    ExpressionAttributeValues: {
+      ':list': { S: keysList(owner) },
+      // A key's attribute is never empty, and no id begins with what is below a space.
+      ':from': { S: from === '' ? ' ' : from },
+      ':to': { S: `${prefix}\u{10FFFF}` },
+    },
   };
 }
 

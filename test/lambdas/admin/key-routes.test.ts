@@ -236,6 +236,14 @@ describe('the list', () => {
     );
   });
 
+  it('of one tenant begins at that tenant, wherever the caller says to begin', async () => {
+    const query = { tenantId: 'other', after: 'acme/' };
+    const { body } = await house.ask('listKeys', { query });
+    expect(body).toEqual({ keys: [], next: null });
+    const all = await house.ask('listKeys', { query: { after: 'acme/search/lab' } });
+    expect(all.body.keys.length).toBeGreaterThan(0);
+  });
+
   it('wants a team with its tenant', async () => {
     expect((await house.ask('listKeys', { query: { teamId: 'search' } })).status).toBe(400);
   });
