@@ -33,8 +33,18 @@ const scheduleSchema = z.object({
   timeZone: z.string(),
   limits: limitsSchema,
 });
+/** Amounts may be negative: what one scope has lent to another. */
+const raiseSchema = z.object({
+  fromMs: count,
+  untilMs: count,
+  limits: z.object(
+    Object.fromEntries(Object.keys(limitsSchema.shape).map((name) => [name, z.optional(z.int())])),
+  ),
+  endsWithPeriod: z.boolean(),
+});
 const limitPlanSchema = z.extend(limitsSchema, {
   schedules: z.optional(z.readonly(z.array(scheduleSchema))),
+  raises: z.optional(z.readonly(z.array(raiseSchema))),
   /** Notify and never refuse. */
   soft: z.optional(limitsSchema),
 });

@@ -1,7 +1,8 @@
 /**
- * Limits that vary by weekday and time of day. A plan is the limits that hold always and, in order, the
- * schedules that replace some of them within a window of wall-clock time. It decides which limits are in
- * force at a moment, from the plan and the moment alone; it reads no clock and no account.
+ * Limits that vary by weekday and time of day. A plan is the limits that hold always, in order the schedules
+ * that replace some of them within a window of wall-clock time, and the raises that are added to them for
+ * once between two instants. It decides which limits are in force at a moment, from the plan and the moment
+ * alone; it reads no clock and no account.
  */
 import { createHash } from 'node:crypto';
 import * as z from 'zod/mini';
@@ -32,17 +33,48 @@ export interface Schedule {
   readonly limits: Limits;
 }
 
+/**
+ * What is added to limits from one instant to before another, once: an override that was approved. No two of
+ * a plan overlap. A dimension without a limit has nothing to add to, and stays without.
+ */
+export interface Raise {
+  readonly fromMs: EpochMs;
+  readonly untilMs: EpochMs;
+  /** Negative where a scope has lent to another. */
+  readonly limits: Limits;
+  /**
+   * It ends where the counters of each of its dimensions begin anew, so that no limit ever shrinks under
+   * what was granted by it, and slices of it need no moving (core/limits/shards.ts).
+   */
+  readonly endsWithPeriod: boolean;
+}
+
 /** The limits of a scope at all times. Limits without schedules are a plan. */
 export type LimitPlan = Limits & {
   readonly schedules?: readonly Schedule[] | undefined;
+  readonly raises?: readonly Raise[] | undefined;
   /** Notify and never refuse (core/limits/soft.ts). */
   readonly soft?: Limits | undefined;
 };
 
-/** The limits in force at the moment: the first schedule whose window it is in wins. */
-export function limitsAt({ schedules, soft: _soft, ...base }: LimitPlan, nowMs: EpochMs): Limits {
+/** The limits in force at the moment: the first schedule whose window it is in wins, and a raise comes on top. */
+export function limitsAt(
+  { schedules, raises, soft: _soft, ...base }: LimitPlan,
+  nowMs: EpochMs,
+): Limits {
   const current = schedules?.find((schedule) => isOpen(schedule, nowMs));
-  return current === undefined ? base : { ...base, ...current.limits };
+  const limits = current === undefined ? base : { ...base, ...current.limits };
+  const raise = raises?.find((each) => isRaised(each, nowMs));
+  return raise === undefined ? limits : addedTo(limits, raise.limits, 1);
+}
+
+export function isRaised({ fromMs, untilMs }: Raise, nowMs: EpochMs): boolean {
+  return fromMs <= nowMs && nowMs < untilMs;
+}
+
+/** The limits, more by so many times the amounts. */
+export function addedTo(limits: Limits, amounts: Limits, times: 1 | -1): Limits {
+  return mapBase(limits, (limit, dimension) => limit + times * (amounts[dimension] ?? 0));
 }
 
 /**
@@ -62,14 +94,23 @@ export function hasLimits(plan: LimitPlan | undefined): plan is LimitPlan {
   return plan !== undefined && DIMENSION_NAMES.some((dimension) => everLimits(plan, dimension));
 }
 
-/** The plan with each of its limits, soft ones and those of its schedules too, through the function. */
+/**
+ * The plan with each of its limits, soft ones and those of its schedules too, through the function. A raise becomes
+ * what the raised limit is more than the plain one, so that shares of a plan are shares of it at any time.
+ */
 export function mapLimits(
-  { schedules, soft, ...base }: LimitPlan,
+  { schedules, raises, soft, ...base }: LimitPlan,
   change: (limit: number, dimension: Dimension) => number,
 ): LimitPlan {
+  const plain = mapBase(base, change);
+  const raised = ({ limits, ...window }: Raise) => {
+    const total = mapBase(addedTo(base, limits, 1), change);
+    return { ...window, limits: onlyOf(limits, addedTo(total, plain, -1)) };
+  };
   const changed = {
-    ...mapBase(base, change),
+    ...plain,
     ...(soft === undefined ? {} : { soft: mapBase(soft, change) }),
+    ...(raises === undefined ? {} : { raises: raises.map(raised) }),
   };
   if (schedules === undefined) return changed;
   const within = ({ limits, ...window }: Schedule) => ({
@@ -99,15 +140,17 @@ const versions = new WeakMap<LimitPlan, string>();
 /** Beside the codes of dimensions in an account's limits; their values are texts, those are numbers. */
 export const SCHEDULES_CODE = 'sc';
 const SOFT_CODE = 'sl';
+const RAISES_CODE = 'ra';
 
 /** A plan as the account item stores it: without schedules just the codes of its limits. */
 export type PlanCodes = { readonly [code: string]: number | string };
 
 export function planToCodes(plan: LimitPlan): PlanCodes {
-  const { schedules = [], soft } = plan;
+  const { schedules = [], raises = [], soft } = plan;
   const codes = {
     ...limitsToCodes(plan),
     ...(soft === undefined ? {} : { [SOFT_CODE]: JSON.stringify(limitsToCodes(soft)) }),
+    ...(raises.length === 0 ? {} : { [RAISES_CODE]: JSON.stringify(raises.map(raiseToRow)) }),
   };
   if (schedules.length === 0) return codes;
   const rows = schedules.map(({ days, fromMinute, toMinute, timeZone, limits }) => [
@@ -120,7 +163,12 @@ export function planToCodes(plan: LimitPlan): PlanCodes {
   return { ...codes, [SCHEDULES_CODE]: JSON.stringify(rows) };
 }
 
+function raiseToRow({ fromMs, untilMs, endsWithPeriod, limits }: Raise) {
+  return [fromMs, untilMs, endsWithPeriod ? 1 : 0, limitsToCodes(limits)];
+}
+
 const storedLimits = z.record(z.string(), z.number());
+const storedRaises = z.array(z.tuple([z.number(), z.number(), z.number(), storedLimits]));
 const storedSchedules = z.array(
   z.tuple([z.string(), z.number(), z.number(), z.string(), storedLimits]),
 );
@@ -130,12 +178,13 @@ export function planFromCodes(codes: PlanCodes): LimitPlan {
   const numbers = Object.entries(codes).flatMap(([code, value]) =>
     typeof value === 'number' ? [[code, value] as const] : [],
   );
-  const soft = codes[SOFT_CODE];
+  const { [SOFT_CODE]: soft, [RAISES_CODE]: raises } = codes;
   const base = {
     ...limitsFromCodes(Object.fromEntries(numbers)),
     ...(typeof soft === 'string'
       ? { soft: limitsFromCodes(storedLimits.parse(JSON.parse(soft))) }
       : {}),
+    ...(typeof raises === 'string' ? { raises: raisesFrom(raises) } : {}),
   };
   const text = codes[SCHEDULES_CODE];
   if (typeof text !== 'string') return base;
@@ -149,6 +198,25 @@ export function planFromCodes(codes: PlanCodes): LimitPlan {
       limits: limitsFromCodes(limits),
     }));
   return { ...base, schedules };
+}
+
+function raisesFrom(text: string): Raise[] {
+  return storedRaises.parse(JSON.parse(text)).map(([fromMs, untilMs, endsWithPeriod, limits]) => ({
+    fromMs,
+    untilMs,
+    endsWithPeriod: endsWithPeriod === 1,
+    limits: limitsFromCodes(limits),
+  }));
+}
+
+/** Of the values, those of dimensions that the limits name. */
+function onlyOf(limits: Limits, values: Limits): Limits {
+  return Object.fromEntries(
+    DIMENSION_NAMES.flatMap((dimension) => {
+      const value = limits[dimension] === undefined ? undefined : values[dimension];
+      return value === undefined ? [] : [[dimension, value]];
+    }),
+  );
 }
 
 function mapBase(limits: Limits, change: (limit: number, dimension: Dimension) => number): Limits {

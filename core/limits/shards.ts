@@ -7,7 +7,7 @@
 import { createHash } from 'node:crypto';
 import type { Account } from './account.ts';
 import { DIMENSION_NAMES, DIMENSIONS, type Dimension, type Limits } from './dimensions.ts';
-import { type LimitPlan, mapLimits } from './schedule.ts';
+import { addedTo, type LimitPlan, mapLimits } from './schedule.ts';
 
 /** One of a scope's accounts, by its key in the table. */
 export interface Shard {
@@ -42,8 +42,10 @@ const MAX_SHARDS = 96;
 export function shardCount(plan: LimitPlan): number {
   // A budget that shrinks by the clock is only exact in one account: nobody could move slices in time.
   if (hasScheduledBudget(plan)) return 1;
-  const { schedules = [], ...base } = plan;
-  const everInForce = [base, ...schedules.map(({ limits }) => ({ ...base, ...limits }))];
+  const { schedules = [], raises = [], soft: _soft, ...base } = plan;
+  const plain = [base, ...schedules.map(({ limits }) => ({ ...base, ...limits }))];
+  const raised = raises.flatMap(({ limits }) => plain.map((each) => addedTo(each, limits, 1)));
+  const everInForce = [...plain, ...raised];
   const most = Math.max(1, Math.min(MAX_SHARDS, ...everInForce.map(mostSlices)));
   const loads = everInForce.map(loadOf);
   let count = 1;
@@ -98,13 +100,15 @@ function sliceWorth(dimension: Dimension): number {
     : 1;
 }
 
-/** True when a schedule replaces a limit of a day or month. */
-export function hasScheduledBudget({ schedules = [] }: LimitPlan): boolean {
-  return schedules.some(({ limits }) =>
-    DIMENSION_NAMES.some(
-      (dimension) =>
-        limits[dimension] !== undefined && ['day', 'month'].includes(DIMENSIONS[dimension].window),
-    ),
+/** True when a limit of a day or month changes while its counter goes on: by a schedule, or by a raise that ends early. */
+export function hasScheduledBudget({ schedules = [], raises = [] }: LimitPlan): boolean {
+  return [...schedules, ...raises.filter(({ endsWithPeriod }) => !endsWithPeriod)].some(
+    ({ limits }) =>
+      DIMENSION_NAMES.some(
+        (dimension) =>
+          limits[dimension] !== undefined &&
+          ['day', 'month'].includes(DIMENSIONS[dimension].window),
+      ),
   );
 }
 
@@ -150,15 +154,20 @@ export function sumAccounts([first, ...others]: readonly [Account, ...Account[]]
   };
 }
 
-/** Shards have the schedules of one plan, in its order. */
+/** Shards have the schedules and raises of one plan, in its order. */
 function addPlans(a: LimitPlan, b: LimitPlan): LimitPlan {
   const soft = a.soft === undefined ? {} : { soft: addLimits(a.soft, b.soft ?? {}) };
-  if (a.schedules === undefined) return { ...addLimits(a, b), ...soft };
+  const raises = a.raises?.map((raise, index) => ({
+    ...raise,
+    limits: addLimits(raise.limits, b.raises?.[index]?.limits ?? {}),
+  }));
+  const kept = { ...soft, ...(raises === undefined ? {} : { raises }) };
+  if (a.schedules === undefined) return { ...addLimits(a, b), ...kept };
   const schedules = a.schedules.map((schedule, index) => ({
     ...schedule,
     limits: addLimits(schedule.limits, b.schedules?.[index]?.limits ?? {}),
   }));
-  return { ...addLimits(a, b), ...soft, schedules };
+  return { ...addLimits(a, b), ...kept, schedules };
 }
 
 function addLimits(a: Limits, b: Limits): Limits {

@@ -18,7 +18,7 @@ import {
   planReserve,
   type ReserveRequest,
 } from './reserve.ts';
-import { isOpen, type LimitPlan, limitsAt } from './schedule.ts';
+import { addedTo, isOpen, isRaised, type LimitPlan, limitsAt } from './schedule.ts';
 import { homeOf, type Shard, sumAccounts } from './shards.ts';
 
 export type ShardStep =
@@ -243,10 +243,18 @@ function resliced(
   };
 }
 
-/** The plan with other values for the limits that are in force, wherever in the plan they stand. */
-function replaceInForce(plan: LimitPlan, changed: Limits, nowMs: number): LimitPlan {
-  const { schedules, soft, ...base } = plan;
-  const kept = soft === undefined ? {} : { soft };
+/**
+ * The plan with other values for the limits that are in force, wherever in the plan they stand. What moves is a part of
+ * the limits and never of a raise, so that it stays moved when the raise ends: a limit that was raised may be under zero then.
+ */
+function replaceInForce(plan: LimitPlan, inForce: Limits, nowMs: number): LimitPlan {
+  const { schedules, raises, soft, ...base } = plan;
+  const kept = {
+    ...(soft === undefined ? {} : { soft }),
+    ...(raises === undefined ? {} : { raises }),
+  };
+  const raise = raises?.find((each) => isRaised(each, nowMs));
+  const changed = addedTo(inForce, raise?.limits ?? {}, -1);
   const open = schedules?.findIndex((schedule) => isOpen(schedule, nowMs)) ?? -1;
   const scheduled = schedules?.[open]?.limits ?? {};
   const replace = (limits: Limits, except: Limits) =>
