@@ -18,16 +18,20 @@ export const ENV = {
   /** The bucket of the lake: statements, invoices, the reconciler's state and results. */
   lakeBucket: 'LAKE_BUCKET',
   statementsTopic: 'STATEMENTS_TOPIC',
+  auditTable: 'AUDIT_TABLE',
+  auditBucket: 'AUDIT_BUCKET',
   /** `on` where an environment serves many calls at once, `off` where it serves one (ADR 0016). */
   leases: 'LEASES',
   stage: 'STAGE',
 } as const;
 
-/** Both tables: partition key `pk` (string), no sort key. */
+/** All tables: partition key `pk` (string). */
 export const TABLE_KEY = 'pk';
 /** The catalog's index of what is listed: partition and sort key. */
 export const TABLE_LIST = { index: 'list', partition: 'list', sort: 'sort' } as const;
-/** When an item of the accounts table may go, epoch seconds. Only what is closed has it: no account ever does. */
+/** Sort key of the audit table, whose partitions are days; the others have none. */
+export const TABLE_SORT = 'sk';
+/** When an item may go, epoch seconds. Only what is closed has it: no account ever does. */
 export const TABLE_TTL = 'ttl';
 
 /** EventBridge events on the alert bus. */
@@ -45,6 +49,7 @@ export const LAKE = {
   rejectedTable: 'rejected',
   ledgerTable: 'ledger',
   reconciliationTable: 'reconciliation',
+  auditTable: 'audit',
 } as const;
 
 /** Below the lake's bucket: what the statements function publishes. */

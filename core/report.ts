@@ -25,6 +25,7 @@ export type Incident =
   | 'statement not written'
   | 'books not compared'
   | 'posted call not corrected'
+  | 'audit record not shipped'
   | 'admin request failed';
 
 /** Told with the fault for the logs; callers never see either. */
