@@ -23,6 +23,7 @@ import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import type { Construct } from 'constructs';
 import { TABLE_KEY, TABLE_LIST, TABLE_TTL } from '../core/names.ts';
 import { acknowledge } from './acknowledge.ts';
+import { AuditLog } from './constructs/audit-log.ts';
 import { LakeAccess } from './constructs/lake-access.ts';
 import { UsageLake } from './constructs/usage-lake.ts';
 import { UsageQueries } from './constructs/usage-queries.ts';
@@ -38,6 +39,7 @@ export class DataStack extends Stack {
   readonly catalog: TableV2;
   readonly usageStream: Stream;
   readonly lake: UsageLake;
+  readonly audit: AuditLog;
   readonly queries: UsageQueries;
   readonly lakeAccess: LakeAccess;
   readonly adminKey: Secret;
@@ -85,6 +87,7 @@ export class DataStack extends Stack {
       removalPolicy: this.#removalPolicy,
       logRetentionDays: config.logRetentionDays,
     });
+    this.audit = new AuditLog(this, 'AuditLog', { config, lake: this.lake, key });
     this.queries = new UsageQueries(this, 'UsageQueries', {
       lake: this.lake,
       key,

@@ -3,6 +3,7 @@ import { CfnOutput, Duration, Stack, type StackProps } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
 import { ENV, TABLE_LIST } from '../core/names.ts';
 import { Alerts } from './constructs/alerts.ts';
+import { AuditShipper, grantAudit } from './constructs/audit-shipper.ts';
 import { grantBedrock } from './constructs/bedrock-grants.ts';
 import { GatewayFunction } from './constructs/gateway-function.ts';
 import { Ledger } from './constructs/ledger.ts';
@@ -43,6 +44,7 @@ export class GatewayStack extends Stack {
       data,
       alertBus: alerts.bus,
     });
+    const auditShipper = new AuditShipper(this, 'AuditShipper', { config, data });
     const proxy = this.#proxy(props, pipeline);
     const admin = this.#admin(props);
     const api = new StreamingApi(this, 'StreamingApi', {
@@ -59,6 +61,7 @@ export class GatewayStack extends Stack {
       ledger,
       statements,
       reconciliation,
+      auditShipper,
       proxy,
       admin,
     });
@@ -117,12 +120,15 @@ export class GatewayStack extends Stack {
         [ENV.adminKeySecret]: data.adminKey.secretArn,
         [ENV.athenaWorkGroup]: data.queries.writerWorkGroupName,
         [ENV.lakeBucket]: data.lake.bucket.bucketName,
+        [ENV.auditTable]: data.audit.records.tableName,
+        [ENV.auditBucket]: data.audit.bucket.bucketName,
       },
     });
     data.accounts.grant(admin, 'dynamodb:GetItem', 'dynamodb:UpdateItem');
     grantItems(data.catalog, admin, 'dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:DeleteItem');
     grantQuery(data.catalog, admin, TABLE_LIST.index);
     data.adminKey.grantRead(admin);
+    grantAudit(admin, data);
     admin.role.addManagedPolicy(data.lakeAccess.invoicesPolicy);
     return admin;
   }

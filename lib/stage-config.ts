@@ -133,6 +133,13 @@ const stageSettingsSchema = z.strictObject({
   statements: z
     .strictObject({ email: z.email('expected an e-mail address').optional() })
     .default({}),
+  /** How long nobody can change or delete a record of the audit log; of `compliance` not even the account's owner. */
+  audit: z
+    .strictObject({
+      mode: z.enum(['governance', 'compliance']).default('governance'),
+      years: z.int().min(1).max(10).default(1),
+    })
+    .prefault({}),
   athena: z.strictObject({ scanLimitGb: positive }),
   inference: z.discriminatedUnion('enabled', [
     z.strictObject({ enabled: z.literal(false) }),

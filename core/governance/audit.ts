@@ -10,7 +10,7 @@ import { type Principal, ROLES, type Target } from './principal.ts';
 /** Names and order of the log's columns. Everything is text, so that a line is read alike by everything. */
 export const AUDIT_COLUMNS = [
   'id',
-  'at',
+  'changed_at',
   'principal_id',
   'principal_name',
   'role',
@@ -32,7 +32,7 @@ const text = z.nullable(z.string());
 export const auditRecordSchema = z.object({
   id: z.string(),
   /** ISO 8601 in UTC, with milliseconds: as text it sorts as time does. */
-  at: z.string(),
+  changed_at: z.string(),
   principal_id: z.string(),
   principal_name: z.string(),
   role: z.enum(ROLES),
@@ -83,7 +83,7 @@ export function auditRecord(
   const { operation, object, target, before, after, via = 'api', policyVersion } = change;
   return {
     id: `aud_${random(16)}`,
-    at: new Date(atMs).toISOString(),
+    changed_at: new Date(atMs).toISOString(),
     principal_id: principal.id,
     principal_name: principal.name,
     role: principal.role,
@@ -144,7 +144,10 @@ function jsonOf(value: unknown): string | null {
 }
 
 /** Key of the record's object: partitioned by day, so that a question about a week reads a week. */
-export function auditObjectKey({ at, id }: Pick<AuditRecord, 'at' | 'id'>): string {
+export function auditObjectKey({
+  changed_at: at,
+  id,
+}: Pick<AuditRecord, 'changed_at' | 'id'>): string {
   return `${AUDIT_PREFIX}dt=${at.slice(0, 10)}/${at.slice(11).replace(/[:.]/g, '')}-${id}.json`;
 }
 

@@ -127,8 +127,9 @@ async function readRecent(
     for await (const record of recordsOf(options, { day, from, to })) {
       if (!matchesQuestion(record, question)) continue;
       // Records of one millisecond are never parted, or asking on would lose some.
-      const previous = records.at(-1)?.at;
-      if (records.length >= limit && previous !== record.at) return { records, nextTo: previous };
+      const previous = records.at(-1)?.changed_at;
+      if (records.length >= limit && previous !== record.changed_at)
+        return { records, nextTo: previous };
       records.push(record);
     }
   }
@@ -171,13 +172,13 @@ async function* recordsOf(
     for (const item of page.Items ?? []) {
       const { document } = itemSchema.parse(fromAttributes(item));
       const record = auditRecordSchema.parse(JSON.parse(document));
-      if (record.at < to) yield record;
+      if (record.changed_at < to) yield record;
     }
     start = page.LastEvaluatedKey;
   } while (start !== undefined);
 }
 
-function keyOf({ at, id }: AuditRecord) {
+function keyOf({ changed_at: at, id }: AuditRecord) {
   return { [TABLE_KEY]: toAttribute(at.slice(0, 10)), [TABLE_SORT]: toAttribute(`${at}/${id}`) };
 }
 

@@ -36,7 +36,7 @@ export function createAuditRoutes({
       }),
       body: z.unknown(),
       answer: z.object({
-        records: z.array(z.looseObject({ id: z.string(), at: z.string() })),
+        records: z.array(z.looseObject({ id: z.string(), changed_at: z.string() })),
         recordsSince: z.string(),
         isComplete: z.boolean(),
         nextTo: z.string().nullable(),

@@ -13,6 +13,7 @@ import { Construct } from 'constructs';
 import { METRIC_NAMESPACE, METRICS } from '../../core/names.ts';
 import type { DataStack } from '../data-stack.ts';
 import type { Alerts } from './alerts.ts';
+import type { AuditShipper } from './audit-shipper.ts';
 import type { GatewayFunction } from './gateway-function.ts';
 import type { Ledger } from './ledger.ts';
 import type { Reaper } from './reaper.ts';
@@ -30,6 +31,7 @@ export interface MonitoringProps {
   readonly ledger: Ledger;
   readonly statements: Statements;
   readonly reconciliation: Reconciliation;
+  readonly auditShipper: AuditShipper;
   readonly proxy: GatewayFunction;
   readonly admin: GatewayFunction;
 }
@@ -67,6 +69,7 @@ export class Monitoring extends Construct {
 /** By name, which is also the heading of the alarm's section in docs/runbook.md. */
 function alarmRows(props: MonitoringProps): Readonly<Record<string, AlarmRow>> {
   const { alerts, api, data, pipeline, reaper, ledger, statements, reconciliation } = props;
+  const { shipper, deadLetters: unshipped } = props.auditShipper;
   const proxy = props.proxy.alias;
   const admin = props.admin.alias;
   const monitor = pipeline.monitor.alias;
@@ -91,6 +94,8 @@ function alarmRows(props: MonitoringProps): Readonly<Record<string, AlarmRow>> {
     'books-differ': critical(own('booksDiffer', 'Maximum', 'reconciler')),
     'reconciler-dead-letters': critical(depth(reconciliation.deadLetters)),
     'reconciler-errors': warning(reconciliation.reconciler.alias.metricErrors(sum)),
+    'audit-dead-letters': warning(depth(unshipped)),
+    'audit-errors': critical(shipper.alias.metricErrors(sum)),
     'unknown-versions': warning(own('unknownVersions', 'Maximum', 'ledger-writer')),
     'holds-posted': warning(own('holdsPosted', 'Sum', 'reaper'), { above: 10, periods: 2 }),
     'spill-depth': warning(depth(pipeline.spillQueue), { above: 1000 }),

@@ -6,6 +6,7 @@ import {
   BucketEncryption,
   type IBucket,
   type LifecycleRule,
+  type ObjectLockRetention,
 } from 'aws-cdk-lib/aws-s3';
 import type { Construct } from 'constructs';
 import { acknowledge } from '../acknowledge.ts';
@@ -18,6 +19,8 @@ export interface PrivateBucketProps {
   readonly key: Key;
   readonly versioned: boolean;
   readonly lifecycleRules: readonly LifecycleRule[];
+  /** Objects can be neither changed nor deleted until then. */
+  readonly objectLock?: ObjectLockRetention;
 }
 
 /** A bucket that nobody outside the account reaches, over TLS only, encrypted with our key. */
@@ -33,6 +36,9 @@ export function privateBucket(scope: Construct, id: string, props: PrivateBucket
     serverAccessLogsPrefix: `${id}/`,
     lifecycleRules: [...props.lifecycleRules],
     removalPolicy: props.removalPolicy,
+    ...(props.objectLock === undefined
+      ? {}
+      : { objectLockEnabled: true, objectLockDefaultRetention: props.objectLock }),
   });
   return exact(bucket);
 }

@@ -55,7 +55,8 @@ export interface LocalAwsOptions {
 /** Resources are created idempotently: a restart repeats the calls and finds the data. */
 export interface LocalAws {
   readonly url: string;
-  createBucket(name: string): void;
+  /** Of a locked bucket no object is ever replaced or removed. */
+  createBucket(name: string, options?: { readonly isLocked: boolean }): void;
   createSecret(spec: SecretSpec): void;
   createStream(name: string): void;
   createDeliveryStream(spec: DeliveryStreamSpec): void;
@@ -105,7 +106,7 @@ export async function startLocalAws(options: LocalAwsOptions): Promise<LocalAws>
 
   return {
     url,
-    createBucket: (name) => store.createBucket(name),
+    createBucket: (name, options) => store.createBucket(name, options),
     createSecret: (spec) => secretsManager.create(spec),
     createStream: (name) => kinesis.create(name),
     createDeliveryStream: (spec) => firehose.create(spec),

@@ -16,7 +16,7 @@ import { AwsError } from './wire.ts';
 
 /** Buckets are folders and objects are files, so that other programs (DuckDB) read them in place. */
 export interface ObjectStore {
-  createBucket(name: string): void;
+  createBucket(name: string, options?: { readonly isLocked: boolean }): void;
   /** Throws NoSuchBucket. */
   checkBucket(name: string): void;
   objectPath(bucket: string, key: string): string;
@@ -63,6 +63,16 @@ export function createObjectStore(dir: string): ObjectStore {
   const detailsPath = ({ bucket, key }: ObjectAddress): string =>
     join(dir, 's3-details', bucket, createHash('sha256').update(key).digest('hex'));
 
+  /** The cloud would keep the locked version beside a newer one; a folder has one, and that stays. */
+  const locked = new Set<string>();
+  function checkUnlocked(address: ObjectAddress): void {
+    if (locked.has(address.bucket) && find(address) !== undefined)
+      throw new AwsError(
+        'AccessDenied',
+        'Access Denied because object protected by object lock.',
+        403,
+      );
+  }
   function checkBucket(name: string): void {
     if (/^[a-z0-9][a-z0-9.-]+$/.test(name) && existsSync(bucketDir(name))) return;
     throw new AwsError('NoSuchBucket', 'The specified bucket does not exist', 404);
@@ -85,12 +95,14 @@ export function createObjectStore(dir: string): ObjectStore {
   }
 
   return {
-    createBucket(name) {
+    createBucket(name, { isLocked } = { isLocked: false }) {
       mkdirSync(bucketDir(checkedName(name)), { recursive: true });
+      if (isLocked) locked.add(name);
     },
     checkBucket,
     objectPath,
     put({ bucket, key }, data, details) {
+      checkUnlocked({ bucket, key });
       const path = objectPath(bucket, key);
       try {
         writeFileAtomically(path, data);
@@ -105,6 +117,7 @@ export function createObjectStore(dir: string): ObjectStore {
     },
     find,
     remove(address) {
+      checkUnlocked(address);
       const path = objectPath(address.bucket, address.key);
       if (find(address) !== undefined) rmSync(path);
       rmSync(detailsPath(address), { force: true });

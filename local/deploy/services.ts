@@ -29,8 +29,11 @@ type Generation = NonNullable<z.infer<typeof secretSchema>['GenerateSecretString
 const ALPHANUMERIC = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789';
 const PUNCTUATION = '!"#$%&\'()*+,-./:;<=>?@[\\]^_`{|}~';
 
-export function createBucket({ name }: LocalResource, { aws }: DeployContext): void {
-  aws.createBucket(name);
+const bucketSchema = z.object({ ObjectLockEnabled: z.boolean().default(false) });
+
+export function createBucket({ name, properties }: LocalResource, { aws }: DeployContext): void {
+  const { ObjectLockEnabled } = bucketSchema.parse(properties);
+  aws.createBucket(name, { isLocked: ObjectLockEnabled });
 }
 
 export function createStream({ name }: LocalResource, { aws }: DeployContext): void {

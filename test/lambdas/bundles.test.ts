@@ -32,6 +32,7 @@ it('the price book travels with the function that applies policies, and with no 
     'ledger-writer',
     'statements',
     'reconciler',
+    'audit-shipper',
   ]) {
     expect(await share(name)).toBe(0);
   }

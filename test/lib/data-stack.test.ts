@@ -1,6 +1,7 @@
 import { Match } from 'aws-cdk-lib/assertions';
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
+import { AUDIT_COLUMNS } from '../../core/governance/audit.ts';
 import { LAKE, TABLE_KEY, TABLE_TTL } from '../../core/names.ts';
 import { usageEventColumns } from '../../core/usage/event.ts';
 import { resources, statements, synthesize } from './synthesized.ts';
@@ -28,22 +29,19 @@ describe('data stack', () => {
     const { data: unprotected } = synthesize({
       'removalProtection: true': 'removalProtection: false',
     });
-    for (const { DeletionPolicy } of resources(
-      unprotected,
-      'AWS::DynamoDB::GlobalTable',
-    ).values()) {
-      expect(DeletionPolicy).toBe('Delete');
-    }
+    const tables = [...resources(unprotected, 'AWS::DynamoDB::GlobalTable')];
+    for (const [name, { DeletionPolicy }] of tables)
+      expect(DeletionPolicy, name).toBe(name.startsWith('AuditLog') ? 'Retain' : 'Delete');
     unprotected.allResourcesProperties('AWS::DynamoDB::GlobalTable', {
       Replicas: [Match.objectLike({ DeletionProtectionEnabled: false })],
     });
   });
 
-  it('has two tables: on demand, encrypted, recoverable, protected, with one key', () => {
-    data.resourceCountIs('AWS::DynamoDB::GlobalTable', 2);
+  it('has three tables: on demand, encrypted, recoverable, protected', () => {
+    data.resourceCountIs('AWS::DynamoDB::GlobalTable', 3);
     data.allResourcesProperties('AWS::DynamoDB::GlobalTable', {
       BillingMode: 'PAY_PER_REQUEST',
-      KeySchema: [{ AttributeName: TABLE_KEY, KeyType: 'HASH' }],
+      KeySchema: Match.arrayWith([{ AttributeName: TABLE_KEY, KeyType: 'HASH' }]),
       SSESpecification: { SSEEnabled: true, SSEType: 'KMS' },
       Replicas: [
         Match.objectLike({
@@ -126,6 +124,32 @@ describe('data stack', () => {
       'projection.hour.digits': '2',
     });
     data.hasResourceProperties('AWS::Glue::Database', { DatabaseInput: { Name: LAKE.database } });
+  });
+
+  it('locks the audit log’s objects, for longer and against everybody where the stage says so', () => {
+    const locked = (mode: string, days: number) =>
+      Match.objectLike({
+        ObjectLockEnabled: true,
+        VersioningConfiguration: { Status: 'Enabled' },
+        ObjectLockConfiguration: {
+          ObjectLockEnabled: 'Enabled',
+          Rule: { DefaultRetention: { Mode: mode, Days: days } },
+        },
+      });
+    data.hasResourceProperties('AWS::S3::Bucket', locked('GOVERNANCE', 365));
+    const { data: strict } = synthesize({
+      'mode: governance, years: 1': 'mode: compliance, years: 7',
+    });
+    strict.hasResourceProperties('AWS::S3::Bucket', locked('COMPLIANCE', 7 * 365));
+    data.hasResourceProperties('AWS::Glue::Table', {
+      TableInput: Match.objectLike({
+        Name: LAKE.auditTable,
+        PartitionKeys: [{ Name: 'dt', Type: 'string' }],
+        StorageDescriptor: Match.objectLike({
+          Columns: AUDIT_COLUMNS.map((name) => ({ Name: name, Type: 'string' })),
+        }),
+      }),
+    });
   });
 
   it('delivers the stream as Parquet to the folder that the table reads', () => {

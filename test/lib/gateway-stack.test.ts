@@ -8,13 +8,13 @@ const { gateway, data } = synthesize();
 
 describe('gateway stack', () => {
   it('runs every function on ARM64 and the current Node, behind a live alias', () => {
-    gateway.resourceCountIs('AWS::Lambda::Function', 8);
+    gateway.resourceCountIs('AWS::Lambda::Function', 9);
     gateway.allResourcesProperties('AWS::Lambda::Function', {
       Architectures: ['arm64'],
       Runtime: 'nodejs24.x',
       LoggingConfig: Match.objectLike({ LogFormat: 'JSON' }),
     });
-    gateway.resourceCountIs('AWS::Lambda::Alias', 8);
+    gateway.resourceCountIs('AWS::Lambda::Alias', 9);
     gateway.allResourcesProperties('AWS::Lambda::Alias', { Name: 'live' });
   });
 
@@ -35,8 +35,17 @@ describe('gateway stack', () => {
     [
       'admin',
       29,
-      ['accountsTable', 'catalogTable', 'adminKeySecret', 'athenaWorkGroup', 'lakeBucket'],
+      [
+        'accountsTable',
+        'catalogTable',
+        'adminKeySecret',
+        'athenaWorkGroup',
+        'lakeBucket',
+        'auditTable',
+        'auditBucket',
+      ],
     ],
+    ['audit-shipper', 300, ['auditTable', 'auditBucket']],
     ['usage-monitor', 60, ['accountsTable', 'catalogTable', 'alertBus']],
     ['spill-drain', 30, ['usageStream']],
     ['statements', 900, ['catalogTable', 'athenaWorkGroup', 'lakeBucket', 'statementsTopic']],

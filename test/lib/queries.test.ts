@@ -26,6 +26,7 @@ const sqlOf = (name: string) => {
 
 /** The questions about what arrived, whatever the ledger made of it. */
 const RAW = new Map([
+  ['audit-trail', LAKE.auditTable],
   ['usage-totals', LAKE.usageTable],
   ['flagged-records', LAKE.usageTable],
   ['rejected-records', LAKE.rejectedTable],
@@ -34,6 +35,7 @@ const RAW = new Map([
 describe('named queries', () => {
   it('are one question each, asked in the leading comment', () => {
     expect(queries.map(({ name }) => name)).toEqual([
+      'audit-trail',
       'chargeback-statement',
       'corrections-and-adjustments',
       'denials-by-team',
@@ -63,7 +65,7 @@ describe('named queries', () => {
 
   it.each(queries)('$name filters on the partition of what it reads', ({ name, sql }) => {
     const table = RAW.get(name);
-    if (table !== undefined) expect(sql).toMatch(new RegExp(`from ${table}\\n\\s+where dt >= `));
+    if (table !== undefined) expect(sql).toMatch(new RegExp(`from ${table}\\n\\s*where dt >= `));
     else expect(sql).toMatch(/from spend\s+where booked_period (>=|=) date_format\(current_date/);
   });
 

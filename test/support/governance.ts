@@ -11,12 +11,14 @@ import { type PrincipalRecord, principalRecordSchema } from '../../core/governan
 import { TABLE_KEY, TABLE_SORT } from '../../core/names.ts';
 import { createAuditLog } from '../../lambdas/adapters/audit-log.ts';
 import { createDynamoAccounts } from '../../lambdas/adapters/dynamo-accounts.ts';
+import { overSdk } from '../../lambdas/adapters/dynamo-sdk.ts';
 import { createRegister } from '../../lambdas/adapters/register.ts';
 import { applyPolicy } from '../../lambdas/admin/apply-policy.ts';
 import { createAuditRoutes } from '../../lambdas/admin/audit-routes.ts';
 import { createCatalogWriter } from '../../lambdas/admin/catalog-writer.ts';
 import { enforceOverrides } from '../../lambdas/admin/enforce-overrides.ts';
 import { createIdentify } from '../../lambdas/admin/identify.ts';
+import { createKeyStore } from '../../lambdas/admin/key-store.ts';
 import { createOverrideAccounts } from '../../lambdas/admin/override-accounts.ts';
 import { createOverrideRoutes } from '../../lambdas/admin/override-routes.ts';
 import { createPrincipalRoutes } from '../../lambdas/admin/principal-routes.ts';
@@ -102,9 +104,11 @@ export async function startGovernance(binary: string) {
     catalogTable: 'catalog',
     accountsTable: 'accounts',
   });
-  const store = createDynamoAccounts({ client, tableName: 'accounts' });
+  const keys = createKeyStore({ client, catalogTable: 'catalog' });
+  const store = createDynamoAccounts({ dynamo: overSdk(client), tableName: 'accounts' });
   const enforce = () => enforceOverrides({ writer, overrides, clock });
-  const applied = await applyPolicy(writer, clock, POLICY);
+  const applyPorts = { writer, keys, accounts: writer, clock };
+  const applied = await applyPolicy(applyPorts, POLICY);
   if (applied.kind !== 'applied') throw new Error(JSON.stringify(applied));
   const routes: readonly AdminRoute[] = [
     ...createPrincipalRoutes({ principals, audit, catalogTable: 'catalog', clock }),
@@ -135,6 +139,7 @@ export async function startGovernance(binary: string) {
     reports,
     store,
     writer,
+    applyPorts,
     clock,
     identify,
     principals,

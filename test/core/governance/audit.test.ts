@@ -33,7 +33,7 @@ describe('an audit record', () => {
     );
     expect(Object.keys(record)).toEqual([...AUDIT_COLUMNS]);
     expect(auditRecordSchema.parse(record)).toMatchObject({
-      at: '1970-01-02T00:00:00.000Z',
+      changed_at: '1970-01-02T00:00:00.000Z',
       principal_id: 'ada',
       source_ip: '192.0.2.1',
       before: null,

@@ -36,8 +36,10 @@ describe.skipIf(binary === undefined)('an override', () => {
     expect(status).toBe(201);
     return answer.parse(answered).override.id;
   };
-  const decide = (as: Principal, id: string, action = 'approve') =>
-    governance.call({ as, method: 'POST', path: `/overrides/${id}/${action}`, body: {} });
+  const decide = (as: Principal, id: string, action = 'approve') => {
+    governance.advance(1);
+    return governance.call({ as, method: 'POST', path: `/overrides/${id}/${action}`, body: {} });
+  };
   const budgetOf = async (scope: Scope) => {
     const account = await readScope(governance.store, accountKey(scope));
     return account === undefined
@@ -91,7 +93,7 @@ describe.skipIf(binary === undefined)('an override', () => {
       { nowMs: governance.clock.nowMs(), second: 0, minute: 0, day: 20261123, month: 202611 },
     );
     expect(await budgetOf(SEARCH)).toBe(140);
-    await applyPolicy(governance.writer, governance.clock, POLICY);
+    await applyPolicy(governance.applyPorts, POLICY);
     await governance.enforce();
     expect(await budgetOf(SEARCH)).toBe(140);
     expect((await governance.writer.currentPolicy())?.version).toBeGreaterThan(

@@ -123,7 +123,11 @@ describe.skipIf(binary === undefined)('a principal', () => {
     const broken = log({ putIfAbsent: () => Promise.reject(new Error('no bucket')) });
     const [first] = records;
     if (first === undefined) throw new Error('no records');
-    const lost = { ...first, id: 'aud_lost', at: new Date(clock.nowMs() - HOUR).toISOString() };
+    const lost = {
+      ...first,
+      id: 'aud_lost',
+      changed_at: new Date(clock.nowMs() - HOUR).toISOString(),
+    };
     await broken.record(lost);
     expect(await broken.sweep()).toEqual({ shipped: 0, failed: 1 });
     expect(await log(later).sweep()).toEqual({ shipped: 1, failed: 0 });
@@ -134,7 +138,7 @@ describe.skipIf(binary === undefined)('a principal', () => {
     const { Item } = await client.send(
       new GetItemCommand({
         TableName: 'audit',
-        Key: { pk: { S: lost.at.slice(0, 10) }, sk: { S: `${lost.at}/aud_lost` } },
+        Key: { pk: { S: lost.changed_at.slice(0, 10) }, sk: { S: `${lost.changed_at}/aud_lost` } },
       }),
     );
     expect(Number(Item?.['ttl']?.N)).toBeGreaterThan(clock.nowMs() / 1000 + 29 * 86_400);
