@@ -7,7 +7,7 @@ import { GatewayError } from './errors.ts';
 import { type Account, counterValue, heldIn } from './limits/account.ts';
 import { calendarDay, monthName, periodEnd } from './limits/periods.ts';
 import { countsDay } from './limits/reserve.ts';
-import { limitsAt } from './limits/schedule.ts';
+import { isRaised, type LimitPlan, limitsAt } from './limits/schedule.ts';
 import { formatUsd, MAX_NANO_USD, nanoUsd } from './money.ts';
 import { type GatewayResponse, jsonResponse } from './response.ts';
 import type { Ports } from './serve.ts';
@@ -93,11 +93,25 @@ function usageOf(account: Account, { nowMs, month, day }: Periods): object {
       ...usdLimit('usdPerDay', nanoUsdPerDay),
       ...usdLimit('usdPerMonth', nanoUsdPerMonth),
     },
+    ...overrideOf(account.plan, nowMs),
     reset_at: new Date(month.resetAtMs).toISOString(),
     projected_end_usd: usdText(projection(settled.nanoUsd, month, nowMs)),
     projected_end_tokens: projection(settled.inputTokens + settled.outputTokens, month, nowMs),
     ...(countsDay(account.plan) ? { day: dayUsage(account, day, nowMs) } : {}),
   };
+}
+
+/** What an approved override adds to the limits now, and until when; the limits above have it in them. */
+function overrideOf({ raises }: LimitPlan, nowMs: EpochMs): object {
+  const raise = raises?.find((each) => isRaised(each, nowMs));
+  if (raise === undefined) return {};
+  const { nanoUsdPerMonth, nanoUsdPerDay, ...amounts } = raise.limits;
+  const added = {
+    ...amounts,
+    ...usdLimit('usdPerDay', nanoUsdPerDay),
+    ...usdLimit('usdPerMonth', nanoUsdPerMonth),
+  };
+  return { override: { added, until: new Date(raise.untilMs).toISOString() } };
 }
 
 /** Accounts count of a day what is committed: settled and held together. */

@@ -3,7 +3,7 @@ import { CfnOutput, Duration, Stack, type StackProps } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
 import { ENV, TABLE_LIST } from '../core/names.ts';
 import { Alerts } from './constructs/alerts.ts';
-import { AuditShipper, grantAudit } from './constructs/audit-shipper.ts';
+import { AuditShipper } from './constructs/audit-shipper.ts';
 import { grantBedrock } from './constructs/bedrock-grants.ts';
 import { GatewayFunction } from './constructs/gateway-function.ts';
 import { Ledger } from './constructs/ledger.ts';
@@ -128,7 +128,7 @@ export class GatewayStack extends Stack {
     grantItems(data.catalog, admin, 'dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:DeleteItem');
     grantQuery(data.catalog, admin, TABLE_LIST.index);
     data.adminKey.grantRead(admin);
-    grantAudit(admin, data);
+    admin.role.addManagedPolicy(data.audit.writingPolicy);
     admin.role.addManagedPolicy(data.lakeAccess.invoicesPolicy);
     return admin;
   }

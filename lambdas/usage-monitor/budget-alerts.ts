@@ -65,7 +65,7 @@ async function checkTeam(
   );
   const unsettledNanoUsd = [...unsettled.values()].reduce((sum, cost) => sum + cost, 0);
   const { spent, limit, crossed } = crossedThresholds(
-    { account, month, unsettledNanoUsd },
+    { account, month, nowMs: options.clock.nowMs(), unsettledNanoUsd },
     team.alertAtPercent,
   );
   if (limit === undefined || crossed.length === 0) return;

@@ -8,11 +8,13 @@ import {
   S3TableStorage,
   Schema,
 } from 'aws-cdk-lib/aws-glue';
+import { ManagedPolicy, PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { Key } from 'aws-cdk-lib/aws-kms';
 import { type IBucket, ObjectLockRetention } from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
 import { AUDIT_COLUMNS, AUDIT_PREFIX } from '../../core/governance/audit.ts';
 import { LAKE, TABLE_KEY, TABLE_SORT, TABLE_TTL } from '../../core/names.ts';
+import { acknowledge } from '../acknowledge.ts';
 import type { StageConfig } from '../stage-config.ts';
 import { privateBucket } from './private-bucket.ts';
 import type { UsageLake } from './usage-lake.ts';
@@ -27,6 +29,8 @@ export interface AuditLogProps {
 export class AuditLog extends Construct {
   readonly records: TableV2;
   readonly bucket: IBucket;
+  /** May add to the log; may neither delete a record nor read the bucket. */
+  readonly writingPolicy: ManagedPolicy;
 
   constructor(scope: Construct, id: string, { config, lake, key }: AuditLogProps) {
     super(scope, id);
@@ -55,6 +59,26 @@ export class AuditLog extends Construct {
       removalPolicy: RemovalPolicy.RETAIN,
     });
     this.#table(lake);
+    this.writingPolicy = this.#policy(key);
+  }
+
+  #policy(key: Key): ManagedPolicy {
+    const { records, bucket } = this;
+    const allow = (actions: readonly string[], resource: string) =>
+      new PolicyStatement({ actions: [...actions], resources: [resource] });
+    const policy = new ManagedPolicy(this, 'Writing', {
+      description: 'Adds records to the audit log',
+      statements: [
+        allow(['dynamodb:PutItem', 'dynamodb:UpdateItem', 'dynamodb:Query'], records.tableArn),
+        allow(['s3:PutObject'], bucket.arnForObjects(`${AUDIT_PREFIX}*`)),
+        allow(['kms:GenerateDataKey', 'kms:Decrypt'], key.keyArn),
+      ],
+    });
+    acknowledge(policy, {
+      'IAM5[Resource::<AuditLogBucket338C7405.Arn>/audit/*]':
+        'Objects below one prefix, which have no names before they exist.',
+    });
+    return policy;
   }
 
   /** One JSON document a line; a day's records are one partition, found by its path. */

@@ -3,7 +3,6 @@ import { Schedule, ScheduleExpression } from 'aws-cdk-lib/aws-scheduler';
 import { LambdaInvoke } from 'aws-cdk-lib/aws-scheduler-targets';
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
-import { AUDIT_PREFIX } from '../../core/governance/audit.ts';
 import { ENV } from '../../core/names.ts';
 import type { DataStack } from '../data-stack.ts';
 import type { StageConfig } from '../stage-config.ts';
@@ -33,7 +32,7 @@ export class AuditShipper extends Construct {
         [ENV.auditBucket]: data.audit.bucket.bucketName,
       },
     });
-    grantAudit(this.shipper, data);
+    this.shipper.role.addManagedPolicy(data.audit.writingPolicy);
     this.deadLetters = deadLetterQueue(this, 'DeadLetters');
     new Schedule(this, 'Hourly', {
       schedule: ScheduleExpression.rate(Duration.hours(1)),
@@ -46,11 +45,4 @@ export class AuditShipper extends Construct {
       }),
     });
   }
-}
-
-/** May add records and say that they were shipped; may neither delete one nor replace one in the bucket. */
-export function grantAudit(writer: GatewayFunction, { audit }: DataStack): void {
-  const actions = ['PutItem', 'UpdateItem', 'Query'].map((action) => `dynamodb:${action}`);
-  audit.records.grant(writer, ...actions);
-  audit.bucket.grantPut(writer, `${AUDIT_PREFIX}*`);
 }

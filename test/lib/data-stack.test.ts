@@ -52,7 +52,7 @@ describe('data stack', () => {
     });
   });
 
-  it('lets what is closed go in time, in the table of accounts alone', () => {
+  it('lets what is closed go in time, and nothing of the catalog', () => {
     const tables = [...resources(data, 'AWS::DynamoDB::GlobalTable').values()];
     const times = tables.map(({ Properties }) => Properties?.['TimeToLiveSpecification']);
     expect(times).toEqual(
@@ -95,7 +95,7 @@ describe('data stack', () => {
     data.resourcePropertiesCountIs(
       'AWS::S3::Bucket',
       { VersioningConfiguration: { Status: 'Enabled' } },
-      1,
+      2,
     );
   });
 

@@ -4,15 +4,12 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { CreateTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { AuditRecord } from '../../core/governance/audit.ts';
-import { type Override, overrideSchema } from '../../core/governance/overrides.ts';
 import { mayDo } from '../../core/governance/permissions.ts';
 import type { Principal } from '../../core/governance/principal.ts';
-import { type PrincipalRecord, principalRecordSchema } from '../../core/governance/principals.ts';
 import { TABLE_KEY, TABLE_SORT } from '../../core/names.ts';
 import { createAuditLog } from '../../lambdas/adapters/audit-log.ts';
 import { createDynamoAccounts } from '../../lambdas/adapters/dynamo-accounts.ts';
 import { overSdk } from '../../lambdas/adapters/dynamo-sdk.ts';
-import { createRegister } from '../../lambdas/adapters/register.ts';
 import { applyPolicy } from '../../lambdas/admin/apply-policy.ts';
 import { createAuditRoutes } from '../../lambdas/admin/audit-routes.ts';
 import { createCatalogWriter } from '../../lambdas/admin/catalog-writer.ts';
@@ -22,6 +19,7 @@ import { createKeyStore } from '../../lambdas/admin/key-store.ts';
 import { createOverrideAccounts } from '../../lambdas/admin/override-accounts.ts';
 import { createOverrideRoutes } from '../../lambdas/admin/override-routes.ts';
 import { createPrincipalRoutes } from '../../lambdas/admin/principal-routes.ts';
+import { createOverrideRegister, createPrincipalRegister } from '../../lambdas/admin/registers.ts';
 import type { AdminRoute } from '../../lambdas/admin/route.ts';
 import { createMemoryObjects } from './memory-objects.ts';
 
@@ -84,21 +82,9 @@ export async function startGovernance(binary: string) {
     clock,
     report: (incident) => void reports.push(incident),
   });
-  const register = <T>(
-    name: string,
-    parse: (document: unknown) => T,
-    idOf: (document: T) => string,
-  ) => createRegister<T>({ client, tableName: 'catalog', name, parse, idOf, isOver: () => false });
-  const principals = register<PrincipalRecord>(
-    'principals',
-    (document) => principalRecordSchema.parse(document),
-    ({ id }) => id,
-  );
-  const overrides = register<Override>(
-    'overrides',
-    (document) => overrideSchema.parse(document),
-    ({ id }) => id,
-  );
+  const catalog = { client, tableName: 'catalog', clock };
+  const principals = createPrincipalRegister(catalog);
+  const overrides = createOverrideRegister(catalog);
   const writer = createCatalogWriter({
     client,
     catalogTable: 'catalog',

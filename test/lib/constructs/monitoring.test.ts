@@ -42,7 +42,7 @@ describe('monitoring', () => {
 
   it('watches every dead-letter queue and the spill queue', () => {
     const queues = [...resources(gateway, 'AWS::SQS::Queue').keys()];
-    expect(queues).toHaveLength(8);
+    expect(queues).toHaveLength(9);
     const depths = JSON.stringify(
       alarms.filter((alarm) => alarm.MetricName === 'ApproximateNumberOfMessagesVisible'),
     );
