@@ -102,7 +102,7 @@ export function auditRecord(
 }
 
 /** The same value without anything that opens something or that names what does. */
-export function redacted(value: unknown): unknown {
+function redacted(value: unknown): unknown {
   if (typeof value === 'string') return withoutSecrets(value);
   if (Array.isArray(value)) return value.map(redacted);
   if (typeof value !== 'object' || value === null) return value;

@@ -138,7 +138,7 @@ export function endOfPeriod(dimension: Dimension, nowMs: EpochMs, timeZone: stri
 }
 
 /** A tenant's own limits are the platform's to change, and so is what changes between them. */
-export function mayApprove(by: Principal, targets: readonly Target[]): boolean {
+function mayApprove(by: Principal, targets: readonly Target[]): boolean {
   return targets.every(
     (target) =>
       mayDo(by, 'overrides:approve', target) &&

@@ -44,7 +44,7 @@ export function principalOf(
   return { ...personOf(record), keyIssuers: [key.issuedBy] };
 }
 
-export function statusOf(
+function statusOf(
   { revokedAtMs, expiresAtMs = Infinity }: PrincipalRecord,
   nowMs: EpochMs,
 ): 'active' | 'revoked' | 'expired' {

@@ -11,7 +11,7 @@ import { accountKey, type Scope } from '../tenancy/scopes.ts';
 import { endOfPeriod, type Override } from './overrides.ts';
 
 /** A scope whose accounts hold limits. */
-export interface ScopePlan {
+interface ScopePlan {
   readonly scope: Scope;
   readonly limits: LimitPlan;
 }

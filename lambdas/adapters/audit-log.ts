@@ -38,13 +38,13 @@ export interface AuditLog {
 }
 
 /** Instants in ISO 8601, the end not included. */
-export interface AuditRange {
+interface AuditRange {
   readonly from: string;
   readonly to: string;
   readonly limit: number;
 }
 
-export interface RecentRecords {
+interface RecentRecords {
   readonly records: readonly AuditRecord[];
   /** Where there are more: the instant to ask on with, as `to`. */
   readonly nextTo: string | undefined;

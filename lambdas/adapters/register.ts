@@ -27,7 +27,7 @@ export interface Register<T> {
   change<R>(id: string, decide: (current: T | undefined) => RegisterStep<T, R>): Promise<R>;
 }
 
-export type RegisterStep<T, R> =
+type RegisterStep<T, R> =
   /** Nothing is written. */
   | { readonly kind: 'keep'; readonly result: R }
   | {

@@ -42,6 +42,19 @@ describe('GET /v1/usage', () => {
     expect(Date.parse(team.day.reset_at)).toBeLessThanOrEqual(Date.parse(team.reset_at));
   });
 
+  it('shows what an override adds, and until when', async () => {
+    const untilMs = Date.now() + 3_600_000;
+    const raise = { fromMs: 0, untilMs, limits: { nanoUsdPerMonth: 5e9 }, endsWithPeriod: false };
+    const g = gateway({ limits: { team: { nanoUsdPerMonth: 9e9, raises: [raise] } } });
+    await (await g.chat({})).closed;
+    const [key, team] = await usageOf(g);
+    expect(key).not.toHaveProperty('override');
+    expect(team).toMatchObject({
+      limits: { usdPerMonth: '14' },
+      override: { added: { usdPerMonth: '5' }, until: new Date(untilMs).toISOString() },
+    });
+  });
+
   it('shows what calls in flight hold of the day apart from what is settled', async () => {
     const limits = { tokensPerDay: 90_000 };
     const g = gateway({ limits: { team: limits } });

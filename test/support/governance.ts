@@ -50,7 +50,7 @@ tenants:
 
 export const ROOT: Principal = { id: 'root', name: 'root', role: 'platform-admin' };
 /** A week before the month's end. */
-export const NOW = Date.UTC(2026, 10, 23, 22);
+const NOW = Date.UTC(2026, 10, 23, 22);
 
 export interface Call {
   readonly as: Principal;

@@ -4,6 +4,7 @@ import * as z from 'zod';
 import type { Principal } from '../../../core/governance/principal.ts';
 import { isWellFormedAdminKey, isWellFormedKey } from '../../../core/tenancy/virtual-key.ts';
 import { createAuditLog } from '../../../lambdas/adapters/audit-log.ts';
+import { withAudit } from '../../../lambdas/admin/with-audit.ts';
 import { dynoxideBinary } from '../../support/dynoxide.ts';
 import { type Governance, ROOT, startGovernance } from '../../support/governance.ts';
 import { createMemoryObjects } from '../../support/memory-objects.ts';
@@ -142,6 +143,20 @@ describe.skipIf(binary === undefined)('a principal', () => {
       }),
     );
     expect(Number(Item?.['ttl']?.N)).toBeGreaterThan(clock.nowMs() / 1000 + 29 * 86_400);
+  });
+
+  it('ships the record of a change that was made, and of no other', async () => {
+    const shipped: string[] = [];
+    const record = (await governance.records())[0];
+    if (record === undefined) throw new Error('no records');
+    const log = {
+      item: governance.audit.item,
+      ship: async ({ id }: typeof record) => void shipped.push(id),
+    };
+    expect(await withAudit(log, record, async ({ Put }) => Put === undefined)).toBe(false);
+    expect(shipped).toEqual([]);
+    expect(await withAudit(log, record, async ({ Put }) => Put?.TableName === 'audit')).toBe(true);
+    expect(shipped).toEqual([record.id]);
   });
 
   it('is asked for by what changed, and read on where a page ends', async () => {
