@@ -60,7 +60,7 @@ export interface Answer {
 
 export interface TestGatewayOptions {
   readonly providerUrl: string;
-  readonly limits?: { readonly key?: LimitPlan; readonly team?: Limits };
+  readonly limits?: { readonly key?: LimitPlan; readonly team?: LimitPlan };
   /** A policy of its own, with its accounts; the key is of the project `web` of the team `search`. */
   readonly compiled?: CompiledPolicy;
   readonly models?: readonly ModelAlias[];

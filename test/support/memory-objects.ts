@@ -25,6 +25,6 @@ export function createMemoryObjects(): MemoryObjects {
     },
     read: async (key) => (contents.has(key) ? text(key) : undefined),
     address: (key) => `s3://lake/${key}`,
-    consoleUrl: (key) => `https://console.example/${key}`,
+    consoleUrl: async (key) => `https://console.example/${key}`,
   };
 }
