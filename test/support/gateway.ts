@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type {
   KeyRecord,
   ModelAlias,
@@ -5,10 +6,9 @@ import type {
   Provider,
 } from '../../core/catalog/snapshot.ts';
 import { systemClock, systemTimer } from '../../core/clock.ts';
-import { newRequestId } from '../../core/ids.ts';
+import { newRequestId, randomText } from '../../core/ids.ts';
 import type { AccountStore } from '../../core/limits/account-store.ts';
 import { createAccounts } from '../../core/limits/accounts.ts';
-import type { Limits } from '../../core/limits/dimensions.ts';
 import type { LimitPlan } from '../../core/limits/schedule.ts';
 import type { CompiledPolicy } from '../../core/policy/compile-policy.ts';
 import type { GatewayResponse } from '../../core/response.ts';
@@ -68,6 +68,8 @@ export interface TestGatewayOptions {
   readonly clampOutput?: boolean;
   /** What the key has that is not usual. */
   readonly key?: Partial<KeyRecord>;
+  /** The gateway serves many calls at once, and they share what they take. */
+  readonly hasLeases?: boolean;
   readonly idleTimeoutMs?: number;
   readonly quietMs?: number;
   /** Of the provider behind all models. */
@@ -102,6 +104,7 @@ export function createTestGateway({
   store: wrap = (memory) => memory,
   clampOutput,
   key: unusual,
+  hasLeases = false,
   idleTimeoutMs = 5_000,
   quietMs = 15_000,
   kind = 'openai',
@@ -169,7 +172,11 @@ export function createTestGateway({
       findKey: async (hash) => (hash === hashKey(key) ? record : undefined),
       policy: async () => policy,
     },
-    accounts: createAccounts({ store: wrap(store), clock: systemClock }),
+    accounts: createAccounts({
+      store: wrap(store),
+      clock: systemClock,
+      ...(hasLeases ? { leaseNames: randomText, pause: (ms: number) => sleep(ms) } : {}),
+    }),
     providerKeys: { get: async () => undefined, cacheSecret: async () => CACHE_SECRET },
     timer: { after: (ms, signal) => systemTimer.after(ms / haste, signal) },
     cancellations: {
