@@ -7,6 +7,8 @@ import type { Faults } from './faults.ts';
 import { runSimulation, type SimulationOptions } from './run.ts';
 
 const SEEDS = 60;
+/** Histories of 600 calls are long where other tests run beside them. */
+const TIMEOUT_MS = 180_000;
 const CALM: Partial<Faults> = { throttles: 0, timeouts: 0, crashes: 0 };
 
 interface Mutant {
@@ -45,7 +47,7 @@ const MUTANTS: Readonly<Record<string, Mutant>> = {
   },
 };
 
-describe('the simulation of leases notices', () => {
+describe('the simulation of leases notices', { timeout: TIMEOUT_MS }, () => {
   it.each(Object.entries(MUTANTS))('%s', async (_name, { sabotage = {}, noticed, faults = {} }) => {
     const seen = new Set<string>();
     for (let seed = 1; seed <= SEEDS; seed += 1) {
