@@ -4,6 +4,7 @@
 export const ENV = {
   accountsTable: 'ACCOUNTS_TABLE',
   catalogTable: 'CATALOG_TABLE',
+  rollupsTable: 'ROLLUPS_TABLE',
   usageStream: 'USAGE_STREAM',
   spillQueueUrl: 'SPILL_QUEUE_URL',
   alertBus: 'ALERT_BUS',
@@ -29,9 +30,12 @@ export const ENV = {
 export const TABLE_KEY = 'pk';
 /** The catalog's index of what is listed: partition and sort key. */
 export const TABLE_LIST = { index: 'list', partition: 'list', sort: 'sort' } as const;
-/** Sort key of the audit table, whose partitions are days; the others have none. */
+/** Sort key of the audit table, whose partitions are days, and of the rollups table; the others have none. */
 export const TABLE_SORT = 'sk';
-/** When an item may go, epoch seconds. Only what is closed has it: no account ever does. */
+/**
+ * When an item may go, epoch seconds: what is closed in the accounts table, where no account ever has it, what was
+ * shipped of the audit table, and every window of the rollups table.
+ */
 export const TABLE_TTL = 'ttl';
 
 /** EventBridge events on the alert bus. */
@@ -40,6 +44,8 @@ export const ALERT_DETAIL_TYPE = {
   budget: 'Budget threshold crossed',
   softLimit: 'Soft limit crossed',
   booksDiffer: 'Books differ',
+  /** core/alerts/event-schema.ts */
+  incident: 'Incident',
 } as const;
 
 /** The Glue names that queries use. */
@@ -70,6 +76,12 @@ export const METRICS = {
   /** Accounts and requests in which the books do not agree, at the last comparison. */
   booksDiffer: { name: 'BooksDiffer', unit: 'Count' },
   poisonRecords: { name: 'PoisonRecords', unit: 'Count' },
+  /** Events with figures that no call can have; they are counted as the largest that one can. */
+  absurdUsage: { name: 'AbsurdUsage', unit: 'Count' },
+  /** Copies of events that the monitor left out of its sums. */
+  duplicateEvents: { name: 'DuplicateEvents', unit: 'Count' },
+  /** Events of hours that the sums have forgotten, or of a clock far ahead. */
+  eventsOutOfTime: { name: 'EventsOutOfTime', unit: 'Count' },
   overheadMs: { name: 'OverheadMs', unit: 'Milliseconds' },
   ttftMs: { name: 'TtftMs', unit: 'Milliseconds' },
 } as const;

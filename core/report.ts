@@ -20,6 +20,8 @@ export type Incident =
   | 'provider keys not refreshed'
   | 'signing keys not refreshed'
   | 'budget check failed'
+  | 'rollups not written'
+  | 'incidents not checked'
   | 'record not readable'
   | 'ledger not written'
   | 'statement not written'

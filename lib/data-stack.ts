@@ -21,7 +21,7 @@ import { Stream, StreamEncryption, StreamMode } from 'aws-cdk-lib/aws-kinesis';
 import { Key } from 'aws-cdk-lib/aws-kms';
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import type { Construct } from 'constructs';
-import { TABLE_KEY, TABLE_LIST, TABLE_TTL } from '../core/names.ts';
+import { TABLE_KEY, TABLE_LIST, TABLE_SORT, TABLE_TTL } from '../core/names.ts';
 import { acknowledge } from './acknowledge.ts';
 import { AuditLog } from './constructs/audit-log.ts';
 import { LakeAccess } from './constructs/lake-access.ts';
@@ -37,6 +37,8 @@ export interface DataStackProps extends StackProps {
 export class DataStack extends Stack {
   readonly accounts: TableV2;
   readonly catalog: TableV2;
+  /** Sums of usage for detectors and live figures, incidents among them. All of it can be made again from the lake. */
+  readonly rollups: TableV2;
   readonly usageStream: Stream;
   readonly lake: UsageLake;
   readonly audit: AuditLog;
@@ -63,6 +65,10 @@ export class DataStack extends Stack {
           sortKey: { name: TABLE_LIST.sort, type: AttributeType.STRING },
         },
       ],
+    });
+    this.rollups = this.#table('Rollups', config, {
+      sortKey: { name: TABLE_SORT, type: AttributeType.STRING },
+      timeToLiveAttribute: TABLE_TTL,
     });
     this.adminKey = this.#adminKey();
     this.cacheSecret = this.#cacheSecret();
@@ -103,7 +109,7 @@ export class DataStack extends Stack {
   #table(
     id: string,
     config: StageConfig,
-    options: Pick<TablePropsV2, 'timeToLiveAttribute' | 'globalSecondaryIndexes'> = {},
+    options: Pick<TablePropsV2, 'sortKey' | 'timeToLiveAttribute' | 'globalSecondaryIndexes'> = {},
   ): TableV2 {
     return new TableV2(this, id, {
       ...options,

@@ -8,7 +8,7 @@ import { prioritySchema } from '../tenancy/priority.ts';
 
 const count = z.int().check(z.nonnegative());
 
-const tierSchema = z.enum(['shared', 'premium', 'experimental']);
+export const tierSchema = z.enum(['shared', 'premium', 'experimental']);
 export type Tier = z.infer<typeof tierSchema>;
 
 /** Hard limits of a scope, by dimension of core/limits/dimensions.ts; absent means not limited. */
@@ -113,6 +113,8 @@ const providerSchema = z.object({
   idleTimeoutMs: count,
   /** Of the pool: the share of the provider's own limits that the policy allows. Absent: not limited. */
   limits: z.optional(limitPlanSchema),
+  /** Whole percents of the provider's own limits that those limits are. Absent: all. */
+  useAtMostPercent: z.optional(count),
 });
 export type Provider = z.infer<typeof providerSchema>;
 
@@ -176,6 +178,9 @@ const modelAliasSchema = z.object({
 });
 export type ModelAlias = z.infer<typeof modelAliasSchema>;
 
+/** By detector of core/alerts/thresholds.ts: off, on at its own threshold, or on at another one. */
+const detectorsSchema = z.record(z.string(), z.union([z.literal(['on', 'off']), z.number()]));
+
 const teamSchema = z.object({
   id: z.string(),
   tenantId: z.string(),
@@ -197,6 +202,7 @@ const teamSchema = z.object({
   maxDurationSeconds: z.optional(count),
   /** Whole percents of the monthly budget at which an alert is due, each once a period. */
   alertAtPercent: z.array(count),
+  detectors: z.optional(detectorsSchema),
   owner: z.string(),
   costCenter: z.optional(z.string()),
 });
@@ -213,6 +219,11 @@ const tenantSchema = z.object({
   limits: limitPlanSchema,
   /** Absent: it pays what the provider takes. */
   billing: z.optional(billingTermsSchema),
+  owner: z.optional(z.string()),
+  /** As a team's, of the tenant's own budget. */
+  alertAtPercent: z.optional(z.array(count)),
+  /** Of the tenant and of its teams that say nothing else. */
+  detectors: z.optional(detectorsSchema),
   /** Of the tenant's projects that have limits, by the project's id. */
   projectLimits: z.record(z.string(), limitPlanSchema),
 });

@@ -110,7 +110,9 @@ function toProvider(id: string, file: FileProvider, toPlan: ToPlan): Provider {
     connectTimeoutMs: file.timeouts.connect,
     firstByteTimeoutMs: file.timeouts.first_byte,
     idleTimeoutMs: file.timeouts.idle,
-    ...(file.limits === undefined ? {} : { limits: mapLimits(toPlan(file.limits), share) }),
+    ...(file.limits === undefined
+      ? {}
+      : { limits: mapLimits(toPlan(file.limits), share), useAtMostPercent: file.use_at_most }),
     ...(file.region === undefined ? {} : { region: file.region }),
     ...(file.labels.length === 0 ? {} : { labels: file.labels }),
   };
@@ -186,12 +188,21 @@ function toTenant(file: FileTenant, toPlan: ToPlan): Tenant {
     ...tagRulesOf(file),
     ...dataPlacesOf(file),
     limits: withSoft(toPlan(file.limits), file.soft_limits),
+    ...(file.owner === undefined ? {} : { owner: file.owner }),
+    ...alertsOf(file.alerts),
     projectLimits: Object.fromEntries(projects),
     ...(file.billing === undefined
       ? {}
       : {
           billing: { discountPercent: file.billing.discount, marginPercent: file.billing.margin },
         }),
+  };
+}
+
+function alertsOf({ at_percent: percents, detectors }: FileTeam['alerts']) {
+  return {
+    alertAtPercent: [...new Set(percents)].toSorted((a, b) => a - b),
+    ...(detectors === undefined ? {} : { detectors }),
   };
 }
 
@@ -215,7 +226,7 @@ function teamsOf(tenantId: string, tenant: FileTenant, toPlan: ToPlan): Team[] {
     ...limitsOfTeam(file, toPlan),
     ...(file.when_tight === 'clamp' ? { clampOutput: true } : {}),
     ...(file.max_duration === undefined ? {} : { maxDurationSeconds: file.max_duration }),
-    alertAtPercent: [...new Set(file.alerts.at_percent)].toSorted((a, b) => a - b),
+    ...alertsOf(file.alerts),
     owner: file.owner,
     ...(file.cost_center === undefined ? {} : { costCenter: file.cost_center }),
   }));

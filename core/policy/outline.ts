@@ -46,6 +46,7 @@ export const outlineSchema = lenient({
   ),
   tenants: named(
     lenient({
+      alerts: lenient({ notify: texts }),
       models: texts,
       data_may_go_to: lenient({ providers: texts }),
       teams: named(

@@ -4,6 +4,8 @@
  * was found are added by parse-policy.ts.
  */
 import * as z from 'zod';
+import { DEFAULT_ALERT_PERCENTS } from '../alerts/budget.ts';
+import { DETECTOR_KINDS } from '../alerts/thresholds.ts';
 import { PRICE_BOOKS } from '../catalog/price-book.ts';
 import type { Tier } from '../catalog/snapshot.ts';
 import { mapLimits } from '../limits/schedule.ts';
@@ -32,7 +34,6 @@ import { parseCount, parseDurationMs, parsePrice } from './units.ts';
 const MAX_CONTEXT_TOKENS = 100_000_000;
 const MAX_TIMEOUT_MS = 900_000;
 const MAX_TAGS = 20;
-const DEFAULT_ALERT_PERCENTS = [50, 70, 80, 100];
 /** Room for what else uses the provider's account, and for how differently it counts. */
 const DEFAULT_USE_AT_MOST = 85;
 
@@ -199,6 +200,22 @@ const model = mapping({
   }
 });
 
+const detector = choice(Object.fromEntries(DETECTOR_KINDS.map((kind) => [kind, kind])));
+const MAX_THRESHOLD = 1_000_000;
+/** In the detector's unit; docs/alerts.md has them. */
+const setting = leaf('on, off, or a threshold above 0 such as 75 or 4.5', (text) => {
+  if (text === 'on' || text === 'off') return text;
+  const isNumber = /^\d+(\.\d{1,3})?$/.test(text) && Number(text) > 0;
+  return isNumber ? within(Number(text), 0, MAX_THRESHOLD) : undefined;
+});
+
+const alerts = mapping({
+  /** Of the monthly budget, each once a month. */
+  at_percent: list(percent).default([...DEFAULT_ALERT_PERCENTS]),
+  notify: list(id).default([]),
+  detectors: collection(detector, setting).optional(),
+}).prefault({});
+
 const team = mapping({
   owner: line,
   cost_center: line.optional(),
@@ -222,10 +239,7 @@ const team = mapping({
   max_duration: maxDuration.optional(),
   /** Notify and never refuse. */
   soft_limits: plainLimits.optional(),
-  alerts: mapping({
-    at_percent: list(percent).default(DEFAULT_ALERT_PERCENTS),
-    notify: list(id).default([]),
-  }).prefault({}),
+  alerts,
 });
 
 /**
@@ -264,6 +278,10 @@ const tenant = mapping({
   ...access,
   tag_rules: tagRules,
   data_may_go_to: dataMayGoTo,
+  /** Whom alerts about the whole tenant name. Absent: the platform team. */
+  owner: line.optional(),
+  /** What is said of detectors here holds for its teams too, unless they say otherwise. */
+  alerts,
   limits: limits.default({}),
   soft_limits: plainLimits.optional(),
   /** What the tenant pays for a call: the provider's price less the discount, and the margin on top of that. */

@@ -77,7 +77,7 @@ function tenantFindings(outline: Outline, tenant: FileTenant, path: Path): Findi
   const teams = entries(tenant.teams).flatMap(([id, team]) =>
     teamFindings(outline, team, [...path, 'teams', id]),
   );
-  return [...teams, ...projects, ...keys];
+  return [...channelFindings(outline, tenant, path), ...teams, ...projects, ...keys];
 }
 
 function teamFindings(outline: Outline, team: FileTeam, path: Path): Finding[] {
@@ -91,13 +91,17 @@ function teamFindings(outline: Outline, team: FileTeam, path: Path): Finding[] {
     const expected = `a model of the team's tiers (${tiers.join(', ')}); this one is ${tier}`;
     return [{ path: place, part: 'value', expected }];
   });
-  const channels = (team.alerts?.notify ?? []).flatMap((channel, index) =>
+  const channels = channelFindings(outline, team, path);
+  return [...models, ...tierLimitFindings(team, tiers, [...path, 'tier_limits']), ...channels];
+}
+
+function channelFindings(outline: Outline, { alerts }: Pick<FileTeam, 'alerts'>, path: Path) {
+  return (alerts?.notify ?? []).flatMap((channel, index) =>
     reference(channel, [...path, 'alerts', 'notify', index], {
       what: 'an alert channel of this policy',
       names: outline.alert_channels ?? {},
     }),
   );
-  return [...models, ...tierLimitFindings(team, tiers, [...path, 'tier_limits']), ...channels];
 }
 
 /** Limits of a tier that the team may not call would look like a permission. */

@@ -4,7 +4,7 @@ import { ALERT_SOURCE } from '../../core/names.ts';
 
 export interface AlertBus {
   /** Throws when the bus refuses it. */
-  tell(detailType: string, detail: Readonly<Record<string, string | number>>): Promise<void>;
+  tell(detailType: string, detail: Readonly<Record<string, unknown>>): Promise<void>;
 }
 
 export function createAlertBus({

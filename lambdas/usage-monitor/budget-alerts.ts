@@ -1,110 +1,141 @@
-/** Tells budget thresholds of teams: claim in the account, put the event on the bus, mark as told. */
-import { crossedThresholds, thresholdMark } from '../../core/alerts/budget.ts';
+/**
+ * Tells budget thresholds of every scope that has a monthly budget: claim in the account, put the event on the bus, mark as
+ * told. The accounts that it reads also say whether a budget will run out before its month does.
+ */
+import { whoAnswers } from '../../core/alerts/answers.ts';
+import { crossedThresholds, projectedOverrun, thresholdMark } from '../../core/alerts/budget.ts';
+import { type BudgetScope, budgetScopes } from '../../core/alerts/budget-scopes.ts';
+import type { Found } from '../../core/alerts/incidents.ts';
 import { FOREVER } from '../../core/alerts/mark.ts';
-import type { Team } from '../../core/catalog/snapshot.ts';
+import type { PolicySnapshot } from '../../core/catalog/snapshot.ts';
 import { holdIdsOf } from '../../core/ids.ts';
+import type { Account } from '../../core/limits/account.ts';
 import { readScope } from '../../core/limits/account-store.ts';
 import { formatUsd, nanoUsd } from '../../core/money.ts';
 import { ALERT_DETAIL_TYPE } from '../../core/names.ts';
-import type { Directory } from '../../core/tenancy/authenticate.ts';
-import { accountKey, scopeLabel, teamKey } from '../../core/tenancy/scopes.ts';
+import type { Directory, KeyDirectory } from '../../core/tenancy/authenticate.ts';
+import { accountKey, scopeLabel } from '../../core/tenancy/scopes.ts';
 import type { UsageEvent } from '../../core/usage/event.ts';
 import { type AlertBus, tellOnce } from './tell-once.ts';
 
 export interface BudgetAlertsOptions extends AlertBus {
-  readonly directory: Directory;
+  readonly directory: Pick<Directory, 'policy'> & KeyDirectory;
 }
 
-interface TeamMonth {
-  readonly tenantId: string;
-  readonly teamId: string;
+export interface BudgetAlerts {
+  /** Gives the scopes that it looked at, each with what its budget will come to. */
+  check(events: readonly UsageEvent[]): Promise<readonly BudgetOutlook[]>;
+  /** Of one scope, without an event of it. */
+  outlook(budget: BudgetScope): Promise<BudgetOutlook>;
+}
+
+export interface BudgetOutlook {
+  readonly scope: BudgetScope['scope'];
+  readonly found: readonly Found[];
+}
+
+interface BudgetMonth extends BudgetScope {
   readonly period: string;
   readonly events: UsageEvent[];
 }
 
-export function createBudgetAlerts(options: BudgetAlertsOptions): {
-  check(events: readonly UsageEvent[]): Promise<void>;
-} {
+const PARALLEL = 16;
+
+export function createBudgetAlerts(options: BudgetAlertsOptions): BudgetAlerts {
   return {
     async check(events) {
       const policy = await options.directory.policy();
-      for (const group of byTeamAndMonth(events)) {
-        const team = policy.teams[teamKey(group.tenantId, group.teamId)];
-        if (team !== undefined) await checkTeam(options, team, group);
-      }
+      const months = (await budgetMonths(options, policy, events)).values();
+      const outlooks: BudgetOutlook[] = [];
+      const worker = async () => {
+        for (const month of months) {
+          const account = await readScope(options.store, accountKey(month.scope));
+          if (account === undefined) continue;
+          await tellThresholds(options, policy, { month, account });
+          outlooks.push(outlookOf(options, policy, { ...month, account }));
+        }
+      };
+      await Promise.all(Array.from({ length: PARALLEL }, worker));
+      return outlooks;
+    },
+    async outlook(budget) {
+      const policy = await options.directory.policy();
+      const account = await readScope(options.store, accountKey(budget.scope));
+      if (account === undefined) return { scope: budget.scope, found: [] };
+      return outlookOf(options, policy, { ...budget, account });
     },
   };
 }
 
-function byTeamAndMonth(events: readonly UsageEvent[]): TeamMonth[] {
-  const groups = new Map<string, TeamMonth>();
+/** By scope and month. A batch has few of either, however many events it has. */
+async function budgetMonths(
+  { directory }: BudgetAlertsOptions,
+  policy: PolicySnapshot,
+  events: readonly UsageEvent[],
+): Promise<ReadonlyMap<string, BudgetMonth>> {
+  const months = new Map<string, BudgetMonth>();
   for (const event of events) {
     if (event.cost_nano_usd === 0) continue;
-    const { tenant_id: tenantId, team_id: teamId, period } = event;
-    const key = JSON.stringify([tenantId, teamId, period]);
-    const group = groups.get(key) ?? { tenantId, teamId, period, events: [] };
-    group.events.push(event);
-    groups.set(key, group);
+    const key = await directory.findKeyById(event.virtual_key_id);
+    for (const budget of budgetScopes(event, policy, key?.limits)) {
+      const name = `${event.period} ${accountKey(budget.scope)}`;
+      const month = months.get(name) ?? { ...budget, period: event.period, events: [] };
+      month.events.push(event);
+      months.set(name, month);
+    }
   }
-  return [...groups.values()];
+  return months;
 }
 
-async function checkTeam(
+async function tellThresholds(
   options: BudgetAlertsOptions,
-  team: Team,
-  { period, events }: TeamMonth,
+  policy: PolicySnapshot,
+  { month: { scope, labels, period, events }, account }: { month: BudgetMonth; account: Account },
 ): Promise<void> {
-  const key = accountKey({ kind: 'team', tenantId: team.tenantId, teamId: team.id });
-  const account = await readScope(options.store, key);
-  if (account === undefined) return;
+  const { owner, percents } = whoAnswers(policy, labels);
   const month = Number(period.replace('-', ''));
+  const unsettledNanoUsd = unsettledIn(account, events);
+  const state = { account, month, nowMs: options.clock.nowMs(), unsettledNanoUsd };
+  const { spent, limit, crossed } = crossedThresholds(state, percents);
+  if (limit === undefined) return;
+  for (const percent of crossed)
+    await tellOnce(options, {
+      key: accountKey(scope),
+      mark: thresholdMark(month, percent),
+      untilSeconds: FOREVER,
+      detailType: ALERT_DETAIL_TYPE.budget,
+      detail: {
+        scope: scopeLabel(scope),
+        ...(labels.tenant === undefined ? {} : { tenantId: labels.tenant }),
+        ...(labels.team === undefined ? {} : { teamId: labels.team }),
+        owner,
+        period,
+        thresholdPercent: percent,
+        spentUsd: formatUsd(nanoUsd(spent)),
+        limitUsd: formatUsd(nanoUsd(limit)),
+        /** Deliveries may repeat; receivers tell repetitions by this. */
+        deduplicationId: [labels.tenant, scopeLabel(scope), period, percent].join('/'),
+      },
+    });
+}
+
+/** Cost of the batch's calls that still have their hold in the account: their settlement is on its way. */
+function unsettledIn(account: Account, events: readonly UsageEvent[]): number {
   const unsettled = new Map(
     events
       .filter((event) => holdIdsOf(event.request_id).some((id) => account.holds.has(id)))
       .map((event) => [event.request_id, event.cost_nano_usd]),
   );
-  const unsettledNanoUsd = [...unsettled.values()].reduce((sum, cost) => sum + cost, 0);
-  const { spent, limit, crossed } = crossedThresholds(
-    { account, month, nowMs: options.clock.nowMs(), unsettledNanoUsd },
-    team.alertAtPercent,
-  );
-  if (limit === undefined || crossed.length === 0) return;
-  for (const percent of crossed)
-    await tellOnce(options, {
-      key,
-      mark: thresholdMark(month, percent),
-      untilSeconds: FOREVER,
-      detailType: ALERT_DETAIL_TYPE.budget,
-      detail: detailOf({ team, period, percent, spent, limit }),
-    });
+  return [...unsettled.values()].reduce((sum, cost) => sum + cost, 0);
 }
 
-interface Crossing {
-  readonly team: Team;
-  readonly period: string;
-  readonly percent: number;
-  readonly spent: number;
-  readonly limit: number;
-}
-
-function detailOf({
-  team,
-  period,
-  percent,
-  spent,
-  limit,
-}: Crossing): Record<string, string | number> {
-  const scope = scopeLabel({ kind: 'team', tenantId: team.tenantId, teamId: team.id });
-  return {
-    scope,
-    tenantId: team.tenantId,
-    teamId: team.id,
-    owner: team.owner,
-    period,
-    thresholdPercent: percent,
-    spentUsd: formatUsd(nanoUsd(spent)),
-    limitUsd: formatUsd(nanoUsd(limit)),
-    /** Deliveries may repeat; receivers tell repetitions by this. */
-    deduplicationId: `${team.tenantId}/${team.id}/${period}/${percent}`,
-  };
+function outlookOf(
+  { clock }: BudgetAlertsOptions,
+  policy: PolicySnapshot,
+  { scope, labels, account }: BudgetScope & { readonly account: Account },
+): BudgetOutlook {
+  const { owner, overrides } = whoAnswers(policy, labels);
+  const { timeZone } = policy;
+  const findings = projectedOverrun({ account, labels, overrides, nowMs: clock.nowMs(), timeZone });
+  return { scope, found: findings.map((finding) => ({ finding, scope, owner })) };
 }

@@ -1,67 +1,92 @@
 /**
- * The usage monitor: reads the usage stream and tells budget thresholds and soft limits. Idempotent under redelivery:
- * what was told is marked in the account. A record that cannot be read is logged and passed over.
+ * The usage monitor. Reads the usage stream: tells budget thresholds and soft limits, adds up rollups, and looks at what they
+ * say. Idempotent under redelivery: what was told is marked in the account, what was added up is marked in the rollup. Every
+ * five minutes it is called without records and looks at what nobody calls any more.
  */
 import { EventBridgeClient } from '@aws-sdk/client-eventbridge';
 import middy from '@middy/core';
 import type { KinesisStreamBatchResponse, KinesisStreamEvent } from 'aws-lambda';
 import { systemClock } from '../../core/clock.ts';
 import { CALLERS_PATIENCE, createPatientStore } from '../../core/limits/patient-store.ts';
-import { type UsageEvent, usageEventSchema } from '../../core/usage/event.ts';
+import { createAlertBus } from '../adapters/alert-bus.ts';
 import { createDynamoAccounts, pauseRandomly } from '../adapters/dynamo-accounts.ts';
 import { createDynamoDirectory } from '../adapters/dynamo-directory.ts';
+import { createDynamoIncidents } from '../adapters/dynamo-incidents.ts';
 import { createSdkDynamo } from '../adapters/dynamo-sdk.ts';
 import { readEnvironment } from '../adapters/environment.ts';
+import { createRollupIndex } from '../adapters/rollup-index.ts';
+import { createRollups } from '../adapters/rollups.ts';
 import { createTelemetry } from '../adapters/telemetry.ts';
+import { createBatchWork } from './batch-work.ts';
 import { createBudgetAlerts } from './budget-alerts.ts';
+import { createIncidents } from './incidents.ts';
 import { createSoftLimitAlerts } from './soft-limit-alerts.ts';
+import { createWatch } from './watch.ts';
+import { createWatchman } from './watchman.ts';
 
 const telemetry = createTelemetry('usage-monitor');
-const env = readEnvironment(['accountsTable', 'catalogTable', 'alertBus']);
-const { accounts, catalog } = createSdkDynamo();
-const options = {
+const { report } = telemetry;
+const env = readEnvironment(['accountsTable', 'catalogTable', 'rollupsTable', 'alertBus']);
+const { accounts, catalog, client } = createSdkDynamo();
+const clock = systemClock;
+const table = { client, tableName: env.rollupsTable };
+const eventBridge = new EventBridgeClient({ maxAttempts: 3 });
+const directory = createDynamoDirectory({
+  dynamo: catalog,
+  tableName: env.catalogTable,
+  clock,
+  report,
+});
+const alerts = {
   store: createPatientStore({
     store: createDynamoAccounts({ dynamo: accounts, tableName: env.accountsTable }),
     patience: CALLERS_PATIENCE,
     pause: pauseRandomly,
   }),
-  directory: createDynamoDirectory({
-    dynamo: catalog,
-    tableName: env.catalogTable,
-    clock: systemClock,
-    report: telemetry.report,
-  }),
-  eventBridge: new EventBridgeClient({ maxAttempts: 3 }),
+  directory,
+  eventBridge,
   busName: env.alertBus,
-  clock: systemClock,
-  report: telemetry.report,
+  clock,
+  report,
 };
-const budgets = createBudgetAlerts(options);
-const softLimits = createSoftLimitAlerts(options);
+const budgets = createBudgetAlerts(alerts);
+const rollups = createRollups(table);
+const index = createRollupIndex(table);
+const store = createDynamoIncidents({ ...table, clock });
+const bus = createAlertBus({ client: eventBridge, busName: env.alertBus });
+const watchman = createWatchman({
+  watch: createWatch({ rollups, clock }),
+  incidents: createIncidents({ store, tell: bus.tell, clock }),
+  store,
+  index,
+  budgets,
+  directory,
+  clock,
+  report,
+});
+const work = createBatchWork({
+  budgets,
+  softLimits: createSoftLimitAlerts(alerts),
+  rollups,
+  index,
+  watchman,
+  measure: telemetry.measure,
+  report,
+});
 
-export const handler = middy<KinesisStreamEvent>().handler(
+/** What the schedule sends instead of records. */
+interface Tick {
+  readonly Records?: undefined;
+}
+
+export const handler = middy<KinesisStreamEvent | Tick>().handler(
   async ({ Records }): Promise<KinesisStreamBatchResponse> => {
-    const events = Records.flatMap(({ kinesis }) => parseRecord(kinesis.data) ?? []);
     try {
-      await budgets.check(events);
-      await softLimits.check(events);
+      if (Records !== undefined) return await work(Records);
+      await watchman.tick();
       return { batchItemFailures: [] };
-    } catch (fault) {
-      // The whole batch comes again: thresholds that were told in it stay told.
-      telemetry.report('budget check failed', fault);
-      const first = Records[0]?.kinesis.sequenceNumber;
-      return { batchItemFailures: first === undefined ? [] : [{ itemIdentifier: first }] };
     } finally {
       telemetry.flush();
     }
   },
 );
-
-function parseRecord(data: string): UsageEvent | undefined {
-  try {
-    return usageEventSchema.parse(JSON.parse(Buffer.from(data, 'base64').toString('utf8')));
-  } catch (fault) {
-    telemetry.report('record not readable', fault);
-    return undefined;
-  }
-}

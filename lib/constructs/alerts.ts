@@ -57,10 +57,10 @@ export class Alerts extends Construct {
   }
 
   #budgetRule(): void {
-    const title = `Team ${field('teamId')} has crossed ${field('thresholdPercent')} % of its budget`;
+    const title = `${field('scope')} has crossed ${field('thresholdPercent')} % of its budget`;
     const text = `${title} for ${field('period')}: ${field('spentUsd')} of ${field('limitUsd')} US dollars. Owner: ${field('owner')}. Tenant: ${field('tenantId')}.`;
     const rule = new Rule(this, 'BudgetRule', {
-      description: 'A team has crossed a threshold of its monthly budget',
+      description: 'A scope has crossed a threshold of its monthly budget',
       ...this.#pattern(ALERT_DETAIL_TYPE.budget),
     });
     this.#tell(rule, title, text);

@@ -2,6 +2,8 @@ import { Duration } from 'aws-cdk-lib';
 import type { EventBus } from 'aws-cdk-lib/aws-events';
 import { StartingPosition } from 'aws-cdk-lib/aws-lambda';
 import { KinesisEventSource, SqsDlq, SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
+import { Schedule, ScheduleExpression, ScheduleTargetInput } from 'aws-cdk-lib/aws-scheduler';
+import { LambdaInvoke } from 'aws-cdk-lib/aws-scheduler-targets';
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { ENV } from '../../core/names.ts';
@@ -74,18 +76,28 @@ export class UsagePipeline extends Construct {
       environment: {
         [ENV.accountsTable]: data.accounts.tableName,
         [ENV.catalogTable]: data.catalog.tableName,
+        [ENV.rollupsTable]: data.rollups.tableName,
         [ENV.alertBus]: alertBus.eventBusName,
       },
     });
     data.accounts.grant(monitor, 'dynamodb:GetItem', 'dynamodb:UpdateItem');
     grantItems(data.catalog, monitor, 'dynamodb:GetItem');
+    data.rollups.grant(
+      monitor,
+      'dynamodb:BatchGetItem',
+      'dynamodb:Query',
+      'dynamodb:UpdateItem',
+      'dynamodb:PutItem',
+    );
     alertBus.grantPutEventsTo(monitor);
+    this.#schedule(monitor);
     const source = new KinesisEventSource(data.usageStream, {
       startingPosition: StartingPosition.TRIM_HORIZON,
       batchSize: 500,
       maxBatchingWindow: Duration.seconds(5),
       reportBatchItemFailures: true,
       bisectBatchOnError: true,
+      // No parallelization factor: the sums rest on one batch of a shard at a time (ADR 0018).
       // Without these three a single bad record would hold its shard until it expires.
       retryAttempts: 10,
       maxRecordAge: Duration.hours(24),
@@ -93,5 +105,19 @@ export class UsagePipeline extends Construct {
     });
     monitor.alias.addEventSource(source);
     return monitor;
+  }
+
+  /** Nobody's calls say that calls have stopped. */
+  #schedule(monitor: GatewayFunction): void {
+    new Schedule(this, 'MonitorTick', {
+      schedule: ScheduleExpression.rate(Duration.minutes(5)),
+      description: 'Looks at open incidents and at what was active, and closes what is over',
+      target: new LambdaInvoke(monitor.alias, {
+        deadLetterQueue: this.monitorDeadLetters,
+        input: ScheduleTargetInput.fromObject({}),
+        retryAttempts: 1,
+        maxEventAge: Duration.minutes(5),
+      }),
+    });
   }
 }

@@ -2,7 +2,7 @@ import { Match } from 'aws-cdk-lib/assertions';
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { AUDIT_COLUMNS } from '../../core/governance/audit.ts';
-import { LAKE, TABLE_KEY, TABLE_TTL } from '../../core/names.ts';
+import { LAKE, TABLE_KEY, TABLE_SORT, TABLE_TTL } from '../../core/names.ts';
 import { usageEventColumns } from '../../core/usage/event.ts';
 import { resources, statements, synthesize } from './synthesized.ts';
 
@@ -37,11 +37,17 @@ describe('data stack', () => {
     });
   });
 
-  it('has three tables: on demand, encrypted, recoverable, protected', () => {
-    data.resourceCountIs('AWS::DynamoDB::GlobalTable', 3);
+  it('has four tables: on demand, encrypted, recoverable, protected; two with one key, rollups and audit with a sort key', () => {
+    data.resourceCountIs('AWS::DynamoDB::GlobalTable', 4);
+    const partition = { AttributeName: TABLE_KEY, KeyType: 'HASH' };
+    const sort = { AttributeName: TABLE_SORT, KeyType: 'RANGE' };
+    for (const [KeySchema, count] of [
+      [[partition], 2],
+      [[partition, sort], 2],
+    ] as const)
+      data.resourcePropertiesCountIs('AWS::DynamoDB::GlobalTable', { KeySchema }, count);
     data.allResourcesProperties('AWS::DynamoDB::GlobalTable', {
       BillingMode: 'PAY_PER_REQUEST',
-      KeySchema: Match.arrayWith([{ AttributeName: TABLE_KEY, KeyType: 'HASH' }]),
       SSESpecification: { SSEEnabled: true, SSEType: 'KMS' },
       Replicas: [
         Match.objectLike({
@@ -52,11 +58,16 @@ describe('data stack', () => {
     });
   });
 
-  it('lets what is closed go in time, and nothing of the catalog', () => {
-    const tables = [...resources(data, 'AWS::DynamoDB::GlobalTable').values()];
-    const times = tables.map(({ Properties }) => Properties?.['TimeToLiveSpecification']);
-    expect(times).toEqual(
-      expect.arrayContaining([undefined, { AttributeName: TABLE_TTL, Enabled: true }]),
+  it('lets what is closed, shipped and summed up go in time, and nothing of the catalog', () => {
+    const tables = [...resources(data, 'AWS::DynamoDB::GlobalTable')];
+    const timeless = tables.filter(
+      ([, { Properties }]) => Properties?.['TimeToLiveSpecification'] === undefined,
+    );
+    expect(timeless.map(([id]) => id)).toEqual([expect.stringContaining('Catalog')]);
+    data.resourcePropertiesCountIs(
+      'AWS::DynamoDB::GlobalTable',
+      { TimeToLiveSpecification: { AttributeName: TABLE_TTL, Enabled: true } },
+      3,
     );
   });
 

@@ -46,7 +46,7 @@ describe('gateway stack', () => {
       ],
     ],
     ['audit-shipper', 300, ['auditTable', 'auditBucket']],
-    ['usage-monitor', 60, ['accountsTable', 'catalogTable', 'alertBus']],
+    ['usage-monitor', 60, ['accountsTable', 'catalogTable', 'rollupsTable', 'alertBus']],
     ['spill-drain', 30, ['usageStream']],
     ['statements', 900, ['catalogTable', 'athenaWorkGroup', 'lakeBucket', 'statementsTopic']],
     ['ledger-writer', 900, ['catalogTable', 'athenaWorkGroup', 'ledgerLocation']],

@@ -36,7 +36,7 @@ export async function createProofBooks(startMs: number, plan = MONTHLY) {
   const store = createMemoryStore();
   const accounts = createAccounts({ store, clock });
   const files = new Map<string, string>();
-  const alerts: Readonly<Record<string, string | number>>[] = [];
+  const alerts: Readonly<Record<string, unknown>>[] = [];
   const reports: string[] = [];
   const pause = async () => {};
   const setUp = (scope: Scope) => {

@@ -19,11 +19,11 @@ describe('alerts', () => {
           Arn: { Ref: Match.stringLikeRegexp('AlertsTopic') },
           InputTransformer: {
             InputPathsMap: Match.objectLike({
-              'detail-teamId': '$.detail.teamId',
+              'detail-scope': '$.detail.scope',
               'detail-spentUsd': '$.detail.spentUsd',
             }),
             InputTemplate: Match.stringLikeRegexp(
-              '^"Team <detail-teamId> has crossed <detail-thresholdPercent> % of its budget for <detail-period>: .*"$',
+              '^"<detail-scope> has crossed <detail-thresholdPercent> % of its budget for <detail-period>: .*"$',
             ),
           },
         }),

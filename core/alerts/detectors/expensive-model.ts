@@ -1,0 +1,50 @@
+/**
+ * A team whose tokens cost a multiple of what they used to: it moved to a dearer model, and the finding names the one that
+ * takes most. Premium tokens are left out on both sides; core/alerts/detectors/premium-switch.ts has those.
+ */
+import { amountOf, type Rollup, tokensOf } from '../../rollups/amounts.ts';
+import { type Finding, findingOf, rounded, worseOf } from '../finding.ts';
+import { LEAST } from '../thresholds.ts';
+import { type TeamView, windowAt } from '../view.ts';
+
+export function expensiveModel(view: TeamView): Finding[] {
+  return worseOf(dearIn(view, 0), dearIn(view, 1));
+}
+
+function dearIn({ labels, overrides, usual, recent, models }: TeamView, index: number): Finding[] {
+  const window = plainOf(windowAt(recent, index));
+  const before = plainOf(usual?.together ?? {});
+  if (window.cost < LEAST.nanoUsd || window.tokens < LEAST.tokens / 10) return [];
+  if (before.cost === 0 || before.tokens === 0) return [];
+  const dollars = window.cost / window.tokens / 1000;
+  const usualDollars = before.cost / before.tokens / 1000;
+  const value = rounded(dollars / usualDollars);
+  const model = dearestOf(models, index);
+  return findingOf({
+    kind: 'expensive-model',
+    labels: model === undefined ? labels : { ...labels, model },
+    overrides,
+    value,
+    numbers: {
+      times: value,
+      usdPerMillionTokens: rounded(dollars * 1_000_000),
+      usualUsdPerMillionTokens: rounded(usualDollars * 1_000_000),
+    },
+    summary: `a million tokens cost $${rounded(dollars * 1_000_000)}, where $${rounded(usualDollars * 1_000_000)} is usual`,
+  });
+}
+
+function plainOf(rollup: Rollup): { readonly cost: number; readonly tokens: number } {
+  return {
+    cost: amountOf(rollup, 'nanoUsd') - amountOf(rollup, 'premiumNanoUsd'),
+    tokens: tokensOf(rollup) - amountOf(rollup, 'premiumTokens'),
+  };
+}
+
+function dearestOf(models: TeamView['models'], index: number): string | undefined {
+  const costs = [...models].map(([model, recent]) => ({
+    model,
+    cost: plainOf(windowAt(recent, index)).cost,
+  }));
+  return costs.toSorted((a, b) => b.cost - a.cost)[0]?.model;
+}
