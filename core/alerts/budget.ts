@@ -77,7 +77,9 @@ export function projectedOverrun({
     labels,
     overrides,
     value: percent,
-    numbers: { percent, spentUsd: rounded(spent / 1e9), limitUsd: rounded(limit / 1e9) },
-    summary: `${formatUsd(nanoUsd(spent))} of ${formatUsd(nanoUsd(limit))} US dollars are spent, which comes to ${percent} % by the end of the month`,
+    say: () => ({
+      numbers: { percent, spentUsd: rounded(spent / 1e9), limitUsd: rounded(limit / 1e9) },
+      summary: `${formatUsd(nanoUsd(spent))} of ${formatUsd(nanoUsd(limit))} US dollars are spent, which comes to ${percent} % by the end of the month`,
+    }),
   });
 }

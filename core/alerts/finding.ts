@@ -35,22 +35,22 @@ export interface Finding {
 
 interface Measured {
   readonly kind: DetectorKind;
+  /** Of the view; `say` may name more. */
   readonly labels: Labels;
   readonly overrides: Overrides;
   /** In the detector's unit. */
   readonly value: number;
-  /** Said only when the value is worth it. */
-  readonly numbers: Readonly<Record<string, number>>;
-  readonly summary: string;
+  /** Asked only when the value is worth it, which it nearly never is. */
+  readonly say: () => Pick<Finding, 'numbers' | 'summary'> & Partial<Pick<Finding, 'labels'>>;
 }
 
 /** No finding where the value is below the detector's end, or the detector is off. */
-export function findingOf({ kind, labels, overrides, value, ...said }: Measured): Finding[] {
+export function findingOf({ kind, labels, overrides, value, say }: Measured): Finding[] {
   const threshold = thresholdOf(kind, overrides);
   if (threshold === undefined || !(value >= threshold.ends)) return [];
   const isLingering = value < threshold.opens;
   return [
-    { kind, labels, isLingering, severity: severityOf(kind, value / threshold.opens), ...said },
+    { kind, labels, isLingering, severity: severityOf(kind, value / threshold.opens), ...say() },
   ];
 }
 

@@ -55,9 +55,9 @@ function isDetectorKind(name: string): name is DetectorKind {
 export const LEAST = {
   /** Calls in a window before a share of them means something. */
   requests: 30,
-  denied: 50,
+  denied: 20,
   /** Tokens in a window before anybody is hurt by them. */
-  tokens: 50_000,
+  tokens: 100_000,
   /** Durations in a window: the 95th percentile then rests on more than two of them. */
   durations: 50,
   /** Events that say something is wrong with the books. */

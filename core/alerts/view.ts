@@ -17,6 +17,8 @@ interface View {
   /** Share of the running window that is over, above 0. */
   readonly elapsed: number;
   readonly recent: Recent;
+  /** The window before the running one is of the same hour, so that the same is usual for both. */
+  readonly isHourBegun: boolean;
   readonly usual: Usual | undefined;
 }
 
@@ -41,9 +43,13 @@ export interface TeamView extends View {
   readonly dedicated: ReadonlySet<string>;
 }
 
-export function elapsedOf(nowMs: number): number {
+export function momentOfView(nowMs: number): Pick<TeamView, 'elapsed' | 'isHourBegun'> {
   const { lengthMs } = GRANULARITIES.fiveMinutes;
-  return Math.max(LEAST_ELAPSED, (nowMs - windowStart('fiveMinutes', nowMs)) / lengthMs);
+  const startMs = windowStart('fiveMinutes', nowMs);
+  return {
+    elapsed: Math.max(LEAST_ELAPSED, (nowMs - startMs) / lengthMs),
+    isHourBegun: startMs !== windowStart('hour', nowMs),
+  };
 }
 
 /** Calls arrive when they end; a window's first seconds say nothing. */

@@ -2,17 +2,21 @@
  * Durations in sixteen buckets whose bounds double from 50 ms to 14 minutes: a quantile is right within its bucket, which
  * is enough to tell twice as slow from usual.
  */
-const TIMINGS = { latency: 'l', ttft: 'f' } as const;
-
-export type Timing = keyof typeof TIMINGS;
+export type Timing = 'latency' | 'ttft';
 
 const FIRST_BOUND_MS = 50;
 const BUCKETS = 16;
 
+/** Attributes of the stored item, by bucket. */
+const CODES: Readonly<Record<Timing, readonly string[]>> = {
+  latency: Array.from({ length: BUCKETS }, (_, bucket) => `l${bucket}`),
+  ttft: Array.from({ length: BUCKETS }, (_, bucket) => `f${bucket}`),
+};
+
 /** The attribute that counts durations like this one. */
 export function bucketCode(timing: Timing, ms: number): string {
   const bucket = Math.ceil(Math.log2(Math.max(ms, 1) / FIRST_BOUND_MS));
-  return TIMINGS[timing] + Math.min(Math.max(bucket, 0), BUCKETS - 1);
+  return CODES[timing][Math.min(Math.max(bucket, 0), BUCKETS - 1)] ?? '';
 }
 
 export interface Quantile {
@@ -27,11 +31,12 @@ export function quantileOf(
   timing: Timing,
   share: number,
 ): Quantile | undefined {
-  const counts = Array.from({ length: BUCKETS }, (_, at) => rollup[TIMINGS[timing] + at] ?? 0);
-  const count = counts.reduce((sum, each) => sum + each, 0);
+  let count = 0;
+  for (const code of CODES[timing]) count += rollup[code] ?? 0;
   if (count === 0) return undefined;
   let rest = share * count;
-  for (const [bucket, inside] of counts.entries()) {
+  for (const [bucket, code] of CODES[timing].entries()) {
+    const inside = rollup[code] ?? 0;
     if (rest <= inside && inside > 0) {
       const low = bucket === 0 ? 0 : boundMs(bucket - 1);
       return { ms: Math.round(low + ((boundMs(bucket) - low) * rest) / inside), count };

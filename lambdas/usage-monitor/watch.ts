@@ -4,7 +4,12 @@ import { referenceHours, type Usual, usualAt } from '../../core/alerts/baseline.
 import { detectTeam, detectWhole } from '../../core/alerts/detect.ts';
 import { type Found, labelsOf } from '../../core/alerts/incidents.ts';
 import type { WatchedScope } from '../../core/alerts/targets.ts';
-import { elapsedOf, type PerMinute, RECENT_WINDOWS, type Recent } from '../../core/alerts/view.ts';
+import {
+  momentOfView,
+  type PerMinute,
+  RECENT_WINDOWS,
+  type Recent,
+} from '../../core/alerts/view.ts';
 import type { PolicySnapshot, Provider } from '../../core/catalog/snapshot.ts';
 import type { Clock, EpochMs } from '../../core/clock.ts';
 import { limitsAt } from '../../core/limits/schedule.ts';
@@ -56,7 +61,7 @@ export function createWatch({ rollups, clock }: WatchOptions): Watch {
       const view = {
         labels,
         overrides,
-        elapsed: elapsedOf(nowMs),
+        ...momentOfView(nowMs),
         recent: own.get(WHOLE) ?? [],
         usual,
       };

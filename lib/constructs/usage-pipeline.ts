@@ -72,7 +72,7 @@ export class UsagePipeline extends Construct {
       service: 'usage-monitor',
       description: 'Watches usage events and raises alerts',
       timeout: Duration.minutes(1),
-      compute: { kind: 'lambda', memoryMb: 256 },
+      compute: { kind: 'lambda', memoryMb: 512 },
       environment: {
         [ENV.accountsTable]: data.accounts.tableName,
         [ENV.catalogTable]: data.catalog.tableName,
@@ -93,7 +93,8 @@ export class UsagePipeline extends Construct {
     this.#schedule(monitor);
     const source = new KinesisEventSource(data.usageStream, {
       startingPosition: StartingPosition.TRIM_HORIZON,
-      batchSize: 500,
+      // A write for each subject and window of a batch: what five seconds of a full shard bring is summed before it is written.
+      batchSize: 5_000,
       maxBatchingWindow: Duration.seconds(5),
       reportBatchItemFailures: true,
       bisectBatchOnError: true,

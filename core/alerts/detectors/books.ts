@@ -22,8 +22,10 @@ export function books({ labels, overrides, recent }: WholeView): Finding[] {
       labels,
       overrides,
       value: percent,
-      numbers: { percent, calls, requests },
-      summary: `${calls} of ${requests} calls within ten minutes ${words}`,
+      say: () => ({
+        numbers: { percent, calls, requests },
+        summary: `${calls} of ${requests} calls within ten minutes ${words}`,
+      }),
     });
   });
 }

@@ -20,7 +20,9 @@ function stormIn({ labels, overrides }: TeamView, model: string, window: Rollup)
     labels: { ...labels, model },
     overrides,
     value: percent,
-    numbers: { denied, requests, percent },
-    summary: `${denied} of ${requests} calls to the model were refused by limits within five minutes`,
+    say: () => ({
+      numbers: { denied, requests, percent },
+      summary: `${denied} of ${requests} calls to the model were refused by limits within five minutes`,
+    }),
   });
 }

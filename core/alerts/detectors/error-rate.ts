@@ -24,8 +24,10 @@ function errorsIn({ labels, overrides, usual }: WholeView, window: Rollup): Find
     labels,
     overrides,
     value: percent,
-    numbers: { percent, usualPercent, requests, errors: amountOf(window, 'errors') },
-    summary: `${percent} % of ${requests} calls within five minutes failed, where ${usualPercent} % is usual`,
+    say: () => ({
+      numbers: { percent, usualPercent, requests, errors: amountOf(window, 'errors') },
+      summary: `${percent} % of ${requests} calls within five minutes failed, where ${usualPercent} % is usual`,
+    }),
   });
 }
 

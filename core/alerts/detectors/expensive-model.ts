@@ -19,18 +19,20 @@ function dearIn({ labels, overrides, usual, recent, models }: TeamView, index: n
   const dollars = window.cost / window.tokens / 1000;
   const usualDollars = before.cost / before.tokens / 1000;
   const value = rounded(dollars / usualDollars);
-  const model = dearestOf(models, index);
   return findingOf({
     kind: 'expensive-model',
-    labels: model === undefined ? labels : { ...labels, model },
+    labels,
     overrides,
     value,
-    numbers: {
-      times: value,
-      usdPerMillionTokens: rounded(dollars * 1_000_000),
-      usualUsdPerMillionTokens: rounded(usualDollars * 1_000_000),
-    },
-    summary: `a million tokens cost $${rounded(dollars * 1_000_000)}, where $${rounded(usualDollars * 1_000_000)} is usual`,
+    say: () => ({
+      labels: { ...labels, model: dearestOf(models, index) },
+      numbers: {
+        times: value,
+        usdPerMillionTokens: rounded(dollars * 1_000_000),
+        usualUsdPerMillionTokens: rounded(usualDollars * 1_000_000),
+      },
+      summary: `a million tokens cost $${rounded(dollars * 1_000_000)}, where $${rounded(usualDollars * 1_000_000)} is usual`,
+    }),
   });
 }
 

@@ -3,9 +3,10 @@
  * was meant for it, and a feature that is alone in its tenant takes nothing from anybody.
  */
 import { amountOf, tokensOf } from '../../rollups/amounts.ts';
-import { type Finding, findingOf, percentOf, worseOf } from '../finding.ts';
+import { type Finding, findingOf, rounded, worseOf } from '../finding.ts';
 import { LEAST } from '../thresholds.ts';
 import { MOST_OF_A_WINDOW, type Recent, type TeamView, windowAt } from '../view.ts';
+import { tokensShare } from './tokens-share.ts';
 
 export function featureShare(view: TeamView): Finding[] {
   return [...view.features].flatMap(([feature, recent]) => {
@@ -16,24 +17,28 @@ export function featureShare(view: TeamView): Finding[] {
 }
 
 function shareIn(view: TeamView, feature: string, recent: Recent, index: number): Finding[] {
-  const percents = [index, index + 1].map((at) => percentAt(view, recent, at));
-  const percent = Math.min(...percents);
-  const tokens = tokensOf(windowAt(recent, index)) + tokensOf(windowAt(recent, index + 1));
+  const percent = Math.min(percentAt(view, recent, index), percentAt(view, recent, index + 1));
   return findingOf({
     kind: 'feature-share',
-    labels: { ...view.labels, feature },
+    labels: view.labels,
     overrides: view.overrides,
     value: percent,
-    numbers: { percent, tokens },
-    summary: `the feature takes ${percent} % of all tokens of its tenant for two windows of five minutes`,
+    say: () => ({
+      labels: { ...view.labels, feature },
+      numbers: {
+        percent,
+        tokens: tokensOf(windowAt(recent, index)) + tokensOf(windowAt(recent, index + 1)),
+      },
+      summary: `the feature takes more than ${percent} % of all tokens of its tenant for two windows of five minutes`,
+    }),
   });
 }
 
+/** The share that the feature has for certain. */
 function percentAt({ tenant }: TeamView, recent: Recent, index: number): number {
-  const all = windowAt(tenant, index);
   const own = windowAt(recent, index);
-  const isAlone = amountOf(all, 'requests') <= amountOf(own, 'requests');
-  if (isAlone || amountOf(all, 'requests') < LEAST.requests || tokensOf(own) < LEAST.tokens)
-    return 0;
-  return percentOf(tokensOf(own), tokensOf(all));
+  const isAlone = amountOf(windowAt(tenant, index), 'requests') <= amountOf(own, 'requests');
+  if (isAlone || tokensOf(own) < LEAST.tokens) return 0;
+  const share = tokensShare(tenant, own, index);
+  return share === undefined ? 0 : rounded(share.percent - share.chance);
 }

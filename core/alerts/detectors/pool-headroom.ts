@@ -41,8 +41,10 @@ function headroomIn(
     labels,
     overrides,
     value: percent,
-    numbers: { percent, perMinute, limitPerMinute: limit },
-    summary: `${perMinute} ${WORDS[dimension]} a minute of the ${limit} that the provider allows`,
+    say: () => ({
+      numbers: { percent, perMinute, limitPerMinute: limit },
+      summary: `${perMinute} ${WORDS[dimension]} a minute of the ${limit} that the provider allows`,
+    }),
   });
 }
 

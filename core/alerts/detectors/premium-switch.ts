@@ -26,8 +26,10 @@ function switchIn({ labels, overrides, usual }: TeamView, window: Rollup): Findi
     labels: { ...labels, tier: 'premium' },
     overrides,
     value: percent,
-    numbers: { percent, usualPercent, nanoUsd: amountOf(window, 'premiumNanoUsd') },
-    summary: `${percent} % of the cost of five minutes goes to premium models, where ${usualPercent} % is usual`,
+    say: () => ({
+      numbers: { percent, usualPercent, nanoUsd: amountOf(window, 'premiumNanoUsd') },
+      summary: `${percent} % of the cost of five minutes goes to premium models, where ${usualPercent} % is usual`,
+    }),
   });
 }
 

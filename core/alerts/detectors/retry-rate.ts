@@ -24,8 +24,10 @@ function retriesIn({ labels, overrides, usual }: WholeView, window: Rollup): Fin
     labels,
     overrides,
     value: rounded(percent - usualPercent),
-    numbers: { percent, usualPercent, requests },
-    summary: `${percent} % of ${requests} calls within five minutes took a second attempt, where ${usualPercent} % is usual`,
+    say: () => ({
+      numbers: { percent, usualPercent, requests },
+      summary: `${percent} % of ${requests} calls within five minutes took a second attempt, where ${usualPercent} % is usual`,
+    }),
   });
 }
 

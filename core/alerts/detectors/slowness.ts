@@ -28,8 +28,10 @@ function slowness({ labels, overrides, usual, recent }: WholeView, timing: Timin
     labels,
     overrides,
     value: rounded(now.ms / before.ms),
-    numbers: { p95Ms: now.ms, usualP95Ms: before.ms, calls: now.count },
-    summary: `${words} ${now.ms} ms at the 95th percentile, where ${before.ms} ms are usual`,
+    say: () => ({
+      numbers: { p95Ms: now.ms, usualP95Ms: before.ms, calls: now.count },
+      summary: `${words} ${now.ms} ms at the 95th percentile, where ${before.ms} ms are usual`,
+    }),
   });
 }
 

@@ -1,0 +1,51 @@
+/**
+ * `npm run detect`: how many injected incidents the detectors find within five minutes, and how many alarms they give for
+ * nothing. `--tenants`, `--days`, `--seed`, `--every-minute` (tenants that are looked at once a minute all the time).
+ */
+import { parseArgs } from 'node:util';
+import * as z from 'zod/mini';
+import { evaluateDetectors } from '../test/simulation/detection/evaluate.ts';
+import { INJECTED_KINDS } from '../test/simulation/detection/injected.ts';
+
+const LEAST_RECALL = 0.95;
+const MOST_FALSE_ALARMS = 1;
+
+const number = z.coerce.number().check(z.nonnegative());
+const optionsSchema = z.object({
+  tenants: z._default(number, 1_000),
+  days: z._default(number, 30),
+  seed: z._default(number, 1),
+  'every-minute': z._default(number, 20),
+});
+const { values } = parseArgs({
+  options: {
+    tenants: { type: 'string' },
+    days: { type: 'string' },
+    seed: { type: 'string' },
+    'every-minute': { type: 'string' },
+  },
+});
+const { 'every-minute': everyMinute, ...options } = optionsSchema.parse(values);
+const began = performance.now();
+const result = evaluateDetectors({ ...options, everyMinute });
+const rows = INJECTED_KINDS.map((kind) => ({
+  incident: kind,
+  injected: result.injected[kind],
+  'within 5 min': result.found[kind],
+  later: result.foundLater[kind],
+  recall: round(result.found[kind] / result.injected[kind]),
+}));
+console.table(rows);
+console.table(result.falseAlarms);
+console.log(
+  `false alarms per tenant and month: ${round(result.falseAlarmsPerTenantMonth)}; of tenants that are looked at every minute: ${round(result.falseAlarmsEveryMinute)}`,
+);
+console.log(`${Math.round((performance.now() - began) / 1000)} s, seed ${options.seed}`);
+const isGood =
+  rows.every(({ recall }) => recall >= LEAST_RECALL) &&
+  Math.max(result.falseAlarmsPerTenantMonth, result.falseAlarmsEveryMinute) <= MOST_FALSE_ALARMS;
+process.exitCode = isGood ? 0 : 1;
+
+function round(value: number): number {
+  return Math.round(value * 1000) / 1000;
+}
