@@ -32,6 +32,7 @@ const rows = INJECTED_KINDS.map((kind) => ({
   incident: kind,
   injected: result.injected[kind],
   'within 5 min': result.found[kind],
+  'of its begin': result.foundAtOnce[kind],
   later: result.foundLater[kind],
   recall: round(result.found[kind] / result.injected[kind]),
 }));

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
+import { DETECTOR_KINDS } from '../../../core/alerts/thresholds.ts';
 import { METRIC_NAMESPACE, METRICS } from '../../../core/names.ts';
 import { projectRoot } from '../../../lib/project-root.ts';
 import { resources, synthesize } from '../synthesized.ts';
@@ -22,7 +23,7 @@ const alarms = [...resources(gateway, 'AWS::CloudWatch::Alarm').values()].map(({
 const runbook = readFileSync(join(projectRoot, 'docs/runbook.md'), 'utf8');
 
 describe('monitoring', () => {
-  it('names severity, owner and an existing section of the runbook on every alarm', () => {
+  it('names severity, owner and an existing section of the runbook on every alarm; the other sections are the detectors'', () => {
     const sections = [...runbook.matchAll(/^## (.+)$/gm)].map(([, heading]) => heading);
     const linked = alarms.map(({ AlarmDescription }) => {
       const match =
@@ -31,7 +32,7 @@ describe('monitoring', () => {
         );
       return match?.[2];
     });
-    expect(linked.sort()).toEqual(sections.sort());
+    expect([...linked, ...DETECTOR_KINDS].sort()).toEqual(sections.sort());
   });
 
   it('says in every section what the alarm means, where to look and what to do', () => {

@@ -51,8 +51,10 @@ export interface EvaluationOptions {
 
 export interface Evaluation {
   readonly injected: Record<InjectedKind, number>;
-  /** Found within five minutes of their begin. */
+  /** Found within five minutes of being what the detector looks for. */
   readonly found: Record<InjectedKind, number>;
+  /** Found within five minutes of their begin. */
+  readonly foundAtOnce: Record<InjectedKind, number>;
   readonly foundLater: Record<InjectedKind, number>;
   /** Opened for nothing, by detector. */
   readonly falseAlarms: Readonly<Record<string, number>>;
@@ -64,6 +66,7 @@ export interface Evaluation {
 export function evaluateDetectors(options: EvaluationOptions): Evaluation {
   const injected = zero();
   const found = zero();
+  const foundAtOnce = zero();
   const foundLater = zero();
   const falseAlarms: Record<string, number> = {};
   let everyMinute = 0;
@@ -74,7 +77,10 @@ export function evaluateDetectors(options: EvaluationOptions): Evaluation {
       injected[incident.kind] += 1;
       const first = tenant.opened.find((opened) => isOf(opened, incident));
       if (first === undefined) continue;
-      (first.sinceMs <= incident.fromMs + FOUND_WITHIN_MS ? found : foundLater)[incident.kind] += 1;
+      const afterMs = first.sinceMs - incident.fromMs;
+      const { isOneAfterMs } = INCIDENTS[incident.kind];
+      if (afterMs <= FOUND_WITHIN_MS) foundAtOnce[incident.kind] += 1;
+      (afterMs <= isOneAfterMs + FOUND_WITHIN_MS ? found : foundLater)[incident.kind] += 1;
     }
     for (const { kind } of tenant.opened.filter((opened) => isFalse(opened, tenant.injected))) {
       falseAlarms[kind] = (falseAlarms[kind] ?? 0) + 1;
@@ -86,6 +92,7 @@ export function evaluateDetectors(options: EvaluationOptions): Evaluation {
   return {
     injected,
     found,
+    foundAtOnce,
     foundLater,
     falseAlarms,
     falseAlarmsPerTenantMonth: all / months(options.tenants),

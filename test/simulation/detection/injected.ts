@@ -4,16 +4,25 @@ import type { Random } from '../random.ts';
 
 export const INCIDENTS = {
   /** So many times the usual, on top of it. */
-  spike: { sizes: [3.5, 7], foundBy: ['spike'] },
+  spike: { sizes: [3.5, 7], isOneAfterMs: 0, foundBy: ['spike'] },
   /** Of the team's tokens, that go to a model fifteen times as dear. */
-  'premium-switch': { sizes: [0.5, 0.9], foundBy: ['premium-switch'] },
-  /** Of the team's calls, that come on top from one feature. */
-  'noisy-feature': { sizes: [4, 8], foundBy: ['feature-share', 'share-doubled'] },
+  'premium-switch': { sizes: [0.5, 0.9], isOneAfterMs: 0, foundBy: ['premium-switch'] },
+  /** Of the team's calls, that come on top from one feature. A second window makes it one. */
+  'noisy-feature': {
+    sizes: [4, 8],
+    foundBy: ['feature-share', 'share-doubled'],
+    isOneAfterMs: 300_000,
+  },
   /** Of the team's calls, that are refused on top by one model. */
-  'denial-storm': { sizes: [1, 4], foundBy: ['denial-storm'] },
+  'denial-storm': { sizes: [1, 4], isOneAfterMs: 0, foundBy: ['denial-storm'] },
 } as const satisfies Record<
   string,
-  { sizes: readonly [number, number]; foundBy: readonly DetectorKind[] }
+  {
+    sizes: readonly [number, number];
+    foundBy: readonly DetectorKind[];
+    /** By the detector's own definition, after its begin. */
+    isOneAfterMs: number;
+  }
 >;
 
 export type InjectedKind = keyof typeof INCIDENTS;

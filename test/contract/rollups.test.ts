@@ -1,0 +1,159 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { CreateTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterFinding } from '../../core/alerts/incidents.ts';
+import { TABLE_KEY, TABLE_SORT_KEY } from '../../core/names.ts';
+import { amountOf } from '../../core/rollups/amounts.ts';
+import { applyBatch } from '../../core/rollups/apply-batch.ts';
+import { MAX_FEATURES } from '../../core/rollups/subjects.ts';
+import { createDynamoIncidents } from '../../lambdas/adapters/dynamo-incidents.ts';
+import { createRollupIndex } from '../../lambdas/adapters/rollup-index.ts';
+import { createRollups } from '../../lambdas/adapters/rollups.ts';
+import { AT_MS, usageEvent } from '../core/rollups/usage-events.ts';
+import { dynoxideBinary } from '../support/dynoxide.ts';
+
+const TABLE = 'rollups';
+const WINDOW_MS = Date.UTC(2026, 10, 20, 10);
+const RANGE = { granularity: 'fiveMinutes', fromMs: WINDOW_MS - 900_000, toMs: WINDOW_MS } as const;
+const binary = dynoxideBinary();
+
+/** The engine is an optional dependency that exists for Linux x64 only. */
+describe.skipIf(binary === undefined)('the rollups table', () => {
+  let client: DynamoDBClient;
+  let stop: () => Promise<void>;
+  beforeAll(async () => {
+    const port = await freePort();
+    const child = spawn(binary ?? '', ['--port', String(port)], { stdio: 'ignore' });
+    stop = async () => {
+      child.kill('SIGTERM');
+      await once(child, 'exit');
+    };
+    client = new DynamoDBClient({
+      endpoint: `http://127.0.0.1:${port}`,
+      region: 'us-east-1',
+      credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
+      maxAttempts: 10,
+    });
+    await client.send(
+      new CreateTableCommand({
+        TableName: TABLE,
+        BillingMode: 'PAY_PER_REQUEST',
+        KeySchema: [
+          { AttributeName: TABLE_KEY, KeyType: 'HASH' },
+          { AttributeName: TABLE_SORT_KEY, KeyType: 'RANGE' },
+        ],
+        AttributeDefinitions: [TABLE_KEY, TABLE_SORT_KEY].map((AttributeName) => ({
+          AttributeName,
+          AttributeType: 'S' as const,
+        })),
+      }),
+    );
+  });
+  afterAll(async () => {
+    client.destroy();
+    await stop();
+  });
+
+  const batch = (tenant_id: string, from: number, to: number) => ({
+    shard: 'shardId-000000000003',
+    events: Array.from({ length: to - from }, (_, index) => ({
+      event: usageEvent({ tenant_id }),
+      sequence: String(from + index).padStart(56, '0'),
+      arrivedAtMs: AT_MS,
+    })),
+    featureOf: () => 'answers',
+  });
+
+  it('adds each record once, whatever is delivered again', async () => {
+    const rollups = createRollups({ client, tableName: TABLE });
+    await applyBatch(rollups, batch('once', 0, 10));
+    await applyBatch(rollups, batch('once', 0, 10));
+    await applyBatch(rollups, batch('once', 5, 25));
+    await applyBatch(rollups, { ...batch('once', 0, 3), shard: 'shardId-000000000004' });
+    const team = { kind: 'team', tenantId: 'once', teamId: 'search' } as const;
+    const [window] = await rollups.readRollups(team, RANGE);
+    expect(window?.startMs).toBe(WINDOW_MS);
+    expect(amountOf(window?.rollup ?? {}, 'requests')).toBe(28);
+    expect(amountOf(window?.rollup ?? {}, 'inputTokens')).toBe(2_800);
+    const members = await rollups.readCollection(team, RANGE);
+    expect(members.map(({ member }) => member)).toEqual(['all', 'feature/answers', 'model/small']);
+  });
+
+  it('finds hours by their begin, and nothing where there is nothing', async () => {
+    const rollups = createRollups({ client, tableName: TABLE });
+    await applyBatch(rollups, batch('hours', 0, 4));
+    const subject = { kind: 'tenant', tenantId: 'hours' } as const;
+    const hours = await rollups.readHours(subject, [WINDOW_MS, WINDOW_MS - 3_600_000]);
+    expect([...hours].map(([at, rollup]) => [at, rollup['rq']])).toEqual([[WINDOW_MS, 4]]);
+    const other = { kind: 'tenant', tenantId: 'nobody' } as const;
+    expect(await rollups.readRollups(other, RANGE)).toEqual([]);
+  });
+
+  it('gives so many features of a team a sum of their own on a day', async () => {
+    const index = createRollupIndex({ client, tableName: TABLE });
+    const names = Array.from({ length: MAX_FEATURES + 5 }, (_, at) => `f${at}`);
+    for (const name of names) await index.admitFeature('team/a/b', 20_000, name);
+    const admitted = await index.admitFeature('team/a/b', 20_000, 'f0');
+    expect(admitted.size).toBe(MAX_FEATURES);
+    expect((await index.admitFeature('team/a/b', 20_000, 'one more')).has('one more')).toBe(false);
+    expect((await index.admitFeature('team/a/b', 20_001, 'one more')).has('one more')).toBe(true);
+  });
+
+  it('remembers who was active in a window', async () => {
+    const index = createRollupIndex({ client, tableName: TABLE });
+    await index.markActive(WINDOW_MS, 'team/a/b');
+    await index.markActive(WINDOW_MS, 'team/a/b');
+    expect(await index.activeIn(WINDOW_MS)).toEqual(['team/a/b']);
+    expect(await index.activeIn(WINDOW_MS + 300_000)).toEqual([]);
+  });
+
+  it('keeps incidents, one writer at a time', async () => {
+    const store = createDynamoIncidents({
+      client,
+      tableName: TABLE,
+      clock: { nowMs: () => AT_MS },
+    });
+    const scope = { kind: 'team', tenantId: 'acme', teamId: 'search' } as const;
+    const finding = {
+      kind: 'spike',
+      labels: { tenant: 'acme', team: 'search' },
+      isLingering: false,
+      severity: 'warning',
+      numbers: { tokens: 1 },
+      summary: 's',
+    } as const;
+    const incident = afterFinding(undefined, { finding, scope, owner: 'ann' }, AT_MS);
+    if (incident === undefined) throw new Error('not opened');
+    const first = { incident, version: 0, toldTransitions: 0, claimedAtSeconds: 5 };
+    expect(await store.write('team%2Facme%2Fsearch/spike', first)).toBe(true);
+    expect(await store.write('team%2Facme%2Fsearch/spike', first)).toBe(false);
+    expect(
+      await store.write('team%2Facme%2Fsearch/spike', { ...first, version: 1, toldTransitions: 1 }),
+    ).toBe(true);
+    const [stored] = (await store.ofTarget('team/acme/search')).values();
+    expect(stored).toEqual({ ...first, version: 2, toldTransitions: 1 });
+    expect((await store.ofTarget('team/acme')).size).toBe(0);
+    expect((await store.unfinished()).size).toBe(1);
+    const closed = { ...incident, isOpen: false };
+    await store.write('team%2Facme%2Fsearch/spike', {
+      ...first,
+      incident: closed,
+      version: 2,
+      toldTransitions: 1,
+    });
+    expect((await store.unfinished()).size).toBe(0);
+  });
+});
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await sleep(0);
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return address.port;
+}

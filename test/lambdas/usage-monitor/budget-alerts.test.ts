@@ -1,0 +1,139 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import * as z from 'zod/mini';
+import { compilePolicy } from '../../../core/policy/compile-policy.ts';
+import { parsePolicy } from '../../../core/policy/parse-policy.ts';
+import { createBudgetAlerts } from '../../../lambdas/usage-monitor/budget-alerts.ts';
+import {
+  type SimulatedProvider,
+  startSimulatedProvider,
+} from '../../../local/simulated-provider/simulated-provider.ts';
+import { createTestGateway, TEAM, type TestGateway } from '../../support/gateway.ts';
+
+let provider: SimulatedProvider;
+const open: TestGateway[] = [];
+
+beforeAll(async () => {
+  provider = await startSimulatedProvider({ speed: { ttftMs: 0 } });
+});
+afterAll(() => provider.close());
+afterEach(() => {
+  for (const gateway of open.splice(0)) gateway.close();
+});
+
+const detailSchema = z.looseObject({
+  scope: z.string(),
+  thresholdPercent: z.number(),
+  deduplicationId: z.string(),
+});
+
+/** Every call of sim-small costs about $0.0001 to $0.0005 here. */
+function company({ team = '', tenant = '', project = '' }) {
+  const text = `time_zone: UTC
+providers:
+  main: { kind: openai, base_url: ${JSON.stringify(provider.url)} }
+models:
+  sim-small:
+    tier: shared
+    context_tokens: 128K
+    max_output_tokens: 8K
+    default_max_output_tokens: 20
+    routes: [{ provider: main, model: sim-small, price: { input: $10, output: $20 } }]
+tenants:
+  acme:
+    owner: carol
+    limits: { ${tenant} }
+    teams:
+      search: { owner: ann, tiers: [shared], limits: { ${team} } }
+    projects:
+      web: { team: search, limits: { ${project} } }
+`;
+  const parsed = parsePolicy(text, 'policy.yaml');
+  if (parsed.kind === 'invalid') throw new Error(JSON.stringify(parsed.errors));
+  const gateway = createTestGateway({
+    providerUrl: provider.url,
+    compiled: compilePolicy(parsed.policy, 1, Date.now()),
+  });
+  open.push(gateway);
+  const told: z.infer<typeof detailSchema>[] = [];
+  const createMonitor = () =>
+    createBudgetAlerts({
+      store: gateway.store,
+      directory: { policy: gateway.ports.directory.policy, findKeyById: async () => undefined },
+      eventBridge: {
+        send: async ({ input }) => {
+          for (const { Detail = '' } of input.Entries ?? [])
+            told.push(detailSchema.parse(JSON.parse(Detail)));
+          return { FailedEntryCount: 0 };
+        },
+      },
+      busName: 'bus',
+      clock: { nowMs: () => Date.now() },
+    });
+  const call = async () => {
+    const answer = await gateway.chat({});
+    await answer.closed;
+    return answer.status;
+  };
+  const costOf = async () => {
+    await call();
+    return gateway.events.at(-1)?.cost_nano_usd ?? 0;
+  };
+  return { gateway, told, monitor: createMonitor(), createMonitor, call, costOf };
+}
+
+/** A budget of so many calls like this policy's; the first call of any company costs the same. */
+async function callsCost(): Promise<number> {
+  const cost = await company({}).costOf();
+  if (cost === 0) throw new Error('the call was free');
+  return cost;
+}
+
+const usd = (nano: number) => `$${(nano / 1e9).toFixed(9)}`;
+
+describe('a budget threshold', () => {
+  it('of 80 percent is told once under redelivery, in any order, by several monitors', async () => {
+    const cost = await callsCost();
+    const w = company({ team: `monthly_budget: ${usd(cost * 11)}` });
+    for (let made = 0; made < 9; made += 1) expect(await w.call()).toBe(200);
+    const { events } = w.gateway;
+    for (const event of events.toReversed()) await w.monitor.check([event]);
+    await w.monitor.check(events);
+    await w.createMonitor().check(events);
+    await w.createMonitor().check([...events, ...events]);
+    const percents = w.told.map(({ thresholdPercent }) => thresholdPercent);
+    expect(percents.toSorted((a, b) => a - b)).toEqual([50, 70, 80]);
+  });
+
+  it('is told with all others that are crossed at once, each once', async () => {
+    const w = company({ team: 'monthly_budget: $10' });
+    await w.monitor.check([]);
+    expect(await w.call()).toBe(200);
+    await w.monitor.check(w.gateway.events);
+    expect(w.told).toEqual([]);
+    // From far below the first threshold to the last one, as when a provider ignores the maximum of one big call.
+    const spent = w.gateway.events[0]?.cost_nano_usd ?? 0;
+    w.gateway.store.setUp(TEAM, { nanoUsdPerMonth: spent });
+    await w.monitor.check(w.gateway.events);
+    await w.createMonitor().check([...w.gateway.events, ...w.gateway.events]);
+    expect(w.told.map(({ thresholdPercent }) => thresholdPercent)).toEqual([50, 70, 80, 100]);
+  });
+
+  it('is told of the tenant, the team and the project, each under its own name', async () => {
+    const cost = await callsCost();
+    const budget = `monthly_budget: ${usd(cost * 5)}`;
+    const w = company({ team: budget, tenant: budget, project: budget });
+    for (let made = 0; made < 3; made += 1) await w.call();
+    await w.monitor.check(w.gateway.events);
+    const names = w.told.map(({ scope, thresholdPercent }) => `${scope} ${thresholdPercent}`);
+    expect(names.toSorted()).toEqual(['project:web 50', 'team:search 50', 'tenant:acme 50']);
+    expect(w.told.find(({ scope }) => scope === 'tenant:acme')?.['owner']).toBe('carol');
+    expect(new Set(w.told.map(({ deduplicationId }) => deduplicationId)).size).toBe(3);
+  });
+
+  it('of no budget is no threshold', async () => {
+    const w = company({});
+    await w.call();
+    expect(await w.monitor.check(w.gateway.events)).toEqual([]);
+    expect(w.told).toEqual([]);
+  });
+});
