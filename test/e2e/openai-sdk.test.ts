@@ -262,7 +262,9 @@ describe('the first alert', () => {
     await eventually(() => expect(told().length).toBe(1), 60_000);
     await new Promise((resolve) => setTimeout(resolve, 3_000));
     expect(told().length).toBe(1);
-    expect(lines('events').filter((line) => line.includes('watched')).length).toBe(1);
+    // The bus has its projection as an incident besides, on days of the month when the pace is too high.
+    const crossed = lines('events').filter((line) => line.includes('Budget threshold crossed'));
+    expect(crossed.filter((line) => line.includes('watched')).length).toBe(1);
     expect(told()[0]).toContain('80');
   });
 

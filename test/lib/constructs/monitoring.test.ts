@@ -23,7 +23,7 @@ const alarms = [...resources(gateway, 'AWS::CloudWatch::Alarm').values()].map(({
 const runbook = readFileSync(join(projectRoot, 'docs/runbook.md'), 'utf8');
 
 describe('monitoring', () => {
-  it('names severity, owner and an existing section of the runbook on every alarm; the other sections are the detectors'', () => {
+  it('names severity, owner and a section of the runbook on every alarm; detectors have the other sections', () => {
     const sections = [...runbook.matchAll(/^## (.+)$/gm)].map(([, heading]) => heading);
     const linked = alarms.map(({ AlarmDescription }) => {
       const match =
