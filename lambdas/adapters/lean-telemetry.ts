@@ -41,8 +41,8 @@ export function createLeanTelemetry(service: string): Telemetry {
   };
 }
 
-/** From the least to the most important. */
-const LEVELS = ['TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL'];
+/** From the least to the most important, by Lambda's names and by those of Powertools. */
+const LEVELS = ['TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL', 'CRITICAL', 'SILENT'];
 
 function isLogged(level: string): boolean {
   const { AWS_LAMBDA_LOG_LEVEL, POWERTOOLS_LOG_LEVEL } = process.env;

@@ -51,7 +51,7 @@ describe('a signature', () => {
       fc.string({ maxLength: 20 }).map((value) => value.replaceAll(/[^\x20-\x7e\t]/g, '')),
     ),
     body: fc.oneof(fc.uint8Array(), fc.string({ unit: 'grapheme' })),
-    service: fc.constantFrom('bedrock', 'dynamodb', 'kinesis', 's3'),
+    service: fc.constantFrom('bedrock', 'dynamodb', 'kinesis', 's3', 'secretsmanager', 'sqs'),
     region: fc.constantFrom('eu-west-1', 'us-gov-east-1'),
     sessionToken: fc.option(fc.base64String({ minLength: 4 }), { nil: undefined }),
     secretAccessKey: fc.string({ minLength: 1 }),
