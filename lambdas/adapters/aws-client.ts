@@ -100,7 +100,8 @@ function createClient(parts: ClientParts): AwsClient {
       const connectTimeoutMs = policy.attemptMs / 2;
       return exchange(wire, { url, headers: signed, body, connectTimeoutMs, deadlineMs });
     };
-    const role = await inTime(credentials.get());
+    const known = credentials.get();
+    const role = known instanceof Promise ? await inTime(known) : known;
     const first = await send(role);
     if (isSuccess(first)) return resultOf(first);
     const fault = refusalOf(first);

@@ -11,8 +11,8 @@ import { http } from './builtin-http.ts';
 import type { AwsCredentials } from './sigv4.ts';
 
 export interface CredentialSource {
-  /** Throws when there are none, or none that are still good. */
-  get(): Promise<AwsCredentials>;
+  /** At once where they are at hand. Rejects when there are none, or none that are still good. */
+  get(): AwsCredentials | Promise<AwsCredentials>;
   /** These were refused as expired, whatever they say themselves: others, or undefined where there are none. */
   renew(refused: AwsCredentials): Promise<AwsCredentials | undefined>;
 }
@@ -49,7 +49,7 @@ export function createCredentials({
   env?: Environment;
 }): CredentialSource {
   const fixed = fromEnvironment(env);
-  if (fixed !== undefined) return { get: async () => fixed, renew: async () => undefined };
+  if (fixed !== undefined) return { get: () => fixed, renew: async () => undefined };
   const endpoint = endpointOf(env);
   if (endpoint === undefined) {
     const none = () => Promise.reject(new Error('no AWS credentials in the environment'));
@@ -99,9 +99,9 @@ function renewed(fetchNew: () => Promise<Expiring>, clock: Clock): CredentialSou
   }
 
   return {
-    async get() {
+    get() {
       const leftMs = (current?.expiresAtMs ?? 0) - clock.nowMs();
-      if (current === undefined || leftMs <= 0) return (await renew()).credentials;
+      if (current === undefined || leftMs <= 0) return renew().then((next) => next.credentials);
       // Nobody waits for what is only early, and a failure is tried again while there is time.
       if (leftMs < RENEW_BEFORE_MS && clock.nowMs() >= nextTryMs)
         void renew().catch(() => undefined);

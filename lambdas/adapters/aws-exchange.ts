@@ -76,7 +76,7 @@ function readText(head: http.IncomingMessage, withinMs: number): Promise<string>
   head.once('error', giveUp);
   head.once('close', () => {
     clearTimeout(timer);
-    giveUp('closed before the end');
+    if (!head.readableEnded) giveUp('closed before the end');
   });
   return promise;
 }

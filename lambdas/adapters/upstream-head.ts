@@ -29,10 +29,12 @@ export async function awaitHead(
   if (remainingMs <= 0) throw new UpstreamFault('upstream_timeout', 'unsent', 'no time is left');
   if (request.signal?.aborted === true)
     throw new UpstreamFault('upstream_unreachable', 'unsent', CANCELLED);
-  const body = Buffer.from(request.body);
-  const call = pool.open(new URL(request.url), {
+  // A string leaves in one write with the head; a buffer would need two.
+  const { body } = request;
+  const url = typeof request.url === 'string' ? new URL(request.url) : request.url;
+  const call = pool.open(url, {
     ...request.headers,
-    'content-length': String(body.length),
+    'content-length': String(Buffer.byteLength(body)),
     'accept-encoding': 'identity',
   });
 

@@ -66,10 +66,10 @@ describe('a call', () => {
   });
 
   it('waits for a connection where all are taken, and is written once it has one', async () => {
-    stub.answer = (response) => void setTimeout(() => response.end('{}'), 250);
-    const client = clientOf(ONCE);
+    stub.answer = (response) => void setTimeout(() => response.end('{}'), 1_100);
+    const client = clientOf({ attempts: 1, attemptMs: 4_000 });
     const calls = Array.from({ length: 200 }, () => client.call('PutRecord', {}));
-    // More than half of an attempt passes until the second half is answered: connecting takes none of it.
+    // Half of an attempt, which is all that connecting may take, has passed when the others are answered.
     await Promise.all(calls);
     expect(stub.seen).toHaveLength(200);
     expect(stub.open()).toBeLessThanOrEqual(128);
