@@ -12,7 +12,7 @@ export interface DynamoPort {
   transactWrite(updates: readonly Update[]): Promise<void>;
 }
 
-export interface ItemAddress {
+interface ItemAddress {
   readonly TableName: string;
   readonly Key: Attributes;
 }

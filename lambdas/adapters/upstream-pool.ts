@@ -30,6 +30,9 @@ export function createUpstreamPool(clock: Clock, bounds: PoolBounds): UpstreamPo
   const options = {
     keepAlive: true,
     keepAliveMsecs: KEEP_ALIVE_MS,
+    // From the first call of a connection on, not only once it has been idle.
+    keepAliveInitialDelay: KEEP_ALIVE_MS,
+    noDelay: true,
     maxTotalSockets: bounds.total,
     maxSockets: bounds.perOrigin,
     maxFreeSockets: bounds.freePerOrigin,
@@ -48,13 +51,9 @@ export function createUpstreamPool(clock: Clock, bounds: PoolBounds): UpstreamPo
 
   return {
     open(url, headers) {
-      const call =
-        url.protocol === 'https:'
-          ? https.request(url, callOptions(headers, encrypted))
-          : http.request(url, callOptions(headers, plain));
-      call.setNoDelay(true);
-      call.setSocketKeepAlive(true, KEEP_ALIVE_MS);
-      return call;
+      return url.protocol === 'https:'
+        ? https.request(url, callOptions(headers, encrypted))
+        : http.request(url, callOptions(headers, plain));
     },
     idleMs: (socket) => clock.nowMs() - (idleSinceMs.get(socket) ?? 0),
     discard(socket) {

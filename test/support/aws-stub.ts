@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 
-export interface AwsCallSeen {
+interface AwsCallSeen {
   readonly operation: string;
   readonly headers: IncomingMessage['headers'];
   readonly body: string;
