@@ -72,7 +72,7 @@ describe('the load', () => {
 describe('the report', () => {
   const times = { median: 100, min: 90, max: 120 };
   const coldStart: ColdStart = {
-    bytes: 600_000,
+    bytes: 280_000,
     gzipBytes: 200_000,
     loadMs: times,
     emptyLoadMs: times,
