@@ -70,7 +70,7 @@ describe('the load', () => {
 });
 
 describe('the report', () => {
-  const times = { median: 100, min: 90, max: 120 };
+  const times = { median: 30, min: 29, max: 33 };
   const coldStart: ColdStart = {
     bytes: 280_000,
     gzipBytes: 200_000,
