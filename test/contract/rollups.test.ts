@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { CreateTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { afterFinding } from '../../core/alerts/incidents.ts';
-import { TABLE_KEY, TABLE_SORT_KEY } from '../../core/names.ts';
+import { TABLE_KEY, TABLE_SORT } from '../../core/names.ts';
 import { amountOf } from '../../core/rollups/amounts.ts';
 import { applyBatch } from '../../core/rollups/apply-batch.ts';
 import { MAX_FEATURES } from '../../core/rollups/subjects.ts';
@@ -43,9 +43,9 @@ describe.skipIf(binary === undefined)('the rollups table', () => {
         BillingMode: 'PAY_PER_REQUEST',
         KeySchema: [
           { AttributeName: TABLE_KEY, KeyType: 'HASH' },
-          { AttributeName: TABLE_SORT_KEY, KeyType: 'RANGE' },
+          { AttributeName: TABLE_SORT, KeyType: 'RANGE' },
         ],
-        AttributeDefinitions: [TABLE_KEY, TABLE_SORT_KEY].map((AttributeName) => ({
+        AttributeDefinitions: [TABLE_KEY, TABLE_SORT].map((AttributeName) => ({
           AttributeName,
           AttributeType: 'S' as const,
         })),
