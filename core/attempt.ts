@@ -11,7 +11,12 @@ import { asGatewayError, type ErrorCode, GatewayError } from './errors.ts';
 import { isRunaway } from './limits/bound.ts';
 import { formatUsd } from './money.ts';
 import type { UpstreamCall } from './providers/provider.ts';
-import { UpstreamFault, type UpstreamResponse, upstreamRefusal } from './providers/upstream.ts';
+import {
+  type Destination,
+  UpstreamFault,
+  type UpstreamResponse,
+  upstreamRefusal,
+} from './providers/upstream.ts';
 import { type GatewayResponse, streamResponse } from './response.ts';
 import type { Ports } from './serve.ts';
 import type { CallBooks } from './usage/books.ts';
@@ -60,6 +65,7 @@ export async function openAttempt(ports: Ports, request: AttemptRequest): Promis
   const { deadlineMs, cancelled, books, exchange, upstream } = request;
   const response = await ports.upstream.send({
     ...upstream,
+    destination: destinationOf(request),
     body: exchange.body,
     connectTimeoutMs,
     firstByteTimeoutMs,
@@ -75,6 +81,13 @@ export async function openAttempt(ports: Ports, request: AttemptRequest): Promis
   return request.call.stream
     ? streamedAttempt(ports, request, response)
     : wholeAttempt({ books, exchange, response });
+}
+
+/** A server of our own may know our trace; to a third party its ids would tie together whose calls are whose. */
+function destinationOf({ provider, call: { dialect }, books }: AttemptRequest): Destination {
+  const { model } = books.facts().route;
+  const continuesTrace = provider.continuesTrace ?? provider.kind === 'vllm';
+  return { provider: provider.id, model, dialect, continuesTrace };
 }
 
 function statusError(response: UpstreamResponse, body: Buffer, nowMs: EpochMs): GatewayError {

@@ -124,6 +124,13 @@ export class GatewayError extends Error {
   }
 }
 
+/** The provider failed, and not the gateway or its configuration: such an answer does not count against the gateway. */
+export function isProvidersFault(code: string | undefined): boolean {
+  return (
+    code === 'upstream_error' || code === 'upstream_unreachable' || code === 'upstream_timeout'
+  );
+}
+
 /** Any thrown thing as a GatewayError; what is not one is our own defect and says nothing to the caller. */
 export function asGatewayError(thrown: unknown): GatewayError {
   if (thrown instanceof GatewayError) return thrown;

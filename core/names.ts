@@ -23,6 +23,8 @@ export const ENV = {
   auditBucket: 'AUDIT_BUCKET',
   /** `on` where an environment serves many calls at once, `off` where it serves one (ADR 0016). */
   leases: 'LEASES',
+  /** JSON: where spans go and how many, and the bucket of the trace store (lambdas/proxy/watch.ts). */
+  observation: 'OBSERVATION',
   stage: 'STAGE',
 } as const;
 
@@ -82,9 +84,69 @@ export const METRICS = {
   duplicateEvents: { name: 'DuplicateEvents', unit: 'Count' },
   /** Events of hours that the sums have forgotten, or of a clock far ahead. */
   eventsOutOfTime: { name: 'EventsOutOfTime', unit: 'Count' },
-  overheadMs: { name: 'OverheadMs', unit: 'Milliseconds' },
-  ttftMs: { name: 'TtftMs', unit: 'Milliseconds' },
+  /** Answers of 5xx whose cause is the provider: no fault of ours. */
+  providerFailures: { name: 'ProviderFailures', unit: 'Count' },
+  /** Records of calls that did not reach the trace store, and spans that did not reach their collectors. */
+  tracesLost: { name: 'TracesLost', unit: 'Count' },
+  spansLost: { name: 'SpansLost', unit: 'Count' },
 } as const;
+
+/**
+ * Metrics of each call, made from its usage event (core/telemetry/call-metrics.ts). Names and units are those of
+ * OpenTelemetry's GenAI conventions where they have one; `of` lists the sets of dimensions, each of which costs
+ * as many metrics as it has values.
+ */
+export const CALL_DIMENSIONS = {
+  service: 'service',
+  /** The provider's id in the policy. */
+  provider: 'gen_ai.provider.name',
+  /** The alias that callers ask for. */
+  model: 'gen_ai.request.model',
+  operation: 'gen_ai.operation.name',
+  dialect: 'tollgate.dialect',
+  error: 'error.type',
+  /** Of a limit. */
+  dimension: 'tollgate.limit.dimension',
+} as const;
+
+const { service, provider, model, operation, dialect, error, dimension } = CALL_DIMENSIONS;
+const OVERALL = [service];
+const BROKEN_DOWN = [OVERALL, [provider], [model]];
+
+export const CALL_METRICS = {
+  duration: {
+    name: 'gen_ai.server.request.duration',
+    unit: 'Seconds',
+    of: [...BROKEN_DOWN, [operation, dialect]],
+  },
+  failedDuration: {
+    name: 'gen_ai.server.request.duration',
+    unit: 'Seconds',
+    of: [[provider, error]],
+  },
+  ttft: { name: 'gen_ai.server.time_to_first_token', unit: 'Seconds', of: BROKEN_DOWN },
+  /** Inter-token latency: time for each token after the first. */
+  perToken: { name: 'gen_ai.server.time_per_output_token', unit: 'Seconds', of: BROKEN_DOWN },
+  inputTokens: {
+    name: 'gen_ai.client.inference.usage.input_tokens',
+    unit: 'Count',
+    of: BROKEN_DOWN,
+  },
+  outputTokens: {
+    name: 'gen_ai.client.inference.usage.output_tokens',
+    unit: 'Count',
+    of: BROKEN_DOWN,
+  },
+  /** US dollars. */
+  cost: { name: 'tollgate.cost.usd', unit: 'None', of: BROKEN_DOWN },
+  /** From the request's arrival to its dispatch: the gateway's own time, apart from the provider's. */
+  overhead: { name: 'tollgate.overhead', unit: 'Milliseconds', of: [OVERALL] },
+  fallbacks: { name: 'tollgate.fallbacks', unit: 'Count', of: [OVERALL] },
+  denials: { name: 'tollgate.denials', unit: 'Count', of: [OVERALL, [dimension]] },
+} as const;
+
+/** Aliases with metrics of their own; the calls of all others are told under one name. */
+export const MAX_METERED_MODELS = 50;
 
 /** Largest request body accepted, bytes: the function's event is limited to 6 MB and JSON escapes grow it. */
 export const MAX_BODY_BYTES = 4_500_000;

@@ -28,6 +28,8 @@ export type Incident =
   | 'books not compared'
   | 'posted call not corrected'
   | 'audit record not shipped'
+  | 'call record not stored'
+  | 'spans not exported'
   | 'admin request failed';
 
 /** Told with the fault for the logs; callers never see either. */

@@ -25,6 +25,7 @@ import { TABLE_KEY, TABLE_LIST, TABLE_SORT, TABLE_TTL } from '../core/names.ts';
 import { acknowledge } from './acknowledge.ts';
 import { AuditLog } from './constructs/audit-log.ts';
 import { LakeAccess } from './constructs/lake-access.ts';
+import { TraceStore } from './constructs/trace-store.ts';
 import { UsageLake } from './constructs/usage-lake.ts';
 import { UsageQueries } from './constructs/usage-queries.ts';
 import { UsageViews } from './constructs/usage-views.ts';
@@ -44,6 +45,8 @@ export class DataStack extends Stack {
   readonly audit: AuditLog;
   readonly queries: UsageQueries;
   readonly lakeAccess: LakeAccess;
+  /** Undefined where the stage keeps no prompts and answers. */
+  readonly traceStore: TraceStore | undefined;
   readonly adminKey: Secret;
   /** From it come the salts that keep tenants apart in caches which servers share. */
   readonly cacheSecret: Secret;
@@ -103,6 +106,12 @@ export class DataStack extends Stack {
     });
     new UsageViews(this, 'UsageViews', { lake: this.lake });
     this.lakeAccess = new LakeAccess(this, 'LakeAccess', { queries: this.queries });
+    this.traceStore = config.traceStore
+      ? new TraceStore(this, 'TraceStore', {
+          removalPolicy: this.#removalPolicy,
+          accessLogs: this.lake.accessLogs,
+        })
+      : undefined;
     new CfnOutput(this, 'AdminKeySecret', { value: this.adminKey.secretArn });
   }
 

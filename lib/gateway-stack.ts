@@ -10,6 +10,7 @@ import { Ledger } from './constructs/ledger.ts';
 import { usesLeases } from './constructs/managed-instances.ts';
 import { Monitoring } from './constructs/monitoring.ts';
 import { Network } from './constructs/network.ts';
+import { grantObservation, observationOf } from './constructs/observation.ts';
 import { Reaper } from './constructs/reaper.ts';
 import { Reconciliation } from './constructs/reconciliation.ts';
 import { Statements } from './constructs/statements.ts';
@@ -95,6 +96,7 @@ export class GatewayStack extends Stack {
         [ENV.providerSecrets]: this.toJsonString(secretArns),
         [ENV.cacheSecret]: data.cacheSecret.secretArn,
         [ENV.leases]: usesLeases(config.compute) ? 'on' : 'off',
+        [ENV.observation]: this.toJsonString(observationOf(config, data)),
       },
     });
     data.accounts.grant(proxy, 'dynamodb:GetItem', 'dynamodb:UpdateItem');
@@ -104,6 +106,7 @@ export class GatewayStack extends Stack {
     for (const [, secret] of secrets) secret.grantRead(proxy);
     data.cacheSecret.grantRead(proxy);
     if (config.bedrock !== undefined) grantBedrock(proxy, config.bedrock);
+    grantObservation(proxy, config, data);
     return proxy;
   }
 

@@ -90,6 +90,25 @@ const bedrockSettings = z.strictObject({
     .min(1),
 });
 
+const traceSettings = z.strictObject({
+  /** Share of the traces that are kept. Those of calls that failed always are. */
+  samplePercent: z.number().min(0).max(100),
+  /** To X-Ray. The account needs CloudWatch's Transaction Search, which is enabled once by hand. */
+  xray: z.boolean().default(false),
+  /** To a collector of your own, by OTLP over HTTP. */
+  otlp: z
+    .strictObject({
+      /** `/v1/traces` is appended. */
+      endpoint: z.string().regex(/^https:\/\/[^\s?#]+$/, 'expected an https URL without query'),
+      /** Name of an existing secret: a JSON object of the headers that the collector wants. */
+      headersSecret: z
+        .string()
+        .regex(/^[\w/+=.@-]{1,512}$/, 'expected the name of a secret')
+        .optional(),
+    })
+    .optional(),
+});
+
 const stageSettingsSchema = z.strictObject({
   account: z
     .string()
@@ -140,6 +159,10 @@ const stageSettingsSchema = z.strictObject({
       years: z.int().min(1).max(10).default(1),
     })
     .prefault({}),
+  /** Spans of calls: off where this is left out, because collectors bill them. */
+  traces: traceSettings.optional(),
+  /** A bucket for prompts and answers of tenants whose policy says so. Its encryption key costs $1 a month. */
+  traceStore: z.boolean().default(false),
   athena: z.strictObject({ scanLimitGb: positive }),
   inference: z.discriminatedUnion('enabled', [
     z.strictObject({ enabled: z.literal(false) }),
@@ -149,6 +172,7 @@ const stageSettingsSchema = z.strictObject({
 
 export type StageConfig = { readonly stage: string } & z.infer<typeof stageSettingsSchema>;
 export type BedrockSettings = z.infer<typeof bedrockSettings>;
+export type TraceSettings = z.infer<typeof traceSettings>;
 export type InferenceSettings = z.infer<typeof inferenceSettings>;
 export type ManagedInstancesCompute = z.infer<typeof managedInstancesCompute>;
 

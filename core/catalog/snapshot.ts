@@ -108,6 +108,8 @@ const providerSchema = z.object({
   schedulesByPriority: z.optional(z.boolean()),
   /** Name of the secret that holds the provider's key pool; absent where the server wants no key. */
   secret: z.optional(z.string()),
+  /** Whether its calls carry the trace's ids. Absent: those to `vllm`, which is ours, do. */
+  continuesTrace: z.optional(z.boolean()),
   connectTimeoutMs: count,
   firstByteTimeoutMs: count,
   idleTimeoutMs: count,
@@ -212,10 +214,23 @@ export type Team = z.infer<typeof teamSchema>;
 const billingTermsSchema = z.object({ discountPercent: count, marginPercent: count });
 export type BillingTerms = z.infer<typeof billingTermsSchema>;
 
+/** What is kept of a tenant's calls beside their usage events (core/traces). */
+const traceStoreSchema = z.object({
+  /** `metadata`: no word of prompts and answers. `full`: both, redacted. */
+  mode: z.enum(['metadata', 'full']),
+  /** Whole percents of the calls that are kept for longer. */
+  coldPercent: count,
+  /** Texts to redact besides the usual ones: literal, but for `#`, a digit, and `@`, a letter. */
+  redact: z.optional(z.array(z.string())),
+});
+export type TraceStore = z.infer<typeof traceStoreSchema>;
+
 const tenantSchema = z.object({
   ...access,
   tagRules: z.optional(tagRulesSchema),
   dataMayGoTo: z.optional(dataPlacesSchema),
+  /** Absent: off. */
+  traceStore: z.optional(traceStoreSchema),
   limits: limitPlanSchema,
   /** Absent: it pays what the provider takes. */
   billing: z.optional(billingTermsSchema),

@@ -26,6 +26,7 @@ import {
 import { planOf } from './limits-schema.ts';
 import { type Policy, shareOf } from './policy-schema.ts';
 import { priceOfRoute } from './route-price.ts';
+import { toTraceStore } from './trace-store-schema.ts';
 
 /** The hard limits that one scope's account must hold once the policy is in force. */
 interface AccountLimits {
@@ -107,6 +108,7 @@ function toProvider(id: string, file: FileProvider, toPlan: ToPlan): Provider {
     id,
     ...kindOf(file),
     ...(file.secret === undefined ? {} : { secret: file.secret }),
+    ...(file.trace_context === undefined ? {} : { continuesTrace: file.trace_context }),
     connectTimeoutMs: file.timeouts.connect,
     firstByteTimeoutMs: file.timeouts.first_byte,
     idleTimeoutMs: file.timeouts.idle,
@@ -183,10 +185,12 @@ function toTenant(file: FileTenant, toPlan: ToPlan): Tenant {
         ? []
         : [[id, withSoft(toPlan(limits ?? {}), soft)]],
   );
+  const traceStore = toTraceStore(file.trace_store);
   return {
     ...accessOf(file),
     ...tagRulesOf(file),
     ...dataPlacesOf(file),
+    ...(traceStore === undefined ? {} : { traceStore }),
     limits: withSoft(toPlan(file.limits), file.soft_limits),
     ...(file.owner === undefined ? {} : { owner: file.owner }),
     ...alertsOf(file.alerts),

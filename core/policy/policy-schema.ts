@@ -29,6 +29,7 @@ import {
   timeZone,
   within,
 } from './schema-parts.ts';
+import { traceStore } from './trace-store-schema.ts';
 import { parseCount, parseDurationMs, parsePrice } from './units.ts';
 
 const MAX_CONTEXT_TOKENS = 100_000_000;
@@ -89,6 +90,8 @@ const common = {
   use_at_most: percent.default(DEFAULT_USE_AT_MOST),
   /** What it may be trusted with, such as eu or hipaa: tenants' `data_may_go_to` goes by them. */
   labels: list(id).default([]),
+  /** Whether its calls carry the trace's ids; where it is left out, only those to vllm do. */
+  trace_context: choice({ send: true, keep: false }).optional(),
 };
 /** Where it computes, as tenants' `data_may_go_to` names it. */
 const region = { region: id.optional() };
@@ -282,6 +285,7 @@ const tenant = mapping({
   owner: line.optional(),
   /** What is said of detectors here holds for its teams too, unless they say otherwise. */
   alerts,
+  trace_store: traceStore.optional(),
   limits: limits.default({}),
   soft_limits: plainLimits.optional(),
   /** What the tenant pays for a call: the provider's price less the discount, and the margin on top of that. */

@@ -1,10 +1,25 @@
 /** The port to a provider's HTTP server, and what its answers mean for the caller. */
 import type { EpochMs } from '../clock.ts';
+import type { Dialect } from '../dialects/dialect.ts';
 import { type ErrorCode, GatewayError } from '../errors.ts';
 import type { AwsSignature } from './provider.ts';
 import { isRouteFault, isTooLong, readProviderError } from './provider-error.ts';
 
+/** Whom the call is for, as traces name it. */
+export interface Destination {
+  /** The provider's id in the policy. */
+  readonly provider: string;
+  /** The model's name there. */
+  readonly model: string;
+  /** The caller's. */
+  readonly dialect: Dialect;
+  /** The provider may learn which trace its call belongs to. */
+  readonly continuesTrace: boolean;
+}
+
 export interface UpstreamRequest {
+  /** Absent where no model is called. */
+  readonly destination?: Destination;
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;

@@ -21,4 +21,6 @@ export const COUNTED: { readonly [I in Incident]?: Metric } = {
   'settlement failed': 'settleFailed',
   'usage not delivered': 'settleFailed',
   'record not readable': 'poisonRecords',
+  'call record not stored': 'tracesLost',
+  'spans not exported': 'spansLost',
 };

@@ -1,13 +1,16 @@
 /** The proxy function: core/serve.ts on Lambda's response stream, with the lines that operators read of each call. */
 import { systemClock } from '../../core/clock.ts';
-import { type Ports, serve } from '../../core/serve.ts';
+import { isProvidersFault } from '../../core/errors.ts';
+import { observedServe } from '../../core/observed-serve.ts';
 import { createLeanTelemetry } from '../adapters/lean-telemetry.ts';
 import { createPorts } from './ports.ts';
 import { toGatewayRequest } from './request.ts';
 import { streamed } from './streamed.ts';
+import { createWatch } from './watch.ts';
 
 const telemetry = createLeanTelemetry('proxy');
-const ports = measured(createPorts(telemetry.report));
+const ports = createPorts(telemetry.report);
+const watch = createWatch(() => telemetry.measure('faults'));
 
 // At its start a function has all the CPU, so that the first call finds a connection to DynamoDB and the policy.
 await ports.directory.policy().catch(() => undefined);
@@ -18,7 +21,7 @@ export const handler = streamed(async (event, context) => {
     remainingMs: context.getRemainingTimeInMillis(),
   });
   let caller: Record<string, string> = {};
-  const response = await serve(ports, {
+  const response = await observedServe(ports, watch, {
     ...request,
     onCaller: ({ key }) => {
       caller = { tenantId: key.tenantId, projectId: key.projectId, virtualKeyId: key.keyId };
@@ -27,7 +30,11 @@ export const handler = streamed(async (event, context) => {
   const closed = response.closed.then(() => {
     telemetry.measure('requests');
     if (response.status === 429) telemetry.measure('denied');
-    if (response.status >= 500) telemetry.measure('faults');
+    const isFault = response.status >= 500;
+    const isProviders = isProvidersFault(response.errorCode);
+    // Zero too: alarms compute with these, and nothing can be computed with what was never written.
+    telemetry.measure('faults', Number(isFault && !isProviders));
+    telemetry.measure('providerFailures', Number(isFault && isProviders));
     const durationMs = systemClock.nowMs() - request.receivedAtMs;
     telemetry.log('request', {
       requestId: request.requestId,
@@ -42,13 +49,3 @@ export const handler = streamed(async (event, context) => {
   });
   return { ...response, closed };
 });
-
-/** Times of a call are in its usage event; they are measured where it passes. */
-function measured(wired: Ports): Ports {
-  const put: Ports['usage']['put'] = (event) => {
-    if (event.overhead_ms !== null) telemetry.measure('overheadMs', event.overhead_ms);
-    if (event.ttft_ms !== null) telemetry.measure('ttftMs', event.ttft_ms);
-    return wired.usage.put(event);
-  };
-  return { ...wired, usage: { put } };
-}

@@ -1,6 +1,6 @@
 import { RemovalPolicy } from 'aws-cdk-lib';
 import { SlackChannelConfiguration } from 'aws-cdk-lib/aws-chatbot';
-import type { Alarm } from 'aws-cdk-lib/aws-cloudwatch';
+import type { AlarmBase } from 'aws-cdk-lib/aws-cloudwatch';
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
 import {
   EventBus,
@@ -48,7 +48,7 @@ export class Alerts extends Construct {
   }
 
   /** Sends an alarm, and its end, the way of the alerts. */
-  notify(alarm: Alarm): void {
+  notify(alarm: AlarmBase): void {
     for (const topic of [this.#people, this.#slack]) {
       if (topic === undefined) continue;
       alarm.addAlarmAction(new SnsAction(topic));

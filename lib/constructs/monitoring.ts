@@ -1,21 +1,22 @@
 import { Duration } from 'aws-cdk-lib';
 import {
   Alarm,
+  type AlarmBase,
   ComparisonOperator,
-  Dashboard,
-  GraphWidget,
   type IMetric,
-  Metric,
+  MathExpression,
   TreatMissingData,
 } from 'aws-cdk-lib/aws-cloudwatch';
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
-import { METRIC_NAMESPACE, METRICS } from '../../core/names.ts';
 import type { DataStack } from '../data-stack.ts';
 import type { Alerts } from './alerts.ts';
 import type { AuditShipper } from './audit-shipper.ts';
+import { Availability } from './availability.ts';
+import { Dashboard } from './dashboard.ts';
 import type { GatewayFunction } from './gateway-function.ts';
 import type { Ledger } from './ledger.ts';
+import { ofCalls, own } from './own-metrics.ts';
 import type { Reaper } from './reaper.ts';
 import type { Reconciliation } from './reconciliation.ts';
 import type { Statements } from './statements.ts';
@@ -46,13 +47,23 @@ interface AlarmRow {
   readonly periods: number;
 }
 
-/** Every alarm of the system in one table, and one thin dashboard. */
+/** Every alarm of the system in one table, those on the objective of availability, and the dashboard. */
 export class Monitoring extends Construct {
   constructor(scope: Construct, id: string, props: MonitoringProps) {
     super(scope, id);
-    for (const [name, row] of Object.entries(alarmRows(props))) {
-      const alarm = new Alarm(this, name, {
-        alarmDescription: `${row.severity}; owner: platform team; runbook: docs/runbook.md#${name}`,
+    const availability = new Availability(this, 'Availability', {
+      api: props.api,
+      describe: (name) => description('critical', name),
+    });
+    const alarms: AlarmBase[] = [...this.#tabled(props), ...availability.alarms];
+    for (const alarm of alarms) props.alerts.notify(alarm);
+    new Dashboard(this, 'Dashboard', { ...props, alarms });
+  }
+
+  #tabled(props: MonitoringProps): Alarm[] {
+    return Object.entries(alarmRows(props)).map(([name, row]) => {
+      return new Alarm(this, name, {
+        alarmDescription: description(row.severity, name),
         metric: row.metric,
         threshold: row.above,
         comparisonOperator: ComparisonOperator.GREATER_THAN_THRESHOLD,
@@ -60,10 +71,13 @@ export class Monitoring extends Construct {
         // Nothing runs while nobody calls, so silence is health.
         treatMissingData: TreatMissingData.NOT_BREACHING,
       });
-      props.alerts.notify(alarm);
-    }
-    addDashboard(this, props);
+    });
   }
+}
+
+/** The alarm's name is the heading of its section. */
+function description(severity: AlarmRow['severity'], name: string): string {
+  return `${severity}; owner: platform team; runbook: docs/runbook.md#${name}`;
 }
 
 /** By name, which is also the heading of the alarm's section in docs/runbook.md. */
@@ -77,6 +91,9 @@ function alarmRows(props: MonitoringProps): Readonly<Record<string, AlarmRow>> {
   return {
     'settle-failures': critical(own('settleFailed')),
     'gateway-faults': critical(own('faults'), { above: 5, periods: 2 }),
+    'overhead-target': warning(slowOverhead(), { above: TARGET_OVERHEAD_MS, periods: 3 }),
+    'traces-lost': warning(own('tracesLost'), { periods: 2 }),
+    'spans-lost': warning(own('spansLost'), { above: 10, periods: 3 }),
     'limits-unchecked': warning(own('limitsUnchecked'), { periods: 2 }),
     'proxy-errors': critical(proxy.metricErrors(sum), { periods: 2 }),
     'proxy-throttles': critical(proxy.metricThrottles(sum)),
@@ -123,51 +140,33 @@ const period = Duration.minutes(5);
 const sum = { statistic: 'Sum', period };
 const maximum = { statistic: 'Maximum', period };
 
-/** A metric that a function of ours writes. Powertools puts the service's name on each. */
-function own(metric: keyof typeof METRICS, statistic = 'Sum', service = 'proxy'): Metric {
-  return new Metric({
-    namespace: METRIC_NAMESPACE,
-    metricName: METRICS[metric].name,
-    dimensionsMap: { service },
-    statistic,
+const TARGET_OVERHEAD_MS = 50;
+/** The slowest of fewer calls is chance. */
+const MIN_CALLS = 100;
+
+function slowOverhead(): IMetric {
+  return new MathExpression({
+    expression: `IF(calls >= ${MIN_CALLS}, slowest, 0)`,
+    usingMetrics: {
+      calls: ofCalls('overhead', 'SampleCount'),
+      slowest: ofCalls('overhead', 'p99'),
+    },
     period,
   });
 }
 
-function depth(queue: Queue): Metric {
+function depth(queue: Queue): IMetric {
   return queue.metricApproximateNumberOfMessagesVisible(maximum);
 }
 
-function ageSeconds(queue: Queue): Metric {
+function ageSeconds(queue: Queue): IMetric {
   return queue.metricApproximateAgeOfOldestMessage(maximum);
 }
 
-function consumerLagMs(data: DataStack): Metric {
+function consumerLagMs(data: DataStack): IMetric {
   return data.usageStream.metricGetRecordsIteratorAgeMilliseconds(maximum);
 }
 
-function refusedWrites(data: DataStack): Metric {
+function refusedWrites(data: DataStack): IMetric {
   return data.usageStream.metricWriteProvisionedThroughputExceeded(sum);
-}
-
-function addDashboard(scope: Construct, { api, data, pipeline }: MonitoringProps): void {
-  const graph = (title: string, ...left: IMetric[]) => new GraphWidget({ title, left, width: 12 });
-  new Dashboard(scope, 'Dashboard', {
-    widgets: [
-      [
-        graph('Requests', api.metricRequests(), own('requests'), own('denied'), own('faults')),
-        graph('Time to first token, ms', own('ttftMs', 'p50'), own('ttftMs', 'p99')),
-      ],
-      [
-        graph('Overhead of the gateway, ms', own('overheadMs', 'p50'), own('overheadMs', 'p99')),
-        graph(
-          'Usage on its way',
-          own('usageSpilled'),
-          depth(pipeline.spillQueue),
-          consumerLagMs(data),
-          data.lake.metricFreshness(),
-        ),
-      ],
-    ],
-  });
 }

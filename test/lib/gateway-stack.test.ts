@@ -30,6 +30,7 @@ describe('gateway stack', () => {
         'providerSecrets',
         'cacheSecret',
         'leases',
+        'observation',
       ],
     ],
     [

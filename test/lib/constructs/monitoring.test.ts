@@ -11,21 +11,35 @@ const { gateway } = synthesize();
 
 const alarmSchema = z.object({
   AlarmDescription: z.string(),
-  Namespace: z.string(),
-  MetricName: z.string(),
-  Dimensions: z.unknown(),
-  AlarmActions: z.array(z.object({ Ref: z.string() })),
+  // Of those on one metric; the others compute with several.
+  Namespace: z.string().optional(),
+  MetricName: z.string().optional(),
+  Dimensions: z.unknown().optional(),
+  Metrics: z.unknown().optional(),
+  AlarmActions: z.array(z.object({ Ref: z.string() })).default([]),
   TreatMissingData: z.string(),
 });
-const alarms = [...resources(gateway, 'AWS::CloudWatch::Alarm').values()].map(({ Properties }) =>
-  alarmSchema.parse(Properties),
+const compositeSchema = z.object({
+  AlarmDescription: z.string(),
+  AlarmRule: z.unknown(),
+  AlarmActions: z.array(z.object({ Ref: z.string() })),
+});
+const everyAlarm = [...resources(gateway, 'AWS::CloudWatch::Alarm')].map(
+  ([id, { Properties }]) => ({ id, ...alarmSchema.parse(Properties) }),
+);
+/** Parts of an alarm tell nobody. */
+const isPart = ({ AlarmDescription }: { AlarmDescription: string }) =>
+  AlarmDescription.startsWith('part of ');
+const alarms = everyAlarm.filter((alarm) => !isPart(alarm));
+const composites = [...resources(gateway, 'AWS::CloudWatch::CompositeAlarm').values()].map(
+  ({ Properties }) => compositeSchema.parse(Properties),
 );
 const runbook = readFileSync(join(projectRoot, 'docs/runbook.md'), 'utf8');
 
 describe('monitoring', () => {
   it('names severity, owner and a section of the runbook on every alarm; detectors have the other sections', () => {
     const sections = [...runbook.matchAll(/^## (.+)$/gm)].map(([, heading]) => heading);
-    const linked = alarms.map(({ AlarmDescription }) => {
+    const linked = [...alarms, ...composites].map(({ AlarmDescription }) => {
       const match =
         /^(critical|warning); owner: platform team; runbook: docs\/runbook\.md#([a-z-]+)$/.exec(
           AlarmDescription,
@@ -59,6 +73,8 @@ describe('monitoring', () => {
       [METRICS.limitsUnchecked.name, [{ Name: 'service', Value: 'proxy' }]],
       [METRICS.poisonRecords.name, [{ Name: 'service', Value: 'usage-monitor' }]],
       [METRICS.settleFailed.name, [{ Name: 'service', Value: 'proxy' }]],
+      [METRICS.spansLost.name, [{ Name: 'service', Value: 'proxy' }]],
+      [METRICS.tracesLost.name, [{ Name: 'service', Value: 'proxy' }]],
       [METRICS.unknownVersions.name, [{ Name: 'service', Value: 'ledger-writer' }]],
     ]);
   });
@@ -78,9 +94,49 @@ describe('monitoring', () => {
   });
 
   it('tells people, and takes silence for health', () => {
+    for (const { AlarmActions } of composites)
+      expect(AlarmActions).toEqual([{ Ref: expect.stringMatching('AlertsTopic') }]);
     for (const alarm of alarms) {
       expect(alarm.AlarmActions).toEqual([{ Ref: expect.stringMatching('AlertsTopic') }]);
       expect(alarm.TreatMissingData).toBe('notBreaching');
     }
   });
+
+  it('rings for availability where a long and a short window both burn the budget of 99.99 %', () => {
+    const rules = composites.map(({ AlarmDescription, AlarmRule }) => {
+      const [, name = ''] = /#(.+)$/.exec(AlarmDescription) ?? [];
+      const parts = everyAlarm.filter((alarm) => alarm.AlarmDescription === `part of ${name}`);
+      for (const { id, AlarmActions } of parts) {
+        expect(AlarmActions).toEqual([]);
+        expect(JSON.stringify(AlarmRule)).toContain(id);
+      }
+      expect(JSON.stringify(AlarmRule)).toContain(' AND ');
+      return [name, parts.map(({ id }) => windowOf(id)).sort()];
+    });
+    expect(rules).toEqual([
+      ['availability-burn-fast', ['300 s above 0.00144', '3600 s above 0.00144']],
+      ['availability-burn-slow', ['1800 s above 0.0006', '21600 s above 0.0006']],
+    ]);
+  });
+
+  it('wakes nobody for a few bad answers where there is little traffic', () => {
+    const long = everyAlarm.filter((alarm) => /part of/.test(alarm.AlarmDescription));
+    const guarded = long.filter(({ Metrics }) => JSON.stringify(Metrics).includes('IF(bad >= 10,'));
+    expect(guarded.map(({ id }) => windowOf(id)).sort()).toEqual([
+      '21600 s above 0.0006',
+      '3600 s above 0.00144',
+    ]);
+  });
 });
+
+function windowOf(id: string): string {
+  const windowSchema = z.object({
+    Threshold: z.number(),
+    Metrics: z.array(z.object({ MetricStat: z.object({ Period: z.number() }).optional() })),
+  });
+  const found = resources(gateway, 'AWS::CloudWatch::Alarm').get(id);
+  const { Threshold, Metrics } = windowSchema.parse(found?.Properties);
+  const periods = new Set(Metrics.flatMap(({ MetricStat }) => MetricStat?.Period ?? []));
+  expect(periods.size).toBe(1);
+  return `${[...periods][0]} s above ${Threshold}`;
+}
