@@ -74,9 +74,9 @@ const DEPLOYERS: readonly (readonly [type: string, deployer: Deployer])[] = [
 /** Read by readRestApi, as parts of one API. */
 const API_PART = /^AWS::ApiGateway::(RestApi|Resource|Method|Stage|GatewayResponse)$/;
 
-/** Without a meaning on one machine: permissions, keys, logs, alarms, names in DNS, and servers of the inference stack. */
+/** Without a meaning on one machine: permissions, keys, logs, audit trails, alarms, names in DNS, and servers of the inference stack. */
 const IGNORED =
-  /^AWS::(IAM|KMS|Logs|CloudWatch|CDK|WAFv2|Route53|CertificateManager|Chatbot|EC2|ECS|ElasticLoadBalancingV2|AutoScaling|ApplicationAutoScaling|ServiceDiscovery)::|^AWS::(ApiGateway::(Account|Deployment|DomainName|BasePathMapping)|Events::EventBusPolicy|Glue::Database|Lambda::(Alias|CapacityProvider|Permission|Version|EventInvokeConfig)|S3::BucketPolicy|SNS::TopicPolicy|SQS::QueuePolicy|Scheduler::ScheduleGroup|SecretsManager::ResourcePolicy)$/;
+  /^AWS::(IAM|KMS|Logs|CloudWatch|CloudTrail|CDK|WAFv2|Route53|CertificateManager|Chatbot|EC2|ECS|ElasticLoadBalancingV2|AutoScaling|ApplicationAutoScaling|ServiceDiscovery)::|^AWS::(ApiGateway::(Account|Deployment|DomainName|BasePathMapping)|Events::EventBusPolicy|Glue::Database|Lambda::(Alias|CapacityProvider|Permission|Version|EventInvokeConfig)|S3::BucketPolicy|SNS::TopicPolicy|SQS::QueuePolicy|Scheduler::ScheduleGroup|SecretsManager::ResourcePolicy)$/;
 
 export function isIgnored(type: string): boolean {
   return IGNORED.test(type);

@@ -96,6 +96,8 @@ function parsed(text: string): unknown {
 }
 
 const MAX_DEPTH = 32;
+/** Characters that a value without text takes. */
+const MIN_COST = 4;
 
 /** The value with every text in it redacted, as much of it as there is room for. */
 function keep(value: unknown, redact: Redact): { value: unknown; isCut: boolean } {
@@ -114,17 +116,23 @@ function keep(value: unknown, redact: Redact): { value: unknown; isCut: boolean 
   function walk(inner: unknown, depth: number): unknown {
     if (typeof inner === 'string') return take(inner);
     if (typeof inner === 'number') return numberOf(inner);
+    room = Math.max(0, room - MIN_COST);
     if (typeof inner !== 'object' || inner === null) return inner;
-    if (depth > MAX_DEPTH || room === 0) {
+    if (depth > MAX_DEPTH) {
       isCut = true;
       return null;
     }
-    if (Array.isArray(inner)) return inner.map((item) => walk(item, depth + 1));
-    const entries = Object.entries(inner).map(([name, each]) => [
-      take(name),
-      walk(each, depth + 1),
-    ]);
+    if (Array.isArray(inner)) return inner.flatMap((item) => withRoom(() => walk(item, depth + 1)));
+    const entries = Object.entries(inner).flatMap(([name, each]) =>
+      withRoom((): [string, unknown] => [take(name), walk(each, depth + 1)]),
+    );
     return Object.fromEntries(entries);
+  }
+
+  /** What there is no room for leaves nothing behind. */
+  function withRoom<T>(keepOne: () => T): T[] {
+    isCut ||= room === 0;
+    return room === 0 ? [] : [keepOne()];
   }
 
   /** A card's number needs no quotes. */

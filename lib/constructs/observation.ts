@@ -19,7 +19,7 @@ export function grantObservation(
   { traces }: StageConfig,
   { traceStore }: DataStack,
 ): void {
-  traceStore?.grantWrite(proxy);
+  if (traceStore !== undefined) proxy.role.addManagedPolicy(traceStore.writingPolicy);
   if (traces?.xray === true) grantXray(proxy);
   const secret = traces?.otlp?.headersSecret;
   if (secret !== undefined)

@@ -3,7 +3,7 @@ import { CfnTrail } from 'aws-cdk-lib/aws-cloudtrail';
 import {
   AccountRootPrincipal,
   Effect,
-  type IGrantable,
+  ManagedPolicy,
   PolicyStatement,
   Role,
   ServicePrincipal,
@@ -19,6 +19,7 @@ import {
 } from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
 import { TRACE_PREFIX } from '../../core/traces/trace-record.ts';
+import { acknowledge } from '../acknowledge.ts';
 import { privateBucket } from './private-bucket.ts';
 
 export interface TraceStoreProps {
@@ -39,6 +40,8 @@ export class TraceStore extends Construct {
   readonly bucket: IBucket;
   /** For people who may read what callers wrote; the only one that can. */
   readonly reader: Role;
+  /** For the proxy's role. It lies here so that the gateway's stack needs not know the bucket's folders. */
+  readonly writingPolicy: ManagedPolicy;
   readonly #key: Key;
 
   constructor(scope: Construct, id: string, props: TraceStoreProps) {
@@ -59,26 +62,22 @@ export class TraceStore extends Construct {
         { prefix: TRACE_PREFIX.cold, expiration: Duration.days(COLD_DAYS) },
       ],
     });
+    this.writingPolicy = this.#writing();
     this.reader = this.#reader();
     this.#audit(props);
   }
 
   /** Nothing but new records: the writer can read none, not even its own. */
-  grantWrite(grantee: IGrantable): void {
-    grantee.grantPrincipal.addToPrincipalPolicy(
-      new PolicyStatement({
-        actions: ['s3:PutObject'],
-        resources: Object.values(TRACE_PREFIX).map((folder) =>
-          this.bucket.arnForObjects(`${folder}*`),
-        ),
-      }),
-    );
-    grantee.grantPrincipal.addToPrincipalPolicy(
-      new PolicyStatement({
-        actions: ['kms:GenerateDataKey'],
-        resources: [this.#key.keyArn],
-      }),
-    );
+  #writing(): ManagedPolicy {
+    const policy = new ManagedPolicy(this, 'Writing', {
+      description: 'Puts records of calls into the trace store',
+      statements: [
+        allow(['s3:PutObject'], this.#records()),
+        allow(['kms:GenerateDataKey'], [this.#key.keyArn]),
+      ],
+    });
+    acknowledge(policy, UNNAMED);
+    return policy;
   }
 
   #reader(): Role {
@@ -88,7 +87,13 @@ export class TraceStore extends Construct {
       assumedBy: new AccountRootPrincipal(),
       maxSessionDuration: Duration.hours(1),
     });
-    this.bucket.grantRead(role);
+    for (const statement of [
+      allow(['s3:ListBucket'], [this.bucket.bucketArn]),
+      allow(['s3:GetObject'], this.#records()),
+      allow(['kms:Decrypt'], [this.#key.keyArn]),
+    ])
+      role.addToPolicy(statement);
+    acknowledge(role, UNNAMED);
     this.bucket.addToResourcePolicy(
       new PolicyStatement({
         effect: Effect.DENY,
@@ -99,6 +104,10 @@ export class TraceStore extends Construct {
       }),
     );
     return role;
+  }
+
+  #records(): string[] {
+    return Object.values(TRACE_PREFIX).map((folder) => this.bucket.arnForObjects(`${folder}*`));
   }
 
   /** Reads alone: they are rare, so the record costs next to nothing, and writes are known from the ledger. */
@@ -168,4 +177,16 @@ export class TraceStore extends Construct {
     );
     return { logs, trailName };
   }
+}
+
+/** Records have the names of calls that are yet to come. */
+const UNNAMED = Object.fromEntries(
+  Object.values(TRACE_PREFIX).map((folder) => [
+    `IAM5[Resource::<TraceStoreBucket60D425C7.Arn>/${folder}*]`,
+    'Objects get their names as calls come, so the folder is all that can be named.',
+  ]),
+);
+
+function allow(actions: string[], resources: string[]): PolicyStatement {
+  return new PolicyStatement({ actions, resources });
 }
