@@ -5,6 +5,7 @@
  */
 import type { PolicySnapshot } from './catalog/snapshot.ts';
 import { parserOf } from './endpoints.ts';
+import type { Report } from './report.ts';
 import type { GatewayResponse } from './response.ts';
 import { type GatewayRequest, type Ports, serve } from './serve.ts';
 import { callMetrics, type EmfLine, meteredModels } from './telemetry/call-metrics.ts';
@@ -49,8 +50,10 @@ export async function observedServe(
 ): Promise<GatewayResponse> {
   const seen: Seen = { request };
   const tracing = beginTrace(ports, watch, request);
+  const report: Report = (incident, fault) => ports.report(incident, fault, request.requestId);
   const noting: Ports = {
     ...ports,
+    report,
     usage: {
       put: (event) => {
         seen.event = event;
@@ -74,7 +77,7 @@ export async function observedServe(
   const store = traceStoreOf(seen.caller);
   const copy = store?.mode === 'full' ? copyAnswer(response) : undefined;
   const closed = response.closed.then(() =>
-    tell(ports, watch, { ...seen, response, copy, tracing }),
+    tell(noting, watch, { ...seen, response, copy, tracing }),
   );
   return { ...response, ...(copy === undefined ? {} : { body: copy.body }), closed };
 }

@@ -32,8 +32,8 @@ export type Incident =
   | 'spans not exported'
   | 'admin request failed';
 
-/** Told with the fault for the logs; callers never see either. */
-export type Report = (incident: Incident, fault: unknown) => void;
+/** Told with the fault for the logs, and with the request where there is one; callers never see any of it. */
+export type Report = (incident: Incident, fault: unknown, requestId?: string) => void;
 
 /** What is the caller's own mistake is the caller's to read, not the operators'. */
 export function reportFault(report: Report, error: GatewayError): void {

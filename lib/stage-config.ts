@@ -172,7 +172,6 @@ const stageSettingsSchema = z.strictObject({
 
 export type StageConfig = { readonly stage: string } & z.infer<typeof stageSettingsSchema>;
 export type BedrockSettings = z.infer<typeof bedrockSettings>;
-export type TraceSettings = z.infer<typeof traceSettings>;
 export type InferenceSettings = z.infer<typeof inferenceSettings>;
 export type ManagedInstancesCompute = z.infer<typeof managedInstancesCompute>;
 

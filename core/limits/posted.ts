@@ -186,6 +186,24 @@ export function postedEntries(item: AccountItem): PostedEntry[] {
   );
 }
 
+export interface PostedAccount {
+  readonly account: string;
+  /** A settlement that came late, or the ledger, has replaced the hold by the truth. */
+  readonly isCorrected: boolean;
+}
+
+/** Where a call was posted, for those who look it up. Empty where it never was, or long ago. */
+export async function readPostedAccounts(
+  store: Reader,
+  { keyId, requestId }: { readonly keyId: string; readonly requestId: string },
+): Promise<PostedAccount[]> {
+  const lead = accountKey({ kind: 'key', keyId });
+  const items = await Promise.all(holdIdsOf(requestId).map((id) => store.read(keyOf(lead, id))));
+  return items
+    .flatMap(entriesOf)
+    .map(([account, entry]) => ({ account, isCorrected: entry === CORRECTED }));
+}
+
 /** Accounts and their entries: every text but the item's own key. */
 function entriesOf(item: AccountItem | undefined): [string, string][] {
   return Object.entries(item ?? {}).flatMap(([name, value]): [string, string][] =>

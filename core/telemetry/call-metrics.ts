@@ -46,6 +46,7 @@ export function callMetrics(event: UsageEvent, models: ReadonlySet<string>): Emf
         Metrics: group.map(({ name, unit }) => ({ Name: name, Unit: unit })),
       })),
     },
+    requestId: event.request_id,
     ...dimensions,
     ...Object.fromEntries(told.map(({ name, value }) => [name, value])),
   };

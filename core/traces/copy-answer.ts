@@ -2,7 +2,7 @@ import type { GatewayResponse } from '../response.ts';
 import type { KeptAnswer } from './trace-record.ts';
 
 /** Of one stream; an environment may serve sixty-four at once. */
-export const MAX_COPY_BYTES = 2_000_000;
+const MAX_COPY_BYTES = 2_000_000;
 
 export interface CopiedAnswer {
   /** To send instead of the original: its bytes pass as they come. */

@@ -15,10 +15,11 @@ export function createTelemetry(serviceName: string): Telemetry {
   return {
     log: (message, fields) => logger.info(message, fields),
     measure,
-    report(incident, fault) {
+    report(incident, fault, requestId) {
       const metric = COUNTED[incident];
       if (metric !== undefined) measure(metric);
-      logger.error(incident, { error: fault instanceof Error ? fault : new Error(String(fault)) });
+      const error = fault instanceof Error ? fault : new Error(String(fault));
+      logger.error(incident, { error, ...(requestId === undefined ? {} : { requestId }) });
     },
     flush: () => metrics.publishStoredMetrics(),
   };

@@ -24,7 +24,7 @@ interface ObservedCall {
   readonly leavesAfter?: number;
 }
 
-export interface ObservedAnswer {
+interface ObservedAnswer {
   readonly requestId: string;
   readonly status: number;
   readonly text: string;
