@@ -48,7 +48,7 @@ export function callMetrics(event: UsageEvent, models: ReadonlySet<string>): Emf
     },
     requestId: event.request_id,
     ...dimensions,
-    ...Object.fromEntries(told.map(({ name, value }) => [name, value])),
+    ...Object.fromEntries(told.map(({ name, value }) => [name, rounded(value)])),
   };
 }
 
@@ -68,6 +68,11 @@ function dimensionsOf(event: UsageEvent, models: ReadonlySet<string>): Dimension
     ...(event.error_code === null ? {} : { [error]: event.error_code }),
     ...(event.denied_dimension === null ? {} : { [dimension]: event.denied_dimension }),
   };
+}
+
+/** Six digits are more than anybody reads. */
+function rounded(value: number): number {
+  return Number(value.toPrecision(6));
 }
 
 function valuesOf(event: UsageEvent): Values {

@@ -105,7 +105,7 @@ export const usageEventSchema = z.object({
   soft_limits_crossed: later(text),
   /** The attempt that was answered or failed last: the request's id, a slash and the attempt's number. */
   attempt_id: later(text),
-  /** Of the caller's `traceparent`: 32 hexadecimal digits. */
+  /** Of the caller's `traceparent`, or the gateway's own where the stage makes spans: 32 hexadecimal digits. */
   trace_id: later(text),
   /** The provider pool whose limits the call took from. */
   pool: later(text),

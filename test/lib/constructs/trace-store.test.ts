@@ -136,4 +136,13 @@ describe('traces', () => {
         .join(),
     ).not.toContain('xray');
   });
+
+  it.each([
+    ['samplePercent: 101', 'traces.samplePercent'],
+    ['samplePercent: 1, otlp: { endpoint: "http://otel.example.com" }', 'expected an https URL'],
+    ['samplePercent: 1, jaeger: true', 'traces.jaeger: expected no such setting'],
+  ])('are refused with { %s }', (settings, complaint) => {
+    const edit = { 'waf: false': `waf: false\n\ntraces: { ${settings} }` };
+    expect(() => synthesize(edit)).toThrow(complaint);
+  });
 });
