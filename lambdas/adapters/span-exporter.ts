@@ -26,20 +26,24 @@ export interface SpanExporterOptions {
   readonly collectors: readonly Collector[];
   readonly resource: SpanAttributes;
   readonly send: SendInBackground;
+  readonly clock: Clock;
 }
 
 /** What a call's environment waits at most, and pays for. */
 const TIMEOUT_MS = 1_500;
 /** Of one environment. A collector that is slow must not make a queue. */
 const MAX_UNDER_WAY = 16;
+/** For so long nothing is sent after a failure, so that a collector that is out costs no call after the first its time. */
+const PAUSE_MS = 5_000;
 /** X-Ray takes 5 MB. */
 const MAX_BYTES = 200_000;
 
 /** `export` rejects when a collector did not take the spans. */
-export function createSpanExporter({ collectors, resource, send }: SpanExporterOptions): {
+export function createSpanExporter({ collectors, resource, send, clock }: SpanExporterOptions): {
   export(spans: readonly Span[]): Promise<void>;
 } {
   let underWay = 0;
+  let pausedUntilMs = 0;
 
   async function exportTo({ url, authorize }: Collector, body: string): Promise<void> {
     const headers = { 'content-type': 'application/json' };
@@ -49,12 +53,16 @@ export function createSpanExporter({ collectors, resource, send }: SpanExporterO
 
   return {
     async export(spans) {
+      if (clock.nowMs() < pausedUntilMs) throw new Error('a collector failed a moment ago');
       if (underWay >= MAX_UNDER_WAY) throw new Error('too many exports of spans are under way');
       const body = JSON.stringify(otlpRequest(spans, resource));
       if (body.length > MAX_BYTES) throw new Error(`spans of more than ${MAX_BYTES} bytes`);
       underWay += 1;
       try {
         await all(collectors.map((collector) => exportTo(collector, body)));
+      } catch (fault) {
+        pausedUntilMs = clock.nowMs() + PAUSE_MS;
+        throw fault;
       } finally {
         underWay -= 1;
       }

@@ -37,7 +37,7 @@ export function createWatch(countFault: () => void): Watch {
       ? {}
       : {
           spans: {
-            ...createSpanExporter({ collectors, resource, send }),
+            ...createSpanExporter({ collectors, resource, send, clock }),
             sampleRate: samplePercent / 100,
             randomHex: (bytes) => randomBytes(bytes).toString('hex'),
           },

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { systemClock } from '../../core/clock.ts';
 import { createBackgroundRequests } from '../../lambdas/adapters/background-request.ts';
 import { createSpanExporter } from '../../lambdas/adapters/span-exporter.ts';
 import { model } from '../support/gateway.ts';
@@ -63,6 +64,7 @@ describe('spans', () => {
       collectors: [{ url: new URL(`${collector.url}/v1/traces`) }],
       resource: { 'service.name': 'tollgate' },
       send: background.send,
+      clock: systemClock,
     }),
     sampleRate,
     randomHex: (bytes: number) => (++id).toString(16).padStart(bytes * 2, 'a'),

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { afterAll, expect, it } from 'vitest';
+import { systemClock } from '../../../core/clock.ts';
 import type { Span } from '../../../core/telemetry/spans.ts';
 import {
   type BackgroundRequest,
@@ -39,6 +40,7 @@ it('sends spans to X-Ray signed, and to its own collector as it wants them', asy
     collectors: [xray, own],
     resource: { 'service.name': 'tollgate' },
     send: async (request) => void sent.push(request),
+    clock: systemClock,
   });
   await exporter.export([SPAN]);
   expect(sent.map(({ url: { href } }) => href).sort()).toEqual([
@@ -72,12 +74,33 @@ it('makes no queue before a collector that is slow', async () => {
     collectors: [{ url: new URL('https://slow.example/v1/traces') }],
     resource: {},
     send: () => held.promise,
+    clock: systemClock,
   });
   const first = Array.from({ length: 16 }, () => exporter.export([SPAN]));
   await expect(exporter.export([SPAN])).rejects.toThrow('too many exports');
   held.resolve();
   await Promise.all(first);
   await exporter.export([SPAN]);
+});
+
+it('leaves a collector that failed alone for five seconds', async () => {
+  let nowMs = 0;
+  let tries = 0;
+  const exporter = createSpanExporter({
+    collectors: [{ url: new URL('https://out.example/v1/traces') }],
+    resource: {},
+    send: async () => {
+      tries += 1;
+      if (tries === 1) throw new Error('out');
+    },
+    clock: { nowMs: () => nowMs },
+  });
+  await expect(exporter.export([SPAN])).rejects.toThrow('out');
+  nowMs = 4_999;
+  await expect(exporter.export([SPAN])).rejects.toThrow('a moment ago');
+  nowMs = 5_000;
+  await exporter.export([SPAN]);
+  expect(tries).toBe(2);
 });
 
 it('gives up on a collector that takes a connection and says nothing', async () => {
