@@ -2,8 +2,8 @@
  * One small HTTP request behind the last byte of a call: to a trace collector, to the trace store. It is bounded in
  * time as a whole, follows no redirect, and reads no more of the answer than its status.
  */
-import http from 'node:http';
-import https from 'node:https';
+import type http from 'node:http';
+import type https from 'node:https';
 
 export interface BackgroundRequest {
   readonly method: 'POST' | 'PUT';
@@ -19,30 +19,39 @@ const options = { keepAlive: true, maxSockets: 16, maxFreeSockets: 2 } as const;
 
 export type SendInBackground = (request: BackgroundRequest) => Promise<void>;
 
-/** Rejects unless the answer's status is 2xx. */
+interface Wire {
+  readonly client: typeof http | typeof https;
+  readonly agent: http.Agent;
+}
+
+/** Rejects unless the answer's status is 2xx. Node's clients are loaded here: most environments never need them for this. */
 export function createBackgroundRequests(): { send: SendInBackground; close(): void } {
-  const agents = { http: new http.Agent(options), https: new https.Agent(options) };
+  const clients = {
+    plain: process.getBuiltinModule('node:http'),
+    encrypted: process.getBuiltinModule('node:https'),
+  };
+  const plain = { client: clients.plain, agent: new clients.plain.Agent(options) };
+  const encrypted = { client: clients.encrypted, agent: new clients.encrypted.Agent(options) };
   return {
-    send: (request) => send(request, agents),
+    send: (request) => send(request, request.url.protocol === 'http:' ? plain : encrypted),
     close() {
-      agents.http.destroy();
-      agents.https.destroy();
+      plain.agent.destroy();
+      encrypted.agent.destroy();
     },
   };
 }
 
 function send(
   { method, url, headers, body, timeoutMs }: BackgroundRequest,
-  agents: { readonly http: http.Agent; readonly https: https.Agent },
+  { client, agent }: Wire,
 ): Promise<void> {
-  const isPlain = url.protocol === 'http:';
   const bytes = Buffer.from(body);
   const signal = AbortSignal.timeout(timeoutMs);
   return new Promise((resolve, reject) => {
-    const call = (isPlain ? http : https).request(url, {
+    const call = client.request(url, {
       method,
       headers: { ...headers, 'content-length': String(bytes.length) },
-      agent: isPlain ? agents.http : agents.https,
+      agent,
       signal,
     });
     call.on('error', reject);

@@ -1,10 +1,10 @@
 /** Wires what watches the calls: the log's metrics, the collectors of spans, the trace store. Built once per environment. */
 import { randomBytes } from 'node:crypto';
 import * as z from 'zod/mini';
-import { systemClock } from '../../core/clock.ts';
+import { type Clock, systemClock } from '../../core/clock.ts';
 import type { Watch } from '../../core/observed-serve.ts';
-import { createCredentials } from '../adapters/aws-credentials.ts';
-import { createBackgroundRequests } from '../adapters/background-request.ts';
+import { type CredentialSource, createCredentials } from '../adapters/aws-credentials.ts';
+import { createBackgroundRequests, type SendInBackground } from '../adapters/background-request.ts';
 import { readEnvironment } from '../adapters/environment.ts';
 import { type Collector, createSpanExporter, xrayCollector } from '../adapters/span-exporter.ts';
 import { createTraceBucket } from '../adapters/trace-bucket.ts';
@@ -23,45 +23,53 @@ const clock = systemClock;
 export function createWatch(countFault: () => void): Watch {
   const { observation, stage } = readEnvironment(['observation', 'stage']);
   const settings = settingsSchema.parse(JSON.parse(observation));
-  const region = process.env['AWS_REGION'] ?? 'us-east-1';
-  const credentials = createCredentials({ clock });
-  const { send } = createBackgroundRequests();
-  const collectors = collectorsOf(settings, region);
-  const resource = { 'service.name': 'tollgate', 'deployment.environment.name': stage };
-  const { samplePercent = 0, traceBucket: bucket } = settings;
-  return {
-    // Past the console, which wraps what it writes: the line must be the whole of its log event.
+  const { xray, otlp, traceBucket } = settings;
+  const told: Watch = {
     countFault,
+    // Past the console, which wraps what it writes: the line must be the whole of its log event.
     emit: (line) => void process.stdout.write(`${JSON.stringify(line)}\n`),
-    ...(collectors.length === 0
-      ? {}
-      : {
-          spans: {
-            ...createSpanExporter({ collectors, resource, send, clock }),
-            sampleRate: samplePercent / 100,
-            randomHex: (bytes) => randomBytes(bytes).toString('hex'),
-          },
-        }),
-    ...(bucket === undefined
-      ? {}
-      : {
-          traceStore: createTraceBucket({
-            bucket,
-            region,
-            endpoint: process.env['AWS_ENDPOINT_URL_S3'] ?? process.env['AWS_ENDPOINT_URL'],
-            credentials,
-            clock,
-            send,
-          }),
-        }),
   };
+  if (xray !== true && otlp === undefined && traceBucket === undefined) return told;
+  const wire: Wire = {
+    region: process.env['AWS_REGION'] ?? 'us-east-1',
+    credentials: createCredentials({ clock }),
+    clock,
+    send: createBackgroundRequests().send,
+  };
+  return { ...told, ...spansOf(settings, stage, wire), ...traceStoreOf(traceBucket, wire) };
+}
 
-  function collectorsOf({ xray, otlp }: Settings, at: string): Collector[] {
-    return [
-      ...(xray === true ? [xrayCollector({ region: at, credentials, clock })] : []),
-      ...(otlp === undefined ? [] : [ownCollector(otlp)]),
-    ];
-  }
+interface Wire {
+  readonly region: string;
+  readonly credentials: CredentialSource;
+  readonly clock: Clock;
+  readonly send: SendInBackground;
+}
+
+function spansOf(
+  { samplePercent = 0, xray, otlp }: Settings,
+  stage: string,
+  wire: Wire,
+): Pick<Watch, 'spans'> {
+  const collectors: Collector[] = [
+    ...(xray === true ? [xrayCollector(wire)] : []),
+    ...(otlp === undefined ? [] : [ownCollector(otlp)]),
+  ];
+  if (collectors.length === 0) return {};
+  const resource = { 'service.name': 'tollgate', 'deployment.environment.name': stage };
+  return {
+    spans: {
+      ...createSpanExporter({ collectors, resource, ...wire }),
+      sampleRate: samplePercent / 100,
+      randomHex: (bytes) => randomBytes(bytes).toString('hex'),
+    },
+  };
+}
+
+function traceStoreOf(bucket: string | undefined, wire: Wire): Pick<Watch, 'traceStore'> {
+  if (bucket === undefined) return {};
+  const endpoint = process.env['AWS_ENDPOINT_URL_S3'] ?? process.env['AWS_ENDPOINT_URL'];
+  return { traceStore: createTraceBucket({ bucket, endpoint, ...wire }) };
 }
 
 const headersSchema = z.record(z.string(), z.string());
