@@ -32,11 +32,12 @@ export function createLeanTelemetry(service: string): Telemetry {
     log(message, fields) {
       if (isLogged('INFO')) print(process.stdout, { ...entry('INFO', message), ...fields });
     },
-    report(incident, fault) {
+    report(incident, fault, requestId) {
       const metric = COUNTED[incident];
       if (metric !== undefined) metrics.measure(metric);
       const error = fault instanceof Error ? fault : new Error(String(fault));
-      if (isLogged('ERROR')) print(process.stderr, { ...entry('ERROR', incident), error });
+      if (isLogged('ERROR'))
+        print(process.stderr, { ...entry('ERROR', incident), error, requestId });
     },
   };
 }

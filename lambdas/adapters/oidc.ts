@@ -3,8 +3,7 @@
  * name a key set at the issuer's own host and nowhere else, and no redirect is followed. While an issuer is out of reach
  * its last good keys serve for an hour.
  */
-import http from 'node:http';
-import https from 'node:https';
+import type http from 'node:http';
 import * as z from 'zod/mini';
 import type { Issuer } from '../../core/catalog/snapshot.ts';
 import type { Clock, EpochMs } from '../../core/clock.ts';
@@ -104,7 +103,8 @@ async function discover({ issuer }: Issuer): Promise<string> {
 
 async function getJson(address: string): Promise<unknown> {
   const url = new URL(address);
-  const { get } = url.protocol === 'https:' ? https : http;
+  const client = url.protocol === 'https:' ? 'node:https' : 'node:http';
+  const { get } = process.getBuiltinModule(client);
   const signal = AbortSignal.timeout(TIMEOUT_MS);
   const response = await new Promise<http.IncomingMessage>((resolve, reject) => {
     get(url, { signal, headers: { accept: 'application/json' } }, resolve).on('error', reject);

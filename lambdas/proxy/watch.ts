@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import * as z from 'zod/mini';
 import { type Clock, systemClock } from '../../core/clock.ts';
 import type { Watch } from '../../core/observed-serve.ts';
+import { createAws } from '../adapters/aws-client.ts';
 import { type CredentialSource, createCredentials } from '../adapters/aws-credentials.ts';
 import { createBackgroundRequests, type SendInBackground } from '../adapters/background-request.ts';
 import { readEnvironment } from '../adapters/environment.ts';
@@ -93,12 +94,12 @@ function ownCollector({ endpoint, headersSecret }: NonNullable<Settings['otlp']>
 
 /** A JSON object of header names and values. */
 async function readHeaders(secretId: string): Promise<Record<string, string>> {
-  const { SecretsManagerClient, GetSecretValueCommand } = await import(
-    '@aws-sdk/client-secrets-manager'
-  );
-  const client = new SecretsManagerClient({ maxAttempts: 2 });
-  const { SecretString = '' } = await client.send(
-    new GetSecretValueCommand({ SecretId: secretId }),
-  );
-  return headersSchema.parse(JSON.parse(SecretString));
+  const aws = createAws({ clock: systemClock });
+  try {
+    const client = aws.client('secretsmanager', { attempts: 2, attemptMs: 2_000 });
+    const { SecretString } = await client.call('GetSecretValue', { SecretId: secretId });
+    return headersSchema.parse(JSON.parse(String(SecretString)));
+  } finally {
+    aws.close();
+  }
 }

@@ -22,7 +22,7 @@ const SCRIPT = `
   function thrower() { throw new Error('thrown in a function'); }
   try { thrower(); } catch (error) { telemetry.report('stream broke', error); }
   telemetry.measure('requests');
-  for (let count = 0; count < 103; count += 1) telemetry.measure('overheadMs', count);
+  for (let count = 0; count < 103; count += 1) telemetry.measure('duplicateEvents', count);
   telemetry.flush();
   telemetry.measure('denied');
   telemetry.flush();`;

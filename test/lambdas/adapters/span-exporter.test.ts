@@ -32,6 +32,7 @@ it('sends spans to X-Ray signed, and to its own collector as it wants them', asy
     region: 'eu-west-1',
     credentials: {
       get: async () => ({ accessKeyId: 'AKID', secretAccessKey: 's', sessionToken: 'token' }),
+      renew: async () => undefined,
     },
     clock: { nowMs: () => 1_790_000_000_000 },
   });

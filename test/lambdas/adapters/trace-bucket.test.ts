@@ -8,6 +8,7 @@ import { type ScriptedProvider, startScriptedProvider } from '../../support/scri
 
 const credentials = {
   get: async () => ({ accessKeyId: 'AKID', secretAccessKey: 'secret', sessionToken: undefined }),
+  renew: async () => undefined,
 };
 const background = createBackgroundRequests();
 const bucketAt = (endpoint: string, bucket: string) =>
