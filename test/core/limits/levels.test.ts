@@ -241,7 +241,7 @@ describe('a provider pool', () => {
   });
 
   it('that failed keeps the request and books no tokens; no room is taken in another limited one', async () => {
-    const g = gateway({ provider: 'limits: { tokens_per_minute: 1M }' });
+    const g = gateway({ provider: 'limits: { tokens_per_minute: 100K }' });
     const answer = await settled(g.chat({ model: 'steady' }));
     expect(answer.headers).toMatchObject({ 'x-tollgate-model': 'z', 'x-tollgate-attempts': '2' });
     const main = settledAt(g, { kind: 'pool', providerId: 'main' });
