@@ -4,6 +4,7 @@
  * Pure: it reads no files, applies nothing, and never throws, whatever the text.
  */
 import type * as z from 'zod';
+import { fromJson, type Tree } from '../governance/tree.ts';
 import type { Finding } from './outline.ts';
 import { nearestName, type PolicyError } from './policy-error.ts';
 import { type Policy, policySchema } from './policy-schema.ts';
@@ -12,36 +13,48 @@ import { ONE_OF } from './schema-parts.ts';
 import { type Fault, type Path, readYaml } from './yaml-tree.ts';
 
 type ParsedPolicy =
-  | { readonly kind: 'ok'; readonly policy: Policy }
+  | { readonly kind: 'ok'; readonly policy: Policy; readonly tree: Tree }
   | { readonly kind: 'invalid'; readonly errors: readonly PolicyError[] };
 
 /** More than anybody reads at once; the rest appears when these are mended. */
-const MAX_ERRORS = 200;
+const MAX_ERRORS = 1000;
 const LONGEST_FOUND = 60;
 
 export function parsePolicy(text: string, fileName: string): ParsedPolicy {
-  const tree = readYaml(text);
-  if (tree.kind === 'unreadable') return invalid(tree.faults.map((f) => fromFault(f, fileName)));
-  const parsed = policySchema.safeParse(tree.value);
+  const read = readYaml(text);
+  if (read.kind === 'unreadable') return invalid(read.faults.map((f) => fromFault(f, fileName)));
+  const checked = checkTree(read.value, (finding) => ({
+    file: fileName,
+    ...read.positionOf(finding.path, finding.part),
+  }));
+  const faults = read.faults.map((fault) => fromFault(fault, fileName));
+  if (checked.kind === 'invalid') return invalid([...faults, ...checked.errors]);
+  return faults.length === 0 ? checked : invalid(faults);
+}
+
+type PlaceOf = (finding: Finding) => Pick<PolicyError, 'file' | 'line' | 'column'>;
+
+/** The same judgement of a tree that came from elsewhere than a file. */
+export function checkTree(value: unknown, placeOf: PlaceOf = () => ({})): ParsedPolicy {
+  const parsed = policySchema.safeParse(value);
   const findings = distinct([
     ...(parsed.error?.issues ?? []).flatMap(findingsOf),
-    ...checkReferences(tree.value),
+    ...checkReferences(value),
   ]);
-  const errors = [
-    ...tree.faults.map((fault) => fromFault(fault, fileName)),
-    ...findings.slice(0, MAX_ERRORS).map((finding) => ({
-      file: fileName,
-      ...tree.positionOf(finding.path, finding.part),
-      ...explain(finding, tree.value),
-    })),
-  ];
-  return parsed.success && errors.length === 0
-    ? { kind: 'ok', policy: parsed.data }
-    : invalid(errors);
+  const read = fromJson(value);
+  if (parsed.success && findings.length === 0 && read.kind === 'tree')
+    return { kind: 'ok', policy: parsed.data, tree: read.tree };
+  return invalid(
+    findings
+      .slice(0, MAX_ERRORS)
+      .map((finding) => ({ ...placeOf(finding), ...explain(finding, value) })),
+  );
 }
 
 function invalid(errors: readonly PolicyError[]): ParsedPolicy {
-  const inOrder = errors.toSorted((a, b) => a.line - b.line || a.column - b.column);
+  const inOrder = errors.toSorted(
+    (a, b) => (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0),
+  );
   return { kind: 'invalid', errors: inOrder.slice(0, MAX_ERRORS) };
 }
 

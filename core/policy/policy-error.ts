@@ -1,10 +1,11 @@
 /** One thing wrong with a policy file, told so that its author can mend it without asking anybody. */
 export interface PolicyError {
-  readonly file: string;
+  /** Where it came from a file. */
+  readonly file?: string;
   /** From 1. */
-  readonly line: number;
+  readonly line?: number;
   /** From 1, in characters. */
-  readonly column: number;
+  readonly column?: number;
   /** Names from the file's top, `tenants.acme.teams.search`; empty for the whole file. */
   readonly path: string;
   readonly expected: string;
@@ -15,10 +16,10 @@ export interface PolicyError {
 
 /** `policy.yaml:12:7 tenants.acme.teams.search: expected ..., found ... (did you mean ...?)` */
 export function formatPolicyError(error: PolicyError): string {
-  const place = `${error.file}:${error.line}:${error.column}`;
-  const path = error.path === '' ? '' : ` ${error.path}`;
+  const place = error.file === undefined ? '' : `${error.file}:${error.line}:${error.column}`;
+  const where = [place, error.path].filter((text) => text !== '').join(' ');
   const hint = error.suggestion === undefined ? '' : ` (did you mean "${error.suggestion}"?)`;
-  return `${place}${path}: expected ${error.expected}, found ${error.found}${hint}`;
+  return `${where}: expected ${error.expected}, found ${error.found}${hint}`;
 }
 
 const LONGEST_COMPARED = 64;
