@@ -126,8 +126,9 @@ async function fillTables(client: DynamoDBClient, company: Company): Promise<voi
     await client.send(create);
   }
   const writer = createCatalogWriter({ client, ...TABLES });
-  await writer.storePolicy(company.snapshot, '');
-  await writer.switchPolicy(undefined, VERSION);
+  const document = { version: VERSION, tree: {}, source: '', fileVersion: VERSION };
+  await writer.policies.store(document, company.snapshot);
+  await writer.policies.switchTo(undefined, { version: VERSION, pending: [], done: 0 }, []);
   await createKeyStore({ client, catalogTable: TABLES.catalogTable }).store({
     record: company.record,
     keyHash: company.keyHash,

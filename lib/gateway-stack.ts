@@ -116,7 +116,7 @@ export class GatewayStack extends Stack {
       service: 'admin',
       description: 'The admin API: policy, keys, limits, invoices',
       timeout: Duration.seconds(29),
-      compute: { kind: 'lambda', memoryMb: 512 },
+      compute: { kind: 'lambda', memoryMb: 1769 },
       environment: {
         [ENV.accountsTable]: data.accounts.tableName,
         [ENV.catalogTable]: data.catalog.tableName,
@@ -128,7 +128,15 @@ export class GatewayStack extends Stack {
       },
     });
     data.accounts.grant(admin, 'dynamodb:GetItem', 'dynamodb:UpdateItem');
-    grantItems(data.catalog, admin, 'dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:DeleteItem');
+    grantItems(
+      data.catalog,
+      admin,
+      'dynamodb:GetItem',
+      'dynamodb:BatchGetItem',
+      'dynamodb:PutItem',
+      'dynamodb:UpdateItem',
+      'dynamodb:DeleteItem',
+    );
     grantQuery(data.catalog, admin, TABLE_LIST.index);
     data.adminKey.grantRead(admin);
     admin.role.addManagedPolicy(data.audit.writingPolicy);

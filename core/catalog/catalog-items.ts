@@ -1,8 +1,10 @@
 /**
  * The catalog table: keys of its items and what is in them. A policy version is immutable; one small
  * pointer names the version in force, so that applying a policy is one conditional write at its end and
- * looking for a newer one is one small read. A copy of the latest version stands at a fixed key beside
- * the pointer, so that a cold start reads both at once.
+ * looking for a newer one is one small read. A version is stored compressed and in parts, since an item
+ * holds 400 KB: its head with the first part of the snapshot, the other parts, and the tree it was made
+ * of. A copy of the latest head stands at a fixed key beside the pointer, so that a cold start reads
+ * both at once.
  */
 import * as z from 'zod/mini';
 import { compositeKey } from '../ids.ts';
@@ -15,6 +17,11 @@ export function policyVersionKey(version: number): string {
   return compositeKey('policy', String(version));
 }
 
+/** A part of the version's snapshot from the second on, or of its tree from the first on. */
+export function policyPartKey(version: number, of: 'snapshot' | 'tree', index: number): string {
+  return compositeKey('policy', String(version), of, String(index));
+}
+
 export function keyRecordKey(keyHash: string): string {
   return compositeKey('key', keyHash);
 }
@@ -24,25 +31,36 @@ export function keyIdKey(keyId: string): string {
   return compositeKey('key-id', keyId);
 }
 
-/** An item with a JSON document: a policy snapshot (with its source text) or a key record. */
-export const documentItemSchema = z.object({
+/** An item with a JSON document: a key record. */
+export const documentItemSchema = z.object({ pk: z.string(), document: z.string() });
+
+const bytes = z.instanceof(Uint8Array);
+
+/** The head of a version, at its own key or as the copy of the latest. */
+export const policyHeadSchema = z.object({
   pk: z.string(),
-  document: z.string(),
-  source: z.optional(z.string()),
-});
-
-/** The copy of the latest version; its number tells whether it is the one that the pointer names. */
-export const latestPolicyItemSchema = z.object({
-  pk: z.literal(LATEST_POLICY),
   version: z.int(),
-  document: z.string(),
+  /** The first part of the compressed snapshot. */
+  snapshot: bytes,
+  snapshotParts: z.int(),
+  treeParts: z.int(),
 });
+export type PolicyHead = z.infer<typeof policyHeadSchema>;
 
-/** The pointer. */
+export const policyPartSchema = z.object({ pk: z.string(), part: bytes });
+
+/** The pointer, and how far the version has been brought to accounts and keys. */
 export const currentPolicyItemSchema = z.object({
   pk: z.literal(CURRENT_POLICY),
   version: z.int(),
+  /** In force before it: what serves where this one cannot be read. */
+  previous: z.optional(z.int()),
+  /** Versions that may still be in force in accounts; none when the rollout is done. 0 stands for anything. */
+  pending: z._default(z.array(z.int()), []),
+  /** Steps of the rollout that are taken. */
+  done: z._default(z.int(), 0),
 });
+export type CurrentPolicy = z.infer<typeof currentPolicyItemSchema>;
 
 /** How far the months of the ledger are closed. */
 export const closedMonthsItemSchema = z.object({

@@ -93,11 +93,12 @@ function within(schema: z.core.$ZodType, step: string): z.ZodType {
   throw new TypeError(`the policy file has nothing named ${step} here`);
 }
 
-function unwrapped(schema: z.core.$ZodType): z.core.$ZodType {
+/** Without its default, and required. */
+export function unwrapped(schema: z.core.$ZodType): z.ZodType {
   if (schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault)
     return unwrapped(schema.unwrap());
   if (schema instanceof z.ZodOptional) return unwrapped(schema.unwrap());
-  return schema;
+  return asType(schema);
 }
 
 function asType(schema: unknown): z.ZodType {

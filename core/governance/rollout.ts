@@ -18,11 +18,11 @@ export type Step =
 
 type Compiled = Pick<CompiledPolicy, 'accounts' | 'keys'>;
 
-/** Steps from any of the earlier versions to the target; without earlier ones, all there are. */
-export function planRollout(earlier: readonly Compiled[], target: Compiled): Step[] {
-  const known = earlier.map(outlineOf);
+/** Steps from any of the earlier versions to the target; all there are where one of the earlier ones is unknown. */
+export function planRollout(earlier: readonly (Compiled | undefined)[], target: Compiled): Step[] {
+  const known = earlier.flatMap((each) => (each === undefined ? [] : [outlineOf(each)]));
   const isNew = (of: (outline: Outline) => string | undefined, wanted: string) =>
-    known.length === 0 || known.some((outline) => of(outline) !== wanted);
+    known.length < earlier.length || known.some((outline) => of(outline) !== wanted);
   const declared = outlineOf(target).keys;
   const accounts = target.accounts.flatMap(({ scope, limits }): Step[] => {
     const key = accountKey(scope);

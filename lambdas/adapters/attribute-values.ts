@@ -5,6 +5,7 @@ export type Plain =
   | string
   | number
   | boolean
+  | Uint8Array
   | readonly Plain[]
   | { readonly [key: string]: Plain };
 
@@ -24,6 +25,7 @@ export function toAttribute(plain: Plain): Attribute {
   if (typeof plain === 'string') return { S: plain };
   if (typeof plain === 'number') return { N: String(plain) };
   if (typeof plain === 'boolean') return { BOOL: plain };
+  if (plain instanceof Uint8Array) return { B: plain };
   if (isList(plain)) return { L: plain.map(toAttribute) };
   return { M: toAttributes(plain) };
 }

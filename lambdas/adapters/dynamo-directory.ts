@@ -9,14 +9,13 @@ import {
   keyIdKey,
   keyRecordKey,
   LATEST_POLICY,
-  latestPolicyItemSchema,
+  type PolicyHead,
   policyVersionKey,
 } from '../../core/catalog/catalog-items.ts';
 import {
   type KeyRecord,
   keyRecordSchema,
   type PolicySnapshot,
-  policySnapshotSchema,
 } from '../../core/catalog/snapshot.ts';
 import type { Clock } from '../../core/clock.ts';
 import { GatewayError } from '../../core/errors.ts';
@@ -24,6 +23,8 @@ import { TABLE_KEY } from '../../core/names.ts';
 import type { Report } from '../../core/report.ts';
 import type { Directory, KeyDirectory } from '../../core/tenancy/authenticate.ts';
 import type { DynamoPort } from './dynamo-port.ts';
+import { fromAttributes } from './attribute-values.ts';
+import { parseHead, type ReadItem, readSnapshot } from './policy-parts.ts';
 
 const MAX_AGE_MS = 30_000;
 /** Bounds the memory that a caller with many wrong keys can take: 10,000 records of about 1 KB. */
@@ -53,7 +54,7 @@ export function createDynamoDirectory({
 
   const isFresh = (cached: Cached<unknown> | undefined) =>
     cached !== undefined && clock.nowMs() - cached.readAtMs < MAX_AGE_MS;
-  const read = async (key: string) => {
+  const read: ReadItem = async (key) => {
     try {
       const address = { TableName: tableName, Key: { [TABLE_KEY]: { S: key } } };
       return await dynamo.getItem({ ...address, ConsistentRead: true });
@@ -77,27 +78,9 @@ export function createDynamoDirectory({
     return value;
   }
 
-  async function readPolicy(): Promise<PolicySnapshot> {
-    // Only a cold start wants the document at once; a refresh usually finds the version unchanged.
-    const [pointer, latest] = await Promise.all([
-      read(CURRENT_POLICY),
-      policy === undefined ? read(LATEST_POLICY) : undefined,
-    ]);
-    if (pointer === undefined)
-      throw new GatewayError('limiter_unavailable', 'No policy has been applied yet.');
-    const { version } = currentPolicyItemSchema.parse(pointer);
-    if (policy?.value.version === version) return policy.value;
-    const copy = latestPolicyItemSchema.safeParse(latest);
-    const { document } =
-      copy.data?.version === version
-        ? copy.data
-        : documentItemSchema.parse(await read(policyVersionKey(version)));
-    return policySnapshotSchema.parse(JSON.parse(document));
-  }
-
   async function refreshPolicy(): Promise<PolicySnapshot> {
     try {
-      const value = await readPolicy();
+      const value = await readPolicy({ read, report, known: policy?.value });
       policy = { value, readAtMs: clock.nowMs() };
       return value;
     } catch (fault) {
@@ -119,4 +102,42 @@ export function createDynamoDirectory({
       return refresh;
     },
   };
+}
+
+interface Reading {
+  readonly read: ReadItem;
+  readonly report: Report;
+  /** The policy in memory, if there is one. */
+  readonly known: PolicySnapshot | undefined;
+}
+
+async function readPolicy({ read, report, known }: Reading): Promise<PolicySnapshot> {
+  // Only a cold start wants the document at once; a refresh usually finds the version unchanged.
+  const [pointer, copy] = await Promise.all([
+    read(CURRENT_POLICY),
+    known === undefined ? read(LATEST_POLICY) : undefined,
+  ]);
+  if (pointer === undefined)
+    throw new GatewayError('limiter_unavailable', 'No policy has been applied yet.');
+  const { version, previous } = currentPolicyItemSchema.parse(pointer);
+  if (known?.version === version) return known;
+  try {
+    return await readVersion(read, version, parseHead(copy));
+  } catch (fault) {
+    // A cold start that meets a broken version serves the one before it, and looks again in half a minute.
+    if (fault instanceof GatewayError || known !== undefined || previous === undefined) throw fault;
+    report('policy not refreshed', fault);
+    return readVersion(read, previous);
+  }
+}
+
+async function readVersion(
+  read: ReadItem,
+  version: number,
+  latest?: PolicyHead,
+): Promise<PolicySnapshot> {
+  const isLatest = latest?.version === version;
+  const head = isLatest ? latest : parseHead(await read(policyVersionKey(version)));
+  if (head === undefined) throw new Error(`policy version ${version} has no readable head`);
+  return readSnapshot(read, head);
 }

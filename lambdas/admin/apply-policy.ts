@@ -1,92 +1,163 @@
 /**
- * Applies a policy file: checked whole, stored under a new version, put in force by one conditional
- * write, then the accounts' limits follow. A file with an error, or one that lost a race, changes nothing.
+ * Changes the policy, whichever way the change came: read the version in force, edit its tree, judge it whole, ask
+ * whether this principal may change each path, store a new version, put it in force by one conditional write, and
+ * bring what differs to the accounts. A change that is refused, or that lost its race, changes nothing (ADR 0021).
  */
-import type { Clock } from '../../core/clock.ts';
-import { calendarDay } from '../../core/limits/periods.ts';
-import { momentOf } from '../../core/limits/reserve.ts';
-import {
-  type CompiledPolicy,
-  compilePolicy,
-  type KeyDeclaration,
-} from '../../core/policy/compile-policy.ts';
-import { parsePolicy } from '../../core/policy/parse-policy.ts';
-import { formatPolicyError } from '../../core/policy/policy-error.ts';
-import { declaredRecord } from '../../core/tenancy/declared-key.ts';
-import { keyIdOf } from '../../core/tenancy/virtual-key.ts';
+import type { TransactWriteItem } from '@aws-sdk/client-dynamodb';
+import type { Clock, EpochMs } from '../../core/clock.ts';
+import { type Edit, type Edited, editPolicy } from '../../core/governance/change.ts';
+import type { TreeChange } from '../../core/governance/diff.ts';
+import { forbiddenPaths } from '../../core/governance/permissions.ts';
+import type { Principal } from '../../core/governance/principal.ts';
+import { EMPTY, type Tree } from '../../core/governance/tree.ts';
+import { compilePolicy } from '../../core/policy/compile-policy.ts';
+import type { Policy } from '../../core/policy/policy-schema.ts';
 import type { CatalogWriter } from './catalog-writer.ts';
-import { declareKey, type KeyPorts } from './key-changes.ts';
+import type { PolicyVersion } from './policy-store.ts';
+import { type Rollout, rollOut } from './roll-out.ts';
 
-export type ApplyResult =
-  | { readonly kind: 'applied'; readonly version: number; readonly accounts: number }
-  | { readonly kind: 'invalid'; readonly errors: readonly string[] }
-  | { readonly kind: 'conflict' };
+/** What the audit has to know of a change before it is made. */
+export interface ChangeRecord {
+  readonly request: ChangeRequest;
+  readonly version: number;
+  readonly changes: readonly TreeChange[];
+}
 
-/** Accounts are written so many at a time. */
-const PARALLEL_WRITES = 16;
+/** With items that are written in the same transaction. */
+export type PutInForce = (beside: readonly TransactWriteItem[]) => Promise<boolean>;
 
-export interface ApplyPorts extends KeyPorts {
+export interface ChangePorts {
   readonly writer: CatalogWriter;
+  readonly clock: Clock;
+  /** Puts the change in force together with its record in the audit log, or neither. */
+  readonly recorded: (record: ChangeRecord, put: PutInForce) => Promise<boolean>;
 }
 
-export async function applyPolicy(ports: ApplyPorts, source: string): Promise<ApplyResult> {
-  const { writer, clock } = ports;
-  const parsed = parsePolicy(source, 'policy.yaml');
-  if (parsed.kind === 'invalid')
-    return { kind: 'invalid', errors: parsed.errors.map(formatPolicyError) };
-  const current = await writer.currentPolicy();
-  let version = (current?.version ?? 0) + 1;
-  let compiled = compilePolicy(parsed.policy, version, clock.nowMs());
-  // A number is taken when an earlier apply died before its switch; the next one is free.
-  while (!(await writer.storePolicy(compiled.snapshot, source))) {
-    version += 1;
-    compiled = compilePolicy(parsed.policy, version, clock.nowMs());
-  }
-  if (!(await writer.switchPolicy(current?.version, version))) return { kind: 'conflict' };
-  await writer.copyLatest(compiled.snapshot);
-  await writeAccounts(writer, clock, compiled);
-  for (const { keyId, keyHash, declaration } of storedKeysOf(compiled))
-    await declareKey(ports, { keyId, keyHash }, (known) =>
-      declaredRecord({
-        keyId,
-        declaration,
-        known,
-        nowMs: clock.nowMs(),
-        maxAgeMs: keyHash === undefined ? undefined : compiled.snapshot.keyMaxAgeMs,
-      }),
-    );
-  return { kind: 'applied', version, accounts: compiled.accounts.length };
+export interface ChangeRequest {
+  readonly principal: Principal;
+  readonly edit: Edit;
+  /** The file's own text, where the change is one. */
+  readonly source?: string;
+  /** The version that the change was made for; any when absent. */
+  readonly ifMatch?: number | undefined;
+  readonly operation: string;
+  readonly reason: string | undefined;
+  readonly sourceIp: string;
+  readonly requestId: string;
 }
 
-async function writeAccounts(
-  writer: CatalogWriter,
-  clock: Clock,
-  { accounts, snapshot: { version, timeZone } }: CompiledPolicy,
-): Promise<void> {
-  const rest = [...accounts];
-  const worker = async () => {
-    for (let account = rest.pop(); account !== undefined; account = rest.pop()) {
-      const { scope, limits } = account;
-      const at = momentOf(clock.nowMs(), calendarDay(clock.nowMs(), timeZone));
-      await writer.setUpAccount(scope, { limits, policyVersion: version }, at);
+export type ChangeResult =
+  | {
+      readonly kind: 'changed';
+      readonly version: number;
+      readonly tree: Tree;
+      readonly changes: readonly TreeChange[];
+      readonly rollout: Rollout;
     }
+  | Exclude<Edited, { kind: 'edited' }>
+  | { readonly kind: 'forbidden'; readonly paths: readonly string[] }
+  /** Another version is in force than the one that the change was made for. */
+  | { readonly kind: 'outdated'; readonly version: number }
+  /** Another change came first. */
+  | { readonly kind: 'conflict' }
+  /** Too many versions are still on their way to the accounts. */
+  | { readonly kind: 'rolling-out'; readonly rollout: Rollout };
+
+/** An edit of one object is made again on the version that came first; more often, and somebody changes in a loop. */
+const MAX_ATTEMPTS = 8;
+/** Of the half minute that API Gateway leaves; the rest of a rollout is for the next call. */
+const ROLLOUT_MS = 15_000;
+/** Versions whose rollout has not ended; what they left behind in accounts has to be known to be undone. */
+const MAX_PENDING = 8;
+/** Stands for anything: of a version 0 nothing can be read. */
+const ANYTHING = 0;
+
+export async function changePolicy(
+  ports: ChangePorts,
+  request: ChangeRequest,
+): Promise<ChangeResult> {
+  for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt += 1) {
+    const result = await changeOnce(ports, request);
+    const isLost = result.kind === 'conflict' && request.edit.kind !== 'file';
+    if (!isLost) return result;
+  }
+  return { kind: 'conflict' };
+}
+
+async function changeOnce(ports: ChangePorts, request: ChangeRequest): Promise<ChangeResult> {
+  const { writer, clock } = ports;
+  const { policies } = writer;
+  const deadlineMs = clock.nowMs() + ROLLOUT_MS;
+  const pointer = await policies.pointer();
+  if (pointer !== undefined && pointer.pending.length >= MAX_PENDING) {
+    const rollout = await rollOut(ports, deadlineMs);
+    if (rollout !== undefined && rollout.done < rollout.total)
+      return { kind: 'rolling-out', rollout };
+    return { kind: 'conflict' };
+  }
+  const before = await versionOf(writer, pointer?.version);
+  if (request.ifMatch !== undefined && request.ifMatch !== before.version)
+    return { kind: 'outdated', version: before.version };
+  const edited = editPolicy(before.tree, request.edit);
+  if (edited.kind !== 'edited') return edited;
+  const { tree, changes, policy } = edited;
+  const paths = forbiddenPaths(request.principal, changes, { before: before.tree, after: tree });
+  if (paths.length > 0) return { kind: 'forbidden', paths };
+  if (changes.length === 0 && request.source === undefined)
+    return unchanged(ports, before, deadlineMs);
+  const version = await store(ports, policy, after(before, tree, request.source));
+  const to = {
+    version,
+    ...(pointer === undefined ? {} : { previous: pointer.version }),
+    pending: pointer === undefined ? [ANYTHING] : [...pointer.pending, pointer.version],
+    done: 0,
   };
-  await Promise.all(Array.from({ length: PARALLEL_WRITES }, worker));
+  const switched = await ports.recorded({ request, version, changes }, (beside) =>
+    policies.switchTo(pointer?.version, to, beside),
+  );
+  if (!switched) return { kind: 'conflict' };
+  await policies.copyLatest(version);
+  const rollout = (await rollOut(ports, deadlineMs)) ?? { version, done: 0, total: 0 };
+  return { kind: 'changed', version, tree, changes, rollout };
 }
 
-interface StoredDeclaration {
-  readonly keyId: string;
-  readonly keyHash?: string;
-  readonly declaration: KeyDeclaration;
+async function unchanged(
+  ports: ChangePorts,
+  { version, tree }: PolicyVersion,
+  deadlineMs: EpochMs,
+): Promise<ChangeResult> {
+  const rollout = (await rollOut(ports, deadlineMs)) ?? { version, done: 0, total: 0 };
+  return { kind: 'changed', version, tree, changes: [], rollout };
 }
 
-/** Keys whose secrets exist already, and those that have none; the others are made by the keys endpoint. */
-function storedKeysOf({ keys, ssoKeys }: CompiledPolicy): StoredDeclaration[] {
-  return [
-    ...keys.flatMap((declaration) => {
-      const { secretHash: keyHash } = declaration;
-      return keyHash === undefined ? [] : [{ keyId: keyIdOf(keyHash), keyHash, declaration }];
-    }),
-    ...ssoKeys.map((declaration) => ({ keyId: declaration.keyId, declaration })),
-  ];
+/** The version in force, or the nothing before the first one. */
+export async function versionOf(
+  { policies }: Pick<CatalogWriter, 'policies'>,
+  version: number | undefined,
+): Promise<PolicyVersion> {
+  return version === undefined
+    ? { version: 0, tree: EMPTY, source: '', fileVersion: 0 }
+    : policies.version(version);
+}
+
+/** A file is its own origin; a changed object keeps the file that it departs from. */
+function after(before: PolicyVersion, tree: Tree, source: string | undefined): PolicyVersion {
+  const version = before.version + 1;
+  return source === undefined
+    ? { ...before, version, tree }
+    : { version, tree, source, fileVersion: version };
+}
+
+/** A number is taken when an earlier change died before its switch, or is in a race with this one; the next one is free. */
+async function store(
+  { writer: { policies }, clock }: ChangePorts,
+  policy: Policy,
+  wanted: PolicyVersion,
+): Promise<number> {
+  for (let version = wanted.version; ; version += 1) {
+    const { snapshot } = compilePolicy(policy, version, clock.nowMs());
+    const isFile = wanted.fileVersion === wanted.version;
+    const document = { ...wanted, version, ...(isFile ? { fileVersion: version } : {}) };
+    if (await policies.store(document, snapshot)) return version;
+  }
 }

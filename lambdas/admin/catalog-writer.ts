@@ -1,41 +1,37 @@
-/** Writes of the control plane to the two tables: policy versions, the pointer, keys, accounts' limits. */
+/** Writes of the control plane to accounts and keys, and the policy in force for those who look something up in it. */
 import {
-  ConditionalCheckFailedException,
   type DynamoDBClient,
   GetItemCommand,
   PutItemCommand,
+  paginateScan,
 } from '@aws-sdk/client-dynamodb';
-import {
-  CURRENT_POLICY,
-  currentPolicyItemSchema,
-  documentItemSchema,
-  LATEST_POLICY,
-  policyVersionKey,
-} from '../../core/catalog/catalog-items.ts';
-import type { PolicySnapshot } from '../../core/catalog/snapshot.ts';
-import { type KeyStatus, parseAccount } from '../../core/limits/account.ts';
+import { documentItemSchema, keyIdKey, keyRecordKey } from '../../core/catalog/catalog-items.ts';
+import { type KeyRecord, keyRecordSchema } from '../../core/catalog/snapshot.ts';
+import { type Account, type KeyStatus, parseAccount } from '../../core/limits/account.ts';
 import { type AccountSetup, planStatus } from '../../core/limits/account-setup.ts';
+import { readScope } from '../../core/limits/account-store.ts';
 import type { Moment } from '../../core/limits/denial.ts';
 import { setUpScope } from '../../core/limits/shard-setup.ts';
 import { shardKey } from '../../core/limits/shards.ts';
 import { TABLE_KEY } from '../../core/names.ts';
 import { accountKey, type Scope } from '../../core/tenancy/scopes.ts';
-import { fromAttributes, type Plain, toAttributes } from '../adapters/attribute-values.ts';
+import { fromAttributes, toAttribute } from '../adapters/attribute-values.ts';
 import { createDynamoAccounts } from '../adapters/dynamo-accounts.ts';
-import { overSdk } from '../adapters/dynamo-sdk.ts';
+import { createPolicyStore, type PolicyStore } from './policy-store.ts';
 
 export interface CatalogWriter {
+  readonly policies: PolicyStore;
   currentPolicy(): Promise<{ version: number; snapshot: unknown; source: string } | undefined>;
-  /** Stores a version that is not in force yet. False when the number is taken. */
-  storePolicy(snapshot: PolicySnapshot, source: string): Promise<boolean>;
-  /** Puts a version in force if `from` still is. False when another policy came first. */
-  switchPolicy(from: number | undefined, to: number): Promise<boolean>;
-  /** Puts the version where cold starts look first; an older copy never replaces a newer one. */
-  copyLatest(snapshot: PolicySnapshot): Promise<void>;
   /** Brings the scope's accounts to the setup; what they have granted is counted at the moment. */
   setUpAccount(scope: Scope, setup: AccountSetup, at: Moment): Promise<void>;
+  /** The scope's accounts as one. */
+  account(scope: Scope): Promise<Account | undefined>;
   /** False when there is no such account. */
   setStatus(scope: Scope, status: KeyStatus): Promise<boolean>;
+  storeKey(keyHash: string, record: KeyRecord): Promise<void>;
+  findKey(keyId: string): Promise<KeyRecord | undefined>;
+  /** Every key there is; reads the whole table, which only the removal of teams and projects is worth. */
+  allKeys(): Promise<readonly KeyRecord[]>;
 }
 
 export interface CatalogTables {
@@ -49,52 +45,37 @@ export function createCatalogWriter({
   catalogTable,
   accountsTable,
 }: CatalogTables): CatalogWriter {
-  const read = async (key: string) => {
-    const { Item } = await client.send(
-      new GetItemCommand({
+  const accounts = createDynamoAccounts({ client, tableName: accountsTable });
+  const policies = createPolicyStore({ client, catalogTable });
+  const putDocument = (key: string, document: object) =>
+    client.send(
+      new PutItemCommand({
         TableName: catalogTable,
-        Key: { [TABLE_KEY]: { S: key } },
-        ConsistentRead: true,
+        Item: {
+          [TABLE_KEY]: toAttribute(key),
+          document: toAttribute(JSON.stringify(document)),
+        },
       }),
     );
-    return fromAttributes(Item);
-  };
-  const put = (item: Readonly<Record<string, Plain>>, condition?: PutCondition) =>
-    putItem(client, catalogTable, item, condition);
-  const accounts = createDynamoAccounts({ dynamo: overSdk(client), tableName: accountsTable });
 
   return {
+    policies,
     async currentPolicy() {
-      const pointer = await read(CURRENT_POLICY);
+      const pointer = await policies.pointer();
       if (pointer === undefined) return undefined;
-      const { version } = currentPolicyItemSchema.parse(pointer);
-      const { document, source } = documentItemSchema.parse(await read(policyVersionKey(version)));
-      return { version, snapshot: JSON.parse(document), source: source ?? '' };
-    },
-    storePolicy: (snapshot, source) =>
-      put(
-        {
-          [TABLE_KEY]: policyVersionKey(snapshot.version),
-          document: JSON.stringify(snapshot),
-          source,
-        },
-        { text: ABSENT },
-      ),
-    switchPolicy: (from, to) =>
-      put(
-        { [TABLE_KEY]: CURRENT_POLICY, version: to },
-        from === undefined ? { text: ABSENT } : versionCondition('#v = :v', from),
-      ),
-    async copyLatest({ version, ...policy }) {
-      const document = JSON.stringify({ version, ...policy });
-      const older = versionCondition(`${ABSENT} OR #v < :v`, version);
-      await put({ [TABLE_KEY]: LATEST_POLICY, version, document }, older);
+      const { version } = pointer;
+      const [snapshot, { source }] = await Promise.all([
+        policies.snapshot(version),
+        policies.version(version),
+      ]);
+      return { version, snapshot, source };
     },
     async setUpAccount(scope, setup, at) {
       const key = accountKey(scope);
       if (!(await setUpScope(accounts, key, { setup, at })))
         throw new Error(`the accounts of ${key} kept changing`);
     },
+    account: (scope) => readScope(accounts, accountKey(scope)),
     async setStatus(scope, status) {
       const key = accountKey(scope);
       // The first account first: shards that are made from now on take the status over from it.
@@ -104,51 +85,34 @@ export function createCatalogWriter({
         await accounts.write(shardKey(key, index), planStatus(status));
       return true;
     },
+    async storeKey(keyHash, record) {
+      await putDocument(keyRecordKey(keyHash), record);
+      await putDocument(keyIdKey(record.keyId), record);
+    },
+    async findKey(keyId) {
+      const { Item } = await client.send(
+        new GetItemCommand({
+          TableName: catalogTable,
+          Key: { [TABLE_KEY]: { S: keyIdKey(keyId) } },
+          ConsistentRead: true,
+        }),
+      );
+      return Item === undefined ? undefined : recordOf(fromAttributes(Item));
+    },
+    async allKeys() {
+      const records: KeyRecord[] = [];
+      const query = {
+        TableName: catalogTable,
+        FilterExpression: `begins_with(${TABLE_KEY}, :k)`,
+        ExpressionAttributeValues: { ':k': { S: keyIdKey('') } },
+      };
+      for await (const { Items = [] } of paginateScan({ client }, query))
+        records.push(...Items.map((item) => recordOf(fromAttributes(item))));
+      return records;
+    },
   };
 }
 
-const ABSENT = `attribute_not_exists(${TABLE_KEY})`;
-
-function versionCondition(text: string, version: number): PutCondition {
-  return { text, names: { '#v': 'version' }, values: { ':v': version } };
-}
-
-interface PutCondition {
-  readonly text: string;
-  readonly names?: Readonly<Record<string, string>>;
-  readonly values?: Readonly<Record<string, number>>;
-}
-
-async function putItem(
-  client: DynamoDBClient,
-  tableName: string,
-  item: Readonly<Record<string, Plain>>,
-  condition?: PutCondition,
-): Promise<boolean> {
-  return unlessRefused(() =>
-    client.send(
-      new PutItemCommand({
-        TableName: tableName,
-        Item: toAttributes(item),
-        ...(condition === undefined ? {} : { ConditionExpression: condition.text }),
-        ...(condition?.names === undefined
-          ? {}
-          : { ExpressionAttributeNames: { ...condition.names } }),
-        ...(condition?.values === undefined
-          ? {}
-          : { ExpressionAttributeValues: toAttributes(condition.values) }),
-      }),
-    ),
-  );
-}
-
-/** Exactly the condition's exception is a "no"; throttling and the rest are faults. */
-async function unlessRefused(write: () => Promise<unknown>): Promise<boolean> {
-  try {
-    await write();
-    return true;
-  } catch (error) {
-    if (error instanceof ConditionalCheckFailedException) return false;
-    throw error;
-  }
+function recordOf(item: unknown): KeyRecord {
+  return keyRecordSchema.parse(JSON.parse(documentItemSchema.parse(item).document));
 }

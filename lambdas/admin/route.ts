@@ -16,11 +16,15 @@ export interface AdminRequest<P, Q, B> {
   readonly reason: string | undefined;
   readonly sourceIp: string;
   readonly requestId: string;
+  /** The policy's version that the request was made for, of `If-Match`. */
+  readonly ifMatch?: number | undefined;
 }
 
 export interface AdminAnswer {
   readonly status: number;
   readonly body: object;
+  /** Of the policy that the answer was read from or has made; sent as its etag. */
+  readonly version?: number;
 }
 
 export interface AdminRoute<
@@ -39,6 +43,8 @@ export interface AdminRoute<
   readonly body: B;
   /** Of the success, for the document and its test. */
   readonly answer: z.ZodType;
+  /** The body is a text of this type and not JSON. */
+  readonly text?: string;
   readonly permission: Permission;
   /** What the permission is asked for, from the parameters and the body; checked before `handle`. */
   readonly target: (input: {

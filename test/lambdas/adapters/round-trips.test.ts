@@ -18,6 +18,7 @@ import { type Aws, createAws } from '../../../lambdas/adapters/aws-client.ts';
 import { createDynamoAccounts } from '../../../lambdas/adapters/dynamo-accounts.ts';
 import { createDynamoDirectory } from '../../../lambdas/adapters/dynamo-directory.ts';
 import { createLeanDynamo } from '../../../lambdas/adapters/dynamo-lean.ts';
+import { packDocument } from '../../../lambdas/adapters/policy-parts.ts';
 import { createTestGateway, type TestGateway } from '../../support/gateway.ts';
 
 /** Every answer of the table takes this long, so that waves of parallel calls can be told apart. */
@@ -38,7 +39,7 @@ beforeAll(async () => {
     const item = items.get(Key.pk.S);
     const attributes =
       item &&
-      Object.fromEntries(Object.entries(item).map(([name, value]) => [name, toAttribute(value)]));
+      Object.fromEntries(Object.entries(item).map(([name, value]) => [name, onTheWire(value)]));
     await sleep(ROUND_TRIP_MS);
     const isRead = String(request.headers['x-amz-target']).endsWith('GetItem');
     response.setHeader('content-type', 'application/x-amz-json-1.0');
@@ -78,12 +79,18 @@ afterAll(() => {
   server.closeAllConnections();
 });
 
+function onTheWire(value: Plain) {
+  if (value instanceof Uint8Array) return { B: Buffer.from(value).toString('base64') };
+  return toAttribute(value);
+}
+
 /** The key, the policy and the accounts of the test gateway as the tables hold them. */
 async function store({ key, ports: { directory } }: TestGateway): Promise<void> {
   const [record, policy] = await Promise.all([directory.findKey(hashKey(key)), directory.policy()]);
-  const document = JSON.stringify(policy);
+  const [snapshot = new Uint8Array()] = await packDocument(policy);
+  const head = { version: policy.version, snapshot, snapshotParts: 1, treeParts: 0 };
   items.set(CURRENT_POLICY, { pk: CURRENT_POLICY, version: policy.version });
-  items.set(LATEST_POLICY, { pk: LATEST_POLICY, version: policy.version, document });
+  items.set(LATEST_POLICY, { pk: LATEST_POLICY, ...head });
   items.set(keyRecordKey(hashKey(key)), {
     pk: keyRecordKey(hashKey(key)),
     document: JSON.stringify(record),
