@@ -27,7 +27,7 @@ export async function packDocument(document: unknown): Promise<readonly Uint8Arr
 }
 
 /** Throws where the parts are no document. */
-export async function unpackDocument(parts: readonly Uint8Array[]): Promise<unknown> {
+async function unpackDocument(parts: readonly Uint8Array[]): Promise<unknown> {
   const text = await decompress(Buffer.concat(parts), { maxOutputLength: MAX_DOCUMENT_BYTES });
   return JSON.parse(text.toString('utf8'));
 }

@@ -17,14 +17,14 @@ import type { PolicyVersion } from './policy-store.ts';
 import { type Rollout, rollOut } from './roll-out.ts';
 
 /** What the audit has to know of a change before it is made. */
-export interface ChangeRecord {
+interface ChangeRecord {
   readonly request: ChangeRequest;
   readonly version: number;
   readonly changes: readonly TreeChange[];
 }
 
 /** With items that are written in the same transaction. */
-export type PutInForce = (beside: readonly TransactWriteItem[]) => Promise<boolean>;
+type PutInForce = (beside: readonly TransactWriteItem[]) => Promise<boolean>;
 
 export interface ChangePorts {
   readonly writer: CatalogWriter;

@@ -53,6 +53,7 @@ export async function rollOut(
   while (done < total && ports.clock.nowMs() < deadlineMs) {
     const batch = steps.slice(done, done + BATCH);
     await Promise.all(batch.map((step) => takeStep(ports, target, step)));
+    await storeRecords(ports, batch);
     done += batch.length;
     // A version that came meanwhile has this one among its pending ones and finishes the work.
     if (!(await policies.saveProgress(version, { pending, done }))) return { version, done, total };
@@ -85,16 +86,28 @@ async function takeStep(
       await writer.setStatus({ kind: 'key', keyId: step.keyId }, 'revoked');
       return;
     case 'key': {
-      const { secretHash, declaration } = step;
-      const keyId = keyIdOf(secretHash);
-      // The account first: a key that can be found must have the account that says it is active.
-      const setup = { limits: declaration.limits, policyVersion: version };
-      await writer.setUpAccount({ kind: 'key', keyId }, setup, at);
-      const known = await writer.findKey(keyId);
-      const createdAtMs = known?.createdAtMs ?? clock.nowMs();
-      await writer.storeKey(secretHash, recordOf(keyId, declaration, createdAtMs));
+      const scope = { kind: 'key', keyId: keyIdOf(step.secretHash) } as const;
+      const setup = { limits: step.declaration.limits, policyVersion: version };
+      // Most keys are new, and a new account needs no look at what it has granted.
+      if (!(await writer.createAccount(scope, setup))) await writer.setUpAccount(scope, setup, at);
     }
   }
+}
+
+/** After the accounts: a key that can be found must have the account that says it is active. */
+async function storeRecords(
+  { writer, clock }: RollOutPorts,
+  batch: readonly Step[],
+): Promise<void> {
+  const declared = batch.filter((step) => step.kind === 'key');
+  const known = await writer.findKeys(declared.map(({ secretHash }) => keyIdOf(secretHash)));
+  const created = new Map(known.map(({ keyId, createdAtMs }) => [keyId, createdAtMs]));
+  const records = declared.map(({ secretHash, declaration }) => {
+    const keyId = keyIdOf(secretHash);
+    const record = recordOf(keyId, declaration, created.get(keyId) ?? clock.nowMs());
+    return { keyHash: secretHash, record };
+  });
+  await writer.storeKeys(records);
 }
 
 /** A key whose secret exists already; the others are made by the keys endpoint. */

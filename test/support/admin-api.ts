@@ -14,7 +14,7 @@ import { startDynamo } from '../../local/dynamo.ts';
 
 const ROOT: Principal = { id: 'root', name: 'root', role: 'platform-admin' };
 
-export interface Asked {
+interface Asked {
   readonly principal?: Principal;
   readonly ifMatch?: string;
   readonly query?: Readonly<Record<string, string>>;

@@ -32,7 +32,10 @@ const writer = {
   setUpAccount: nothing,
   account: nothing,
   setStatus: nothing,
+  createAccount: nothing,
   storeKey: nothing,
+  storeKeys: nothing,
+  findKeys: nothing,
   findKey: nothing,
   allKeys: nothing,
 };
