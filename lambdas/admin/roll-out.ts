@@ -15,7 +15,7 @@ import {
 import { checkTree } from '../../core/policy/parse-policy.ts';
 import { keyIdOf } from '../../core/tenancy/virtual-key.ts';
 import type { CatalogWriter } from './catalog-writer.ts';
-import type { PolicyStore } from './policy-store.ts';
+import type { PolicyStore, PolicyVersion } from './policy-store.ts';
 
 export interface RollOutPorts {
   readonly writer: CatalogWriter;
@@ -68,10 +68,18 @@ async function compiledVersion(
   version: number,
   clock: Clock,
 ): Promise<CompiledPolicy | undefined> {
-  const { tree } = await policies.version(version);
-  const checked = checkTree(tree);
-  return checked.kind === 'ok' ? compilePolicy(checked.policy, version, clock.nowMs()) : undefined;
+  const document = await policies.version(version);
+  const known = compiledDocuments.get(document);
+  if (known !== undefined) return known;
+  const checked = checkTree(document.tree);
+  if (checked.kind === 'invalid') return undefined;
+  const compiled = compilePolicy(checked.policy, version, clock.nowMs());
+  compiledDocuments.set(document, compiled);
+  return compiled;
 }
+
+/** A version is immutable, and a rollout of many steps comes back to it with every call. */
+const compiledDocuments = new WeakMap<PolicyVersion, CompiledPolicy>();
 
 async function takeStep(
   { writer, clock }: RollOutPorts,
