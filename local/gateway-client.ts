@@ -23,12 +23,11 @@ export type DemoKey = z.infer<typeof demoKeySchema>;
 
 /** The refusal's text, or undefined when the policy is in force. */
 export async function applyPolicy(gateway: Gateway, policy: string): Promise<string | undefined> {
-  const response = await callAdmin(gateway, {
-    method: 'PUT',
-    path: 'policy',
-    type: 'application/yaml',
-    body: policy,
-  });
+  const type = 'application/yaml';
+  let response = await callAdmin(gateway, { method: 'PUT', path: 'policy', type, body: policy });
+  // A large policy is in force before all of its accounts are; the start waits for those too.
+  while (response.status === 202)
+    response = await callAdmin(gateway, { method: 'POST', path: 'policy/rollout', type, body: '' });
   const text = await response.text();
   if (response.ok) return undefined;
   return `the gateway refused the policy (${response.status}): ${text}`;
