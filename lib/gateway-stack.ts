@@ -1,5 +1,7 @@
 /** Everything that runs code or routes requests. It holds no state, so it can be replaced or deleted at any time. */
 import { CfnOutput, Duration, Stack, type StackProps } from 'aws-cdk-lib';
+import { Schedule, ScheduleExpression, ScheduleTargetInput } from 'aws-cdk-lib/aws-scheduler';
+import { LambdaInvoke } from 'aws-cdk-lib/aws-scheduler-targets';
 import type { Construct } from 'constructs';
 import { ENV, TABLE_LIST } from '../core/names.ts';
 import { Alerts } from './constructs/alerts.ts';
@@ -48,6 +50,7 @@ export class GatewayStack extends Stack {
     const auditShipper = new AuditShipper(this, 'AuditShipper', { config, data });
     const proxy = this.#proxy(props, pipeline);
     const admin = this.#admin(props);
+    this.#finishRollouts(admin, reaper);
     const api = new StreamingApi(this, 'StreamingApi', {
       config,
       proxy: proxy.alias,
@@ -142,6 +145,21 @@ export class GatewayStack extends Stack {
     admin.role.addManagedPolicy(data.audit.writingPolicy);
     admin.role.addManagedPolicy(data.lakeAccess.invoicesPolicy);
     return admin;
+  }
+
+  /** A large policy outlives the request that applies it; nobody has to come back for the rest. */
+  #finishRollouts(admin: GatewayFunction, { deadLetters }: Reaper): void {
+    new Schedule(this, 'FinishRollouts', {
+      schedule: ScheduleExpression.rate(Duration.minutes(1)),
+      description: 'Brings the policy in force to the accounts that lack it',
+      target: new LambdaInvoke(admin.alias, {
+        input: ScheduleTargetInput.fromObject({ job: 'rollout' }),
+        deadLetterQueue: deadLetters,
+        // The next minute's run does the same work.
+        retryAttempts: 0,
+        maxEventAge: Duration.minutes(1),
+      }),
+    });
   }
 
   /** None, unless something needs one: addresses inside a network reach providers through a gateway paid by the gigabyte. */

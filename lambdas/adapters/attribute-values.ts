@@ -14,6 +14,7 @@ export type Attribute =
   | { S: string }
   | { N: string }
   | { BOOL: boolean }
+  | { B: Uint8Array }
   | { L: Attribute[] }
   | { M: Attributes };
 export type Attributes = Record<string, Attribute>;
@@ -44,10 +45,12 @@ export function fromAttributes(attributes: unknown): Item | undefined {
 }
 
 function fromAttribute(attribute: unknown): unknown {
-  const { S, N, BOOL, L, M } = asRecord(attribute) ?? {};
+  const { S, N, BOOL, B, L, M } = asRecord(attribute) ?? {};
   if (S !== undefined) return asText(S);
   if (N !== undefined) return Number(N);
   if (BOOL !== undefined) return BOOL;
+  // The SDK has decoded it; on the wire it is base64.
+  if (B !== undefined) return B instanceof Uint8Array ? B : Buffer.from(asText(B) ?? '', 'base64');
   if (Array.isArray(L)) return L.map(fromAttribute);
   if (M !== undefined) return fromAttributes(M);
   throw new TypeError(`attribute type not used here: ${Object.keys(Object(attribute)).join()}`);

@@ -23,7 +23,6 @@ import { TABLE_KEY } from '../../core/names.ts';
 import type { Report } from '../../core/report.ts';
 import type { Directory, KeyDirectory } from '../../core/tenancy/authenticate.ts';
 import type { DynamoPort } from './dynamo-port.ts';
-import { fromAttributes } from './attribute-values.ts';
 import { parseHead, type ReadItem, readSnapshot } from './policy-parts.ts';
 
 const MAX_AGE_MS = 30_000;

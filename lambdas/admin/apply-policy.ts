@@ -4,20 +4,22 @@
  * bring what differs to the accounts. A change that is refused, or that lost its race, changes nothing (ADR 0021).
  */
 import type { TransactWriteItem } from '@aws-sdk/client-dynamodb';
-import type { Clock, EpochMs } from '../../core/clock.ts';
+import type { EpochMs } from '../../core/clock.ts';
 import { type Edit, type Edited, editPolicy } from '../../core/governance/change.ts';
 import type { TreeChange } from '../../core/governance/diff.ts';
 import { forbiddenPaths } from '../../core/governance/permissions.ts';
 import type { Principal } from '../../core/governance/principal.ts';
+import { withOverrides } from '../../core/governance/raises-of.ts';
 import { EMPTY, type Tree } from '../../core/governance/tree.ts';
 import { compilePolicy } from '../../core/policy/compile-policy.ts';
 import type { Policy } from '../../core/policy/policy-schema.ts';
 import type { CatalogWriter } from './catalog-writer.ts';
+import { orphanedKeys } from './orphaned-keys.ts';
 import type { PolicyVersion } from './policy-store.ts';
-import { type Rollout, rollOut } from './roll-out.ts';
+import { type RollOutPorts, type Rollout, rollOut } from './roll-out.ts';
 
 /** What the audit has to know of a change before it is made. */
-interface ChangeRecord {
+export interface ChangeRecord {
   readonly request: ChangeRequest;
   readonly version: number;
   readonly changes: readonly TreeChange[];
@@ -26,9 +28,7 @@ interface ChangeRecord {
 /** With items that are written in the same transaction. */
 type PutInForce = (beside: readonly TransactWriteItem[]) => Promise<boolean>;
 
-export interface ChangePorts {
-  readonly writer: CatalogWriter;
-  readonly clock: Clock;
+export interface ChangePorts extends RollOutPorts {
   /** Puts the change in force together with its record in the audit log, or neither. */
   readonly recorded: (record: ChangeRecord, put: PutInForce) => Promise<boolean>;
 }
@@ -56,6 +56,8 @@ export type ChangeResult =
     }
   | Exclude<Edited, { kind: 'edited' }>
   | { readonly kind: 'forbidden'; readonly paths: readonly string[] }
+  /** Keys that the API has made belong to what is to be removed. */
+  | { readonly kind: 'in-use'; readonly keyIds: readonly string[] }
   /** Another version is in force than the one that the change was made for. */
   | { readonly kind: 'outdated'; readonly version: number }
   /** Another change came first. */
@@ -101,8 +103,12 @@ async function changeOnce(ports: ChangePorts, request: ChangeRequest): Promise<C
   const edited = editPolicy(before.tree, request.edit);
   if (edited.kind !== 'edited') return edited;
   const { tree, changes, policy } = edited;
-  const paths = forbiddenPaths(request.principal, changes, { before: before.tree, after: tree });
+  const trees = { before: before.tree, after: tree };
+  const paths = forbiddenPaths(request.principal, changes, trees);
   if (paths.length > 0) return { kind: 'forbidden', paths };
+  // A file's plan names these keys; an object is removed without one.
+  const keyIds = request.edit.kind === 'file' ? [] : await orphanedKeys(ports.keys, changes, trees);
+  if (keyIds.length > 0) return { kind: 'in-use', keyIds };
   if (changes.length === 0 && request.source === undefined)
     return unchanged(ports, before, deadlineMs);
   const version = await store(ports, policy, after(before, tree, request.source));
@@ -150,12 +156,15 @@ function after(before: PolicyVersion, tree: Tree, source: string | undefined): P
 
 /** A number is taken when an earlier change died before its switch, or is in a race with this one; the next one is free. */
 async function store(
-  { writer: { policies }, clock }: ChangePorts,
+  { writer: { policies }, overrides, clock }: ChangePorts,
   policy: Policy,
   wanted: PolicyVersion,
 ): Promise<number> {
+  // Read after the pointer: an override that is approved later makes a version of its own, or this one loses its race.
+  const known = await overrides.all();
   for (let version = wanted.version; ; version += 1) {
-    const { snapshot } = compilePolicy(policy, version, clock.nowMs());
+    const nowMs = clock.nowMs();
+    const { snapshot } = withOverrides(compilePolicy(policy, version, nowMs), known, nowMs);
     const isFile = wanted.fileVersion === wanted.version;
     const document = { ...wanted, version, ...(isFile ? { fileVersion: version } : {}) };
     if (await policies.store(document, snapshot)) return version;

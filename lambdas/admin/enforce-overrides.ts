@@ -2,7 +2,7 @@
  * Puts overrides in force: a new version of the policy that differs from the last in nothing but raises, then the
  * accounts of the scopes. Doing it again changes nothing, and finishes what a run before could not.
  */
-import { policySnapshotSchema } from '../../core/catalog/snapshot.ts';
+import type { PolicySnapshot } from '../../core/catalog/snapshot.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { Override } from '../../core/governance/overrides.ts';
 import { planOfScope, withOverrides } from '../../core/governance/raises-of.ts';
@@ -12,6 +12,7 @@ import { planVersionOf } from '../../core/limits/schedule.ts';
 import { accountKey, type Scope } from '../../core/tenancy/scopes.ts';
 import type { Register } from '../adapters/register.ts';
 import type { CatalogWriter } from './catalog-writer.ts';
+import type { Pointer } from './policy-store.ts';
 
 /** Another policy may win the race a few times; more means that somebody applies policies in a loop. */
 const MAX_ATTEMPTS = 8;
@@ -29,9 +30,9 @@ export async function enforceOverrides({
   clock,
 }: EnforcePorts): Promise<number> {
   for (let tries = 0; tries < MAX_ATTEMPTS; tries += 1) {
-    const current = await writer.currentPolicy();
-    if (current === undefined) throw new Error('no policy has been applied');
-    const snapshot = policySnapshotSchema.parse(current.snapshot);
+    const pointer = await writer.policies.pointer();
+    if (pointer === undefined) throw new Error('no policy has been applied');
+    const snapshot = await writer.policies.snapshot(pointer.version);
     // Read after the pointer: whoever takes over the next version has read what is approved by then.
     const known = await overrides.all();
     const nowMs = clock.nowMs();
@@ -40,9 +41,7 @@ export async function enforceOverrides({
       const before = planOfScope(snapshot, scope);
       return before !== undefined && planVersionOf(before) === planVersionOf(limits);
     });
-    const version = isSame
-      ? current.version
-      : await putInForce(writer, { ...current, snapshot: raised.snapshot });
+    const version = isSame ? pointer.version : await putInForce(writer, pointer, raised.snapshot);
     if (version === undefined) continue;
     const at = momentOf(nowMs, calendarDay(nowMs, snapshot.timeZone));
     for (const { scope, limits } of raised.accounts)
@@ -52,25 +51,30 @@ export async function enforceOverrides({
   throw new Error('other policies kept coming first');
 }
 
-/** Undefined where another version came first. */
+/** The same tree under a new version, since the raises are none of it. Undefined where another version came first. */
 async function putInForce(
-  writer: CatalogWriter,
-  policy: {
-    version: number;
-    source: string;
-    snapshot: ReturnType<typeof policySnapshotSchema.parse>;
-  },
+  { policies }: CatalogWriter,
+  pointer: Pointer,
+  snapshot: PolicySnapshot,
 ): Promise<number | undefined> {
-  let version = policy.version + 1;
+  const document = await policies.version(pointer.version);
+  let version = pointer.version + 1;
   // A number is taken when an earlier writer died before its switch; the next one is free.
-  while (!(await writer.storePolicy({ ...policy.snapshot, version }, policy.source))) version += 1;
-  if (!(await writer.switchPolicy(policy.version, version))) return undefined;
-  await writer.copyLatest({ ...policy.snapshot, version });
+  while (!(await policies.store({ ...document, version }, { ...snapshot, version }))) version += 1;
+  const to = {
+    version,
+    previous: pointer.version,
+    // What the version before has not brought to its accounts yet is this one's to bring.
+    pending: pointer.pending.length === 0 ? [] : [...pointer.pending, pointer.version],
+    done: 0,
+  };
+  if (!(await policies.switchTo(pointer.version, to, []))) return undefined;
+  await policies.copyLatest(version);
   return version;
 }
 
 /** Each scope once that an override names, with the limits that the policy has for it. */
-function plansOf(snapshot: Parameters<typeof planOfScope>[0], overrides: readonly Override[]) {
+function plansOf(snapshot: PolicySnapshot, overrides: readonly Override[]) {
   const scopes = new Map<string, Scope>(
     overrides
       .flatMap(({ scope, to }) => (to === undefined ? [scope] : [scope, to]))

@@ -1,5 +1,4 @@
 /** The admin function: one table of routes, one door. Every route wants a key, and a role that may use it. */
-import { createHash, timingSafeEqual } from 'node:crypto';
 import { AthenaClient } from '@aws-sdk/client-athena';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { S3Client } from '@aws-sdk/client-s3';
@@ -9,17 +8,23 @@ import type { APIGatewayProxyEvent, APIGatewayProxyResult } from 'aws-lambda';
 import { systemClock } from '../../core/clock.ts';
 import type { Principal } from '../../core/governance/principal.ts';
 import { createAthena } from '../adapters/athena.ts';
+import { createAuditLog } from '../adapters/audit-log.ts';
 import { createClosedMonths } from '../adapters/closed-months.ts';
 import { pauseRandomly } from '../adapters/dynamo-accounts.ts';
 import { readEnvironment } from '../adapters/environment.ts';
 import { createLakeFiles } from '../adapters/lake-files.ts';
+import { createLakeObjects } from '../adapters/lake-object.ts';
+import { createObjects } from '../adapters/objects.ts';
 import { createTelemetry } from '../adapters/telemetry.ts';
 import { refused } from './admin-route.ts';
-import { createCatalogWriter } from './catalog-writer.ts';
+import { createGovernance } from './governance-ports.ts';
+import { createIdentify } from './identify.ts';
+import { rollOut } from './roll-out.ts';
 import { answerRequest, type WireAnswer, type WireRequest } from './router.ts';
-import { adminRoutes, unrecorded } from './routes.ts';
+import { adminRoutes } from './routes.ts';
 
-const ADMIN_KEY_AGE_MS = 60_000;
+/** Of a tick; what is left is for the next one. */
+const ROLLOUT_MS = 20_000;
 
 const telemetry = createTelemetry('admin');
 const env = readEnvironment([
@@ -28,14 +33,26 @@ const env = readEnvironment([
   'adminKeySecret',
   'athenaWorkGroup',
   'lakeBucket',
+  'auditTable',
+  'auditBucket',
 ]);
 const client = new DynamoDBClient({ maxAttempts: 3 });
-const writer = createCatalogWriter({
+const s3 = new S3Client({ maxAttempts: 3 });
+const audit = createAuditLog({
+  client,
+  tableName: env.auditTable,
+  objects: createObjects({ client: s3, bucket: env.auditBucket }),
+  clock: systemClock,
+  report: telemetry.report,
+});
+const { ports, writer, principals } = createGovernance({
   client,
   catalogTable: env.catalogTable,
   accountsTable: env.accountsTable,
+  audit,
+  clock: systemClock,
 });
-const closedMonths = createClosedMonths({ client, tableName: env.catalogTable });
+const lakeBucket = { client: s3, bucket: env.lakeBucket };
 const ledger = {
   athena: createAthena({
     client: new AthenaClient({ maxAttempts: 3 }),
@@ -43,37 +60,60 @@ const ledger = {
     clock: systemClock,
     pause: pauseRandomly,
   }),
-  files: createLakeFiles({ client: new S3Client({ maxAttempts: 3 }), bucket: env.lakeBucket }),
-  closedMonths,
+  files: createLakeFiles(lakeBucket),
+  open: createLakeObjects(lakeBucket),
+  closedMonths: createClosedMonths({ client, tableName: env.catalogTable }),
   writer,
   clock: systemClock,
 };
-const routes = adminRoutes({
-  change: { writer, clock: systemClock, recorded: unrecorded },
-  ledger,
-});
+const routes = adminRoutes({ ...ports, ledger });
 const secrets = new SecretsManagerClient({ maxAttempts: 3 });
-const ROOT = { id: 'root', name: 'root', role: 'platform-admin' } as const;
-let adminKey: { readonly digest: Buffer; readonly readAtMs: number } | undefined;
+const identify = createIdentify({
+  client,
+  catalogTable: env.catalogTable,
+  principals,
+  clock: systemClock,
+  async rootSecret() {
+    const command = new GetSecretValueCommand({ SecretId: env.adminKeySecret });
+    return (await secrets.send(command)).SecretString ?? '';
+  },
+});
 
-export const handler = middy<APIGatewayProxyEvent>()
-  .handler(async (event): Promise<APIGatewayProxyResult> => {
-    if (!(await isAdmin(event)))
-      return answer(refused(401, 'invalid_admin_key', 'Send the admin key as a Bearer token.'));
-    const wire = wireOf(event, ROOT);
-    const result = await answerRequest(routes, wire);
-    telemetry.log('admin request', {
-      method: wire.method,
-      path: wire.path,
-      status: result.status,
-      sourceIp: wire.sourceIp,
-    });
-    return answer(result);
-  })
+/** Of the schedule: a change may not have reached all accounts by the time it was answered. */
+interface Tick {
+  readonly job: 'rollout';
+}
+
+export const handler = middy<APIGatewayProxyEvent | Tick>()
+  .handler(
+    async (event): Promise<APIGatewayProxyResult | { readonly left: number }> =>
+      'job' in event ? finishRollouts() : answerCall(event),
+  )
   .onError(({ error: fault }) => {
     telemetry.report('admin request failed', fault);
     return answer(refused(500, 'internal_error', 'The change may be incomplete; apply it again.'));
   });
+
+async function finishRollouts(): Promise<{ readonly left: number }> {
+  const rollout = await rollOut(ports.change, systemClock.nowMs() + ROLLOUT_MS);
+  return { left: rollout === undefined ? 0 : rollout.total - rollout.done };
+}
+
+async function answerCall(event: APIGatewayProxyEvent): Promise<APIGatewayProxyResult> {
+  const principal = await identify(headerOf(event.headers, 'authorization'));
+  if (principal === undefined)
+    return answer(refused(401, 'invalid_admin_key', 'Send an admin key as a Bearer token.'));
+  const wire = wireOf(event, principal);
+  const result = await answerRequest(routes, wire);
+  telemetry.log('admin request', {
+    method: wire.method,
+    path: wire.path,
+    status: result.status,
+    principalId: principal.id,
+    sourceIp: wire.sourceIp,
+  });
+  return answer(result);
+}
 
 function wireOf(event: APIGatewayProxyEvent, principal: Principal): WireRequest {
   const { headers, requestContext } = event;
@@ -93,26 +133,6 @@ function wireOf(event: APIGatewayProxyEvent, principal: Principal): WireRequest 
 
 function headerOf(headers: APIGatewayProxyEvent['headers'], wanted: string): string | undefined {
   return Object.entries(headers ?? {}).find(([name]) => name.toLowerCase() === wanted)?.[1];
-}
-
-/** Compared by digest in constant time; the secret is read at most once a minute. */
-async function isAdmin(event: APIGatewayProxyEvent): Promise<boolean> {
-  const header = headerOf(event.headers, 'authorization') ?? '';
-  const given = /^Bearer +(\S{1,256})$/i.exec(header)?.[1];
-  if (given === undefined) return false;
-  if (adminKey === undefined || systemClock.nowMs() - adminKey.readAtMs > ADMIN_KEY_AGE_MS) {
-    const { SecretString } = await secrets.send(
-      new GetSecretValueCommand({ SecretId: env.adminKeySecret }),
-    );
-    if (SecretString === undefined || SecretString === '')
-      throw new Error('the admin key secret is empty');
-    adminKey = { digest: digest(SecretString), readAtMs: systemClock.nowMs() };
-  }
-  return timingSafeEqual(digest(given), adminKey.digest);
-}
-
-function digest(text: string): Buffer {
-  return createHash('sha256').update(text).digest();
 }
 
 /** The policy's version is what a later change may be tied to. */

@@ -9,10 +9,10 @@ import type { KeyStatus } from '../../core/limits/account.ts';
 import { calendarDay } from '../../core/limits/periods.ts';
 import { momentOf } from '../../core/limits/reserve.ts';
 import { statusInForce } from '../../core/tenancy/key-status.ts';
-import type { Scope } from '../../core/tenancy/scopes.ts';
+import { type Scope, teamKey } from '../../core/tenancy/scopes.ts';
 import { hashKey, newVirtualKey } from '../../core/tenancy/virtual-key.ts';
 import type { CatalogWriter } from './catalog-writer.ts';
-import type { KeyStore } from './key-store.ts';
+import { type KeyStore, MAX_NEW } from './key-store.ts';
 import type { AdminRequest } from './route.ts';
 
 /** Who asked, from where and why: what a request of the admin API knows. */
@@ -61,12 +61,50 @@ export async function makeKey(
   return bringInForce(ports, record.keyId);
 }
 
-/** Stores a key that the policy declares, whose account is there. It is born suspended where its team is. */
-export async function declareKey(
-  ports: KeyPorts,
-  { keyId, keyHash }: { readonly keyId: string; readonly keyHash?: string | undefined },
-  record: (known: KeyRecord | undefined) => KeyRecord,
-): Promise<void> {
+export interface Declared {
+  readonly keyId: string;
+  readonly keyHash?: string | undefined;
+  /** The record from what is stored, where something is. */
+  readonly record: (known: KeyRecord | undefined) => KeyRecord;
+}
+
+/**
+ * Stores keys that the policy declares, whose accounts are there. They are born suspended where their team is. Most are
+ * new, and those take one transaction together; where one of them is not, each is looked at by itself.
+ */
+export async function declareKeys(ports: KeyPorts, declared: readonly Declared[]): Promise<void> {
+  for (let from = 0; from < declared.length; from += MAX_NEW) {
+    const some = declared.slice(from, from + MAX_NEW);
+    const fresh = some.map(({ record, keyHash }) => ({
+      record: record(undefined),
+      ...(keyHash === undefined ? {} : { keyHash }),
+      revision: 0,
+    }));
+    if (await ports.keys.storeNew(fresh)) await stopSuspended(ports, fresh);
+    else await Promise.all(some.map((each) => declareKey(ports, each)));
+  }
+}
+
+/** Their accounts were made active. Asked after they are stored: whoever suspends a team from now on finds them. */
+async function stopSuspended(ports: KeyPorts, fresh: readonly StoredKey[]): Promise<void> {
+  const teams = new Map(
+    fresh.map(({ record }) => [teamKey(record.tenantId, record.teamId), record]),
+  );
+  const isStopped = new Map(
+    await Promise.all(
+      [...teams].map(async ([team, record]) => {
+        const { tenant, team: own } = await ports.keys.suspensions(record);
+        return [team, tenant || own] as const;
+      }),
+    ),
+  );
+  const stopped = fresh.filter(({ record }) =>
+    isStopped.get(teamKey(record.tenantId, record.teamId)),
+  );
+  await Promise.all(stopped.map(({ record }) => bringInForce(ports, record.keyId)));
+}
+
+async function declareKey(ports: KeyPorts, { keyId, keyHash, record }: Declared): Promise<void> {
   for (let tries = 0; tries < MAX_ATTEMPTS; tries += 1) {
     const known = await ports.keys.find(keyId);
     const key: StoredKey = {

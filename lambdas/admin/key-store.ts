@@ -44,6 +44,8 @@ export interface KeyStore {
   find(keyId: string): Promise<StoredKey | undefined>;
   /** Stores the next revision of a key. False when somebody changed the key since it was read. */
   store(key: StoredKey, dropped?: readonly string[]): Promise<boolean>;
+  /** Stores at most `MAX_NEW` keys at once. False, and none is stored, when one of them is there already. */
+  storeNew(keys: readonly StoredKey[]): Promise<boolean>;
   /** May lag behind `store` by a moment. */
   list(
     filter: KeyFilter,
@@ -55,6 +57,9 @@ export interface KeyStore {
     is: boolean,
   ): Promise<void>;
 }
+
+/** A transaction takes 100 items, and a key has one by its id and one by its secret. */
+export const MAX_NEW = 50;
 
 export interface KeyTable {
   readonly client: DynamoDBClient;
@@ -86,6 +91,17 @@ export function createKeyStore({ client, catalogTable: TableName }: KeyTable): K
             Delete: { TableName, Key: { [TABLE_KEY]: { S: keyRecordKey(hash) } } },
           })),
         ] satisfies TransactWriteItem[];
+        await client.send(new TransactWriteItemsCommand({ TransactItems: items }));
+      });
+    },
+    async storeNew(keys) {
+      if (keys.length === 0) return true;
+      const items = keys.flatMap((key) =>
+        keyItems({ ...key, revision: 1 }).map((item, index) => ({
+          Put: { TableName, Item: attributesOf(item), ...(index === 0 ? IS_NEW : {}) },
+        })),
+      );
+      return unlessRefused(async () => {
         await client.send(new TransactWriteItemsCommand({ TransactItems: items }));
       });
     },
@@ -135,6 +151,9 @@ function listQuery(
     },
   };
 }
+
+/** Nobody has declared it before, so nobody has suspended or revoked it: what is written hides no change. */
+const IS_NEW = { ConditionExpression: `attribute_not_exists(${TABLE_KEY})` };
 
 /** Closes the race of two changes of one key: the second would write back what it read before the first. */
 function isUnchanged({ revision }: StoredKey) {

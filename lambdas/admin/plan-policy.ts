@@ -1,10 +1,10 @@
 /** What a policy file would do: its changes against what is in force, what drifted since the last file, and the consequences. */
-import type { KeyRecord } from '../../core/catalog/snapshot.ts';
 import type { Clock } from '../../core/clock.ts';
 import { editPolicy } from '../../core/governance/change.ts';
 import { diffTrees, showChange, type TreeChange } from '../../core/governance/diff.ts';
+import { withOverrides } from '../../core/governance/raises-of.ts';
 import { type Lowered, loweredLimits, planRollout } from '../../core/governance/rollout.ts';
-import { at, isMapping, type Tree } from '../../core/governance/tree.ts';
+import type { Tree } from '../../core/governance/tree.ts';
 import type { Account } from '../../core/limits/account.ts';
 import { type Moment, usedOf } from '../../core/limits/denial.ts';
 import { calendarDay } from '../../core/limits/periods.ts';
@@ -12,14 +12,12 @@ import { momentOf } from '../../core/limits/reserve.ts';
 import { type CompiledPolicy, compilePolicy } from '../../core/policy/compile-policy.ts';
 import { checkTree, parsePolicy } from '../../core/policy/parse-policy.ts';
 import type { PolicyError } from '../../core/policy/policy-error.ts';
+import type { Policy } from '../../core/policy/policy-schema.ts';
 import { scopeLabel } from '../../core/tenancy/scopes.ts';
 import { versionOf } from './apply-policy.ts';
 import type { CatalogWriter } from './catalog-writer.ts';
-
-export interface PlanPorts {
-  readonly writer: CatalogWriter;
-  readonly clock: Clock;
-}
+import { orphanedKeys } from './orphaned-keys.ts';
+import type { RollOutPorts } from './roll-out.ts';
 
 export type Plan =
   | { readonly kind: 'invalid'; readonly errors: readonly PolicyError[] }
@@ -27,17 +25,21 @@ export type Plan =
 
 /** Accounts that are read to see what they have used; a plan that lowers more says so. */
 const MAX_READS = 500;
-const MAX_NAMED = 100;
 
-export async function planPolicy(ports: PlanPorts, source: string): Promise<Plan> {
-  const { writer, clock } = ports;
+export async function planPolicy(ports: RollOutPorts, source: string): Promise<Plan> {
+  const { writer, keys, overrides, clock } = ports;
   const parsed = parsePolicy(source, 'policy.yaml');
   if (parsed.kind === 'invalid') return parsed;
   const before = await versionOf(writer, (await writer.policies.pointer())?.version);
   const edited = editPolicy(before.tree, { kind: 'file', tree: parsed.tree });
   if (edited.kind !== 'edited') throw new Error('a checked file is a valid tree');
-  const now = compiled(before.tree, clock);
-  const next = compilePolicy(parsed.policy, before.version + 1, clock.nowMs());
+  const known = await overrides.all();
+  const nowMs = clock.nowMs();
+  const raised = (policy: Policy, version: number) =>
+    withOverrides(compilePolicy(policy, version, nowMs), known, nowMs);
+  const checked = checkTree(before.tree);
+  const now = checked.kind === 'ok' ? raised(checked.policy, before.version) : undefined;
+  const next = raised(parsed.policy, before.version + 1);
   const steps = planRollout([now], next);
   const lowered = loweredLimits(now ?? NOTHING, next);
   const drift = await driftOf(writer, before);
@@ -48,7 +50,10 @@ export async function planPolicy(ports: PlanPorts, source: string): Promise<Plan
     consequences: {
       accounts: steps.length,
       keysRevoked: steps.flatMap((step) => (step.kind === 'revoke' ? [step.keyId] : [])),
-      keysOrphaned: await orphans(writer, edited.changes, parsed.tree),
+      keysOrphaned: await orphanedKeys(keys, edited.changes, {
+        before: before.tree,
+        after: parsed.tree,
+      }),
       limitsBelowUse: await belowUse(writer, lowered, momentIn(next, clock)),
       limitsNotCompared: Math.max(0, lowered.length - MAX_READS),
     },
@@ -65,32 +70,10 @@ export async function driftOf(
   return diffTrees((await policies.version(fileVersion)).tree, tree);
 }
 
-const NOTHING = { accounts: [], keys: [] };
-
-function compiled(tree: Tree, clock: Clock): CompiledPolicy | undefined {
-  const checked = checkTree(tree);
-  return checked.kind === 'ok' ? compilePolicy(checked.policy, 0, clock.nowMs()) : undefined;
-}
+const NOTHING = { accounts: [] };
 
 function momentIn({ snapshot: { timeZone } }: CompiledPolicy, clock: Clock): Moment {
   return momentOf(clock.nowMs(), calendarDay(clock.nowMs(), timeZone));
-}
-
-/** Keys that the API has made and whose team or project goes: their calls are refused from then on. */
-async function orphans(
-  writer: CatalogWriter,
-  changes: readonly TreeChange[],
-  after: Tree,
-): Promise<readonly string[]> {
-  const mayOrphan = changes.some(
-    ({ path, before, after: value }) =>
-      path[0] === 'tenants' && (isMapping(before) || path.at(-1) === 'team') && value !== before,
-  );
-  if (!mayOrphan) return [];
-  const isOrphan = ({ tenantId, teamId, projectId }: KeyRecord) =>
-    at(after, ['tenants', tenantId, 'projects', projectId, 'team']) !== teamId;
-  const orphaned = (await writer.allKeys()).filter(isOrphan);
-  return orphaned.slice(0, MAX_NAMED).map(({ keyId }) => keyId);
 }
 
 async function belowUse(

@@ -27,6 +27,13 @@ export function refusalAnswer(result: Refusal): AdminAnswer {
       const message = `Your role may not change ${result.paths.join(', ')}.`;
       return { status: 403, body: { error: { code: 'forbidden', message, paths: result.paths } } };
     }
+    case 'in-use': {
+      const message = `Keys would be left without a project: revoke them first, or give them up by a file. ${result.keyIds.join(', ')}`;
+      return {
+        status: 409,
+        body: { error: { code: 'keys_remain', message, keys: result.keyIds } },
+      };
+    }
     case 'outdated':
       return {
         ...refused(412, 'precondition_failed', `Version ${result.version} is in force by now.`),

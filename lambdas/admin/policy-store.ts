@@ -36,7 +36,7 @@ export interface PolicyVersion {
 
 type CatalogItem = Readonly<Record<string, Plain>>;
 
-type Pointer = Omit<CurrentPolicy, 'pk'>;
+export type Pointer = Omit<CurrentPolicy, 'pk'>;
 
 export interface PolicyStore {
   pointer(): Promise<Pointer | undefined>;

@@ -2,23 +2,25 @@
  * Brings the policy in force to accounts and key records: only what differs, in batches, with its progress beside the
  * pointer. Whoever comes next goes on where the last one stopped, or died.
  */
-import type { KeyRecord } from '../../core/catalog/snapshot.ts';
 import type { Clock, EpochMs } from '../../core/clock.ts';
-import { planRollout, type Step } from '../../core/governance/rollout.ts';
+import type { Override } from '../../core/governance/overrides.ts';
+import { withOverrides } from '../../core/governance/raises-of.ts';
+import { type KeyStep, planRollout, type Step } from '../../core/governance/rollout.ts';
 import { calendarDay } from '../../core/limits/periods.ts';
 import { momentOf } from '../../core/limits/reserve.ts';
-import {
-  type CompiledPolicy,
-  compilePolicy,
-  type KeyDeclaration,
-} from '../../core/policy/compile-policy.ts';
+import { type CompiledPolicy, compilePolicy } from '../../core/policy/compile-policy.ts';
 import { checkTree } from '../../core/policy/parse-policy.ts';
-import { keyIdOf } from '../../core/tenancy/virtual-key.ts';
+import { declaredRecord } from '../../core/tenancy/declared-key.ts';
+import type { Register } from '../adapters/register.ts';
 import type { CatalogWriter } from './catalog-writer.ts';
+import { declareKeys, setKeyStatus } from './key-changes.ts';
+import type { KeyStore } from './key-store.ts';
 import type { PolicyStore, PolicyVersion } from './policy-store.ts';
 
 export interface RollOutPorts {
   readonly writer: CatalogWriter;
+  readonly keys: KeyStore;
+  readonly overrides: Pick<Register<Override>, 'all'>;
   readonly clock: Clock;
 }
 
@@ -29,7 +31,7 @@ export interface Rollout {
 }
 
 /** Steps taken at the same time, and between two looks at the clock and at the pointer. */
-const BATCH = 64;
+const BATCH = 100;
 
 /** Undefined when no policy has been applied yet. */
 export async function rollOut(
@@ -41,11 +43,13 @@ export async function rollOut(
   if (pointer === undefined) return undefined;
   const { version, pending } = pointer;
   if (pending.length === 0) return { version, done: pointer.done, total: pointer.done };
-  const target = await compiledVersion(policies, version, ports.clock);
+  // Read after the pointer: an override that is approved later makes a version of its own.
+  const raised = raising(await ports.overrides.all(), ports.clock.nowMs());
+  const compiled = async (each: number) =>
+    raised(await compiledVersion(policies, each, ports.clock));
+  const target = await compiled(version);
   if (target === undefined) throw new Error(`policy version ${version} cannot be read`);
-  const earlier = await Promise.all(
-    pending.map((each) => compiledVersion(policies, each, ports.clock)),
-  );
+  const earlier = await Promise.all(pending.map(compiled));
   // Of a version that cannot be read nobody knows what it left behind, so that everything is written.
   const steps = planRollout(earlier, target);
   const total = steps.length;
@@ -53,7 +57,7 @@ export async function rollOut(
   while (done < total && ports.clock.nowMs() < deadlineMs) {
     const batch = steps.slice(done, done + BATCH);
     await Promise.all(batch.map((step) => takeStep(ports, target, step)));
-    await storeRecords(ports, batch);
+    await storeRecords(ports, target, batch);
     done += batch.length;
     // A version that came meanwhile has this one among its pending ones and finishes the work.
     if (!(await policies.saveProgress(version, { pending, done }))) return { version, done, total };
@@ -82,7 +86,7 @@ async function compiledVersion(
 const compiledDocuments = new WeakMap<PolicyVersion, CompiledPolicy>();
 
 async function takeStep(
-  { writer, clock }: RollOutPorts,
+  { writer, keys, clock }: RollOutPorts,
   { snapshot: { version, timeZone } }: CompiledPolicy,
   step: Step,
 ): Promise<void> {
@@ -91,10 +95,13 @@ async function takeStep(
     case 'account':
       return writer.setUpAccount(step.scope, { limits: step.limits, policyVersion: version }, at);
     case 'revoke':
-      await writer.setStatus({ kind: 'key', keyId: step.keyId }, 'revoked');
+      await setKeyStatus({ keys, accounts: writer, clock }, step.keyId, 'revoked');
+      return;
+    case 'suspend':
+      await writer.setStatus({ kind: 'key', keyId: step.keyId }, 'suspended');
       return;
     case 'key': {
-      const scope = { kind: 'key', keyId: keyIdOf(step.secretHash) } as const;
+      const scope = { kind: 'key', keyId: step.keyId } as const;
       const setup = { limits: step.declaration.limits, policyVersion: version };
       // Most keys are new, and a new account needs no look at what it has granted.
       if (!(await writer.createAccount(scope, setup))) await writer.setUpAccount(scope, setup, at);
@@ -104,22 +111,29 @@ async function takeStep(
 
 /** After the accounts: a key that can be found must have the account that says it is active. */
 async function storeRecords(
-  { writer, clock }: RollOutPorts,
+  { writer, keys, clock }: RollOutPorts,
+  { snapshot }: CompiledPolicy,
   batch: readonly Step[],
 ): Promise<void> {
-  const declared = batch.filter((step) => step.kind === 'key');
-  const known = await writer.findKeys(declared.map(({ secretHash }) => keyIdOf(secretHash)));
-  const created = new Map(known.map(({ keyId, createdAtMs }) => [keyId, createdAtMs]));
-  const records = declared.map(({ secretHash, declaration }) => {
-    const keyId = keyIdOf(secretHash);
-    const record = recordOf(keyId, declaration, created.get(keyId) ?? clock.nowMs());
-    return { keyHash: secretHash, record };
-  });
-  await writer.storeKeys(records);
+  const declared = batch.filter((step): step is KeyStep => step.kind === 'key');
+  await declareKeys(
+    { keys, accounts: writer, clock },
+    declared.map(({ keyId, keyHash, declaration }) => ({
+      keyId,
+      keyHash,
+      record: (known) =>
+        declaredRecord({
+          keyId,
+          declaration,
+          known,
+          nowMs: clock.nowMs(),
+          maxAgeMs: keyHash === undefined ? undefined : snapshot.keyMaxAgeMs,
+        }),
+    })),
+  );
 }
 
-/** A key whose secret exists already; the others are made by the keys endpoint. */
-function recordOf(keyId: string, declaration: KeyDeclaration, createdAtMs: EpochMs): KeyRecord {
-  const { name: _name, secretHash: _hash, features, pinnedTags, ...rest } = declaration;
-  return { ...rest, keyId, features: [...features], pinnedTags: { ...pinnedTags }, createdAtMs };
+function raising(overrides: readonly Override[], nowMs: EpochMs) {
+  return (compiled: CompiledPolicy | undefined) =>
+    compiled === undefined ? undefined : withOverrides(compiled, overrides, nowMs);
 }

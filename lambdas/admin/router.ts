@@ -88,7 +88,7 @@ function readRequest(
   pathParams: Readonly<Record<string, string>>,
   wire: WireRequest,
 ): Read {
-  const json = route.text === undefined ? readJson(wire.body) : { value: wire.body };
+  const json = route.text === undefined ? readJson(wire) : { value: wire.body };
   if (json === undefined) return invalid([{ path: '', expected: 'a JSON body' }]);
   const version = /^(?:W\/)?"(\d{1,15})"$/.exec(wire.ifMatch ?? '')?.[1];
   if (wire.ifMatch !== undefined && wire.ifMatch !== '*' && version === undefined)
@@ -115,11 +115,11 @@ function readRequest(
   };
 }
 
-/** No body at all is an empty one; whether that will do is the schema's to say. */
-function readJson(text: string): { readonly value: unknown } | undefined {
-  if (text.trim() === '') return { value: undefined };
+/** An operation without a body takes what it has defaults for; an object without one is not an empty object. */
+function readJson({ method, body }: WireRequest): { readonly value: unknown } | undefined {
+  if (body.trim() === '') return { value: method === 'POST' ? {} : undefined };
   try {
-    return { value: JSON.parse(text) };
+    return { value: JSON.parse(body) };
   } catch {
     return undefined;
   }

@@ -1,27 +1,34 @@
 /** Every operation of the admin API, in one table: what is not here does not exist. */
 import type { ChangePorts } from './apply-policy.ts';
+import { createAuditRoutes } from './audit-routes.ts';
 import type { ClosePorts } from './close-ledger.ts';
 import type { InvoicePorts } from './invoices.ts';
-import { keyRoutes } from './key-routes.ts';
+import { createKeyRoutes, type KeyRoutePorts } from './key-routes.ts';
 import { ledgerRoutes } from './ledger-routes.ts';
 import { objectRoutes } from './object-routes.ts';
 import { withDocument } from './openapi.ts';
+import type { OverridePorts } from './override-ports.ts';
+import { createOverrideRoutes } from './override-routes.ts';
 import { policyRoutes } from './policy-routes.ts';
+import { createPrincipalRoutes, type PrincipalPorts } from './principal-routes.ts';
 import type { AdminRoute } from './route.ts';
 
 export interface AdminPorts {
   readonly change: ChangePorts;
+  readonly keys: KeyRoutePorts;
+  readonly principals: PrincipalPorts;
+  readonly overrides: OverridePorts;
   readonly ledger: ClosePorts & InvoicePorts;
 }
 
-export function adminRoutes({ change, ledger }: AdminPorts): readonly AdminRoute[] {
+export function adminRoutes(ports: AdminPorts): readonly AdminRoute[] {
   return withDocument([
-    ...policyRoutes(change),
-    ...objectRoutes(change),
-    ...keyRoutes(change),
-    ...ledgerRoutes(ledger),
+    ...policyRoutes(ports.change),
+    ...objectRoutes(ports.change),
+    ...createKeyRoutes(ports.keys),
+    ...createPrincipalRoutes(ports.principals),
+    ...createOverrideRoutes(ports.overrides),
+    ...createAuditRoutes(ports.principals),
+    ...ledgerRoutes(ports.ledger),
   ]);
 }
-
-/** A change without a record of it. */
-export const unrecorded: ChangePorts['recorded'] = (_record, put) => put([]);

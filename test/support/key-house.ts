@@ -1,26 +1,20 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { CreateTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { Clock } from '../../core/clock.ts';
-import type { Principal } from '../../core/governance/principal.ts';
 import { newRequestId } from '../../core/ids.ts';
 import { createAccounts } from '../../core/limits/accounts.ts';
-import { TABLE_KEY, TABLE_LIST } from '../../core/names.ts';
-import { compilePolicy } from '../../core/policy/compile-policy.ts';
-import { parsePolicy } from '../../core/policy/parse-policy.ts';
 import { selectRoutes } from '../../core/routing/select-routes.ts';
 import { authenticate } from '../../core/tenancy/authenticate.ts';
 import { scopesOf } from '../../core/tenancy/scopes-of.ts';
 import { createDynamoAccounts } from '../../lambdas/adapters/dynamo-accounts.ts';
 import { createDynamoDirectory } from '../../lambdas/adapters/dynamo-directory.ts';
 import { overSdk } from '../../lambdas/adapters/dynamo-sdk.ts';
-import { applyPolicy } from '../../lambdas/admin/apply-policy.ts';
-import { createCatalogWriter } from '../../lambdas/admin/catalog-writer.ts';
 import type { KeyChange } from '../../lambdas/admin/key-changes.ts';
 import { createKeyRoutes } from '../../lambdas/admin/key-routes.ts';
-import { createKeyStore } from '../../lambdas/admin/key-store.ts';
 import { startDynamo } from '../../local/dynamo.ts';
+import { applyFile, openControlPlane, ROOT, TABLES } from './control-plane.ts';
 
 const POLICY = `
 time_zone: UTC
@@ -48,8 +42,6 @@ tenants:
     projects: { web: { team: search } }
 `;
 
-const ROOT: Principal = { id: 'root', name: 'root', role: 'platform-admin' };
-
 /** The admin API's keys over a real engine, and as many instances of the request path as wanted, each with its own memory. */
 export async function openKeyHouse(clock: Clock, policy = POLICY) {
   const dataDir = mkdtempSync(join(tmpdir(), 'tollgate-keys-'));
@@ -60,25 +52,13 @@ export async function openKeyHouse(clock: Clock, policy = POLICY) {
     credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
     maxAttempts: 1,
   });
-  const tables = { accountsTable: 'accounts', catalogTable: 'catalog' };
-  await createTables(client);
-  const writer = createCatalogWriter({ client, ...tables });
-  const keys = createKeyStore({ client, catalogTable: tables.catalogTable });
+  const plane = await openControlPlane(client, clock);
   const changes: KeyChange[] = [];
-  const ports = { keys, accounts: writer, clock };
-  const compiled = parsePolicy(policy, 'policy');
-  if (compiled.kind !== 'ok') throw new Error(JSON.stringify(compiled.errors));
-  const applied = await applyPolicy({ ...ports, writer }, policy);
-  if (applied.kind !== 'applied') throw new Error(JSON.stringify(applied));
-  const { snapshot } = compilePolicy(compiled.policy, applied.version, clock.nowMs());
+  const ports = plane.ports.keys;
+  await applyFile(plane.ports.change, policy);
   const routes = createKeyRoutes({
     ...ports,
     audit: { record: async (_asker, change) => void changes.push(change) },
-    accountStore: createDynamoAccounts({
-      dynamo: overSdk(client),
-      tableName: tables.accountsTable,
-    }),
-    currentPolicy: async () => snapshot,
   });
 
   async function ask(operation: string, input: AskInput = {}, principal = ROOT) {
@@ -100,13 +80,13 @@ export async function openKeyHouse(clock: Clock, policy = POLICY) {
   function instance() {
     const directory = createDynamoDirectory({
       dynamo: overSdk(client),
-      tableName: tables.catalogTable,
+      tableName: TABLES.catalogTable,
       clock,
       report: () => {},
     });
     const store = createDynamoAccounts({
       dynamo: overSdk(client),
-      tableName: tables.accountsTable,
+      tableName: TABLES.accountsTable,
     });
     const accounts = createAccounts({ store, clock });
     return async (secret: string): Promise<string> => {
@@ -135,10 +115,10 @@ export async function openKeyHouse(clock: Clock, policy = POLICY) {
     ask,
     instance,
     changes,
-    keys,
+    keys: plane.keys,
     ports,
     routes,
-    apply: (text: string) => applyPolicy({ ...ports, writer }, text),
+    apply: (text: string) => applyFile(plane.ports.change, text),
     async close() {
       client.destroy();
       await dynamo.close();
@@ -151,34 +131,4 @@ interface AskInput {
   readonly params?: object;
   readonly query?: object;
   readonly body?: object;
-}
-
-async function createTables(client: DynamoDBClient): Promise<void> {
-  const text = (AttributeName: string) => ({ AttributeName, AttributeType: 'S' as const });
-  const key = { AttributeName: TABLE_KEY, KeyType: 'HASH' as const };
-  const common = { BillingMode: 'PAY_PER_REQUEST' as const, KeySchema: [key] };
-  await client.send(
-    new CreateTableCommand({
-      TableName: 'accounts',
-      ...common,
-      AttributeDefinitions: [text(TABLE_KEY)],
-    }),
-  );
-  await client.send(
-    new CreateTableCommand({
-      TableName: 'catalog',
-      ...common,
-      AttributeDefinitions: [text(TABLE_KEY), text(TABLE_LIST.partition), text(TABLE_LIST.sort)],
-      GlobalSecondaryIndexes: [
-        {
-          IndexName: TABLE_LIST.index,
-          KeySchema: [
-            { AttributeName: TABLE_LIST.partition, KeyType: 'HASH' },
-            { AttributeName: TABLE_LIST.sort, KeyType: 'RANGE' },
-          ],
-          Projection: { ProjectionType: 'ALL' },
-        },
-      ],
-    }),
-  );
 }

@@ -1,9 +1,12 @@
 import { readFileSync } from 'node:fs';
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { expect, it } from 'vitest';
 import * as z from 'zod';
+import { createAuditLog } from '../../../lambdas/adapters/audit-log.ts';
+import { createGovernance } from '../../../lambdas/admin/governance-ports.ts';
 import { openApiDocument } from '../../../lambdas/admin/openapi.ts';
-import { adminRoutes, unrecorded } from '../../../lambdas/admin/routes.ts';
+import { adminRoutes } from '../../../lambdas/admin/routes.ts';
 
 const PAGE = '../../../docs/openapi.json';
 /** The validator takes a dynamic reference for one to the whole document; the schemas in it are compiled by the next test. */
@@ -17,35 +20,29 @@ const fixture: unknown = JSON.parse(
 const nothing = (): never => {
   throw new Error('not asked');
 };
-const policies = {
-  pointer: nothing,
-  version: nothing,
-  snapshot: nothing,
-  store: nothing,
-  switchTo: nothing,
-  copyLatest: nothing,
-  saveProgress: nothing,
-};
-const writer = {
-  policies,
-  currentPolicy: nothing,
-  setUpAccount: nothing,
-  account: nothing,
-  setStatus: nothing,
-  createAccount: nothing,
-  storeKey: nothing,
-  storeKeys: nothing,
-  findKeys: nothing,
-  findKey: nothing,
-  allKeys: nothing,
-};
+const client = new DynamoDBClient({ region: 'us-east-1' });
 const clock = { nowMs: nothing };
+const audit = createAuditLog({
+  client,
+  tableName: 'audit',
+  objects: { putIfAbsent: nothing },
+  clock,
+  report: nothing,
+});
+const { ports, writer } = createGovernance({
+  client,
+  catalogTable: 'catalog',
+  accountsTable: 'accounts',
+  audit,
+  clock,
+});
 const routes = adminRoutes({
-  change: { writer, clock, recorded: unrecorded },
+  ...ports,
   ledger: {
     writer,
     clock,
     athena: { run: nothing },
+    open: nothing,
     files: { read: nothing, write: nothing },
     closedMonths: { through: nothing, closeThrough: nothing },
   },

@@ -5,9 +5,9 @@ import { readScope } from '../../../core/limits/account-store.ts';
 import { createAccounts } from '../../../core/limits/accounts.ts';
 import { limitsAt } from '../../../core/limits/schedule.ts';
 import { accountKey, type Scope } from '../../../core/tenancy/scopes.ts';
-import { applyPolicy } from '../../../lambdas/admin/apply-policy.ts';
+import { ROOT } from '../../support/control-plane.ts';
 import { dynoxideBinary } from '../../support/dynoxide.ts';
-import { type Governance, POLICY, ROOT, startGovernance } from '../../support/governance.ts';
+import { type Governance, POLICY, startGovernance } from '../../support/governance.ts';
 
 const USD = 1_000_000_000;
 const HOUR = 3_600_000;
@@ -93,7 +93,7 @@ describe.skipIf(binary === undefined)('an override', () => {
       { nowMs: governance.clock.nowMs(), second: 0, minute: 0, day: 20261123, month: 202611 },
     );
     expect(await budgetOf(SEARCH)).toBe(140);
-    await applyPolicy(governance.applyPorts, POLICY);
+    await governance.apply(POLICY);
     await governance.enforce();
     expect(await budgetOf(SEARCH)).toBe(140);
     expect((await governance.writer.currentPolicy())?.version).toBeGreaterThan(

@@ -5,8 +5,9 @@ import type { Principal } from '../../../core/governance/principal.ts';
 import { isWellFormedAdminKey, isWellFormedKey } from '../../../core/tenancy/virtual-key.ts';
 import { createAuditLog } from '../../../lambdas/adapters/audit-log.ts';
 import { withAudit } from '../../../lambdas/admin/with-audit.ts';
+import { ROOT } from '../../support/control-plane.ts';
 import { dynoxideBinary } from '../../support/dynoxide.ts';
-import { type Governance, ROOT, startGovernance } from '../../support/governance.ts';
+import { type Governance, startGovernance } from '../../support/governance.ts';
 import { createMemoryObjects } from '../../support/memory-objects.ts';
 
 const binary = dynoxideBinary();

@@ -2,8 +2,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import type { Principal } from '../../../core/governance/principal.ts';
+import { ROOT } from '../../support/control-plane.ts';
 import { dynoxideBinary } from '../../support/dynoxide.ts';
-import { type Call, type Governance, ROOT, startGovernance } from '../../support/governance.ts';
+import { type Call, type Governance, startGovernance } from '../../support/governance.ts';
 
 const binary = dynoxideBinary();
 

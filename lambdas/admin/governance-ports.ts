@@ -1,0 +1,65 @@
+/** What the operations of governance stand on, over the tables and the audit log. */
+import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import type { Clock } from '../../core/clock.ts';
+import { auditRecord } from '../../core/governance/audit.ts';
+import type { AuditLog } from '../adapters/audit-log.ts';
+import { createDynamoAccounts } from '../adapters/dynamo-accounts.ts';
+import { overSdk } from '../adapters/dynamo-sdk.ts';
+import { createCatalogWriter } from './catalog-writer.ts';
+import { enforceOverrides } from './enforce-overrides.ts';
+import type { Audit } from './key-changes.ts';
+import { createKeyStore } from './key-store.ts';
+import { createOverrideAccounts } from './override-accounts.ts';
+import { recordChanges } from './record-change.ts';
+import { createOverrideRegister, createPrincipalRegister } from './registers.ts';
+import type { AdminPorts } from './routes.ts';
+
+export interface GovernanceOptions {
+  readonly client: DynamoDBClient;
+  readonly catalogTable: string;
+  readonly accountsTable: string;
+  readonly audit: AuditLog;
+  readonly clock: Clock;
+}
+
+export function createGovernance(options: GovernanceOptions) {
+  const { client, catalogTable, accountsTable, audit, clock } = options;
+  const place = { client, tableName: catalogTable, clock };
+  const principals = createPrincipalRegister(place);
+  const overrides = createOverrideRegister(place);
+  const writer = createCatalogWriter({ client, catalogTable, accountsTable });
+  const keys = createKeyStore({ client, catalogTable });
+  const store = createDynamoAccounts({ dynamo: overSdk(client), tableName: accountsTable });
+  const ports = {
+    change: { writer, keys, overrides, clock, recorded: recordChanges(audit, clock) },
+    keys: {
+      keys,
+      accounts: writer,
+      clock,
+      accountStore: store,
+      audit: auditOfKeys(audit, clock),
+      async currentPolicy() {
+        const pointer = await writer.policies.pointer();
+        return pointer === undefined ? undefined : writer.policies.snapshot(pointer.version);
+      },
+    },
+    principals: { principals, audit, catalogTable, clock },
+    overrides: {
+      overrides,
+      principals,
+      audit,
+      writer,
+      clock,
+      enforce: () => enforceOverrides({ writer, overrides, clock }),
+      ...createOverrideAccounts({ store, clock }),
+    },
+  } satisfies Omit<AdminPorts, 'ledger'>;
+  return { ports, writer, keys, principals, overrides, store };
+}
+
+/** A change of a key is more than one item, so its record comes before the first of them. */
+function auditOfKeys(log: AuditLog, { nowMs }: Clock): Audit {
+  return {
+    record: (asker, change) => log.record(auditRecord(asker, change, { atMs: nowMs() })),
+  };
+}
