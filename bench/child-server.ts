@@ -14,9 +14,15 @@ export interface ChildServer {
   stop(): Promise<void>;
 }
 
-/** `module` is a file URL; `options` reach its `runChildServer`. */
-export async function startChildServer(module: string, options: object): Promise<ChildServer> {
-  const child = fork(fileURLToPath(module), { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+/** `module` is a file URL; `options` reach its `runChildServer`. What a quiet one prints is thrown away. */
+export async function startChildServer(
+  module: string,
+  options: object,
+  { isQuiet = false }: { isQuiet?: boolean } = {},
+): Promise<ChildServer> {
+  const child = fork(fileURLToPath(module), {
+    stdio: ['ignore', isQuiet ? 'ignore' : 'inherit', 'inherit', 'ipc'],
+  });
   const stop = () => stopChild(child);
   try {
     child.send(options);

@@ -2,14 +2,18 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const PAGE = join(import.meta.dirname, '..', 'docs', 'performance.md');
-const BEGIN = '<!-- measured: written by `npm run bench -- --write` -->';
-const END = '<!-- end of measured -->';
+const COMMANDS = {
+  measured: 'npm run bench -- --write',
+  hot: 'npm run bench -- --hot --write',
+} as const;
 
-/** Puts the tables between the page's markers; everything else stays. Throws when the markers are not there. */
-export function writePage(tables: string): void {
+/** Puts the tables between a section's markers; everything else stays. Throws when the markers are not there. */
+export function writePage(section: keyof typeof COMMANDS, tables: string): void {
+  const begin = `<!-- ${section}: written by \`${COMMANDS[section]}\` -->`;
+  const end = `<!-- end of ${section} -->`;
   const page = readFileSync(PAGE, 'utf8');
-  const [before, rest] = page.split(BEGIN);
-  const after = rest?.split(END)[1];
+  const [before, rest] = page.split(begin);
+  const after = rest?.split(end)[1];
   if (before === undefined || after === undefined) throw new Error(`${PAGE} has no markers`);
-  writeFileSync(PAGE, `${before}${BEGIN}\n\n${tables}\n\n${END}${after}`);
+  writeFileSync(PAGE, `${before}${begin}\n\n${tables}\n\n${end}${after}`);
 }

@@ -1,22 +1,33 @@
-import { LOADS } from './loads.ts';
+import { MODELS } from './models.ts';
 
 /** A key of this name in the environment makes `npm start` call the address below and not its own simulated provider. */
 export const PROVIDER_KEY_VARIABLE = 'BENCH_API_KEY';
 
-/** One policy for every gateway of a run. All five limits of a team are checked and none is ever reached. */
+/** The limits of the busy scopes of `--hot`: far above 500 calls a second, and a minute that is soon spent. */
+export const HOT_CALLS_PER_MINUTE = 6_000;
+
+/** One policy for every gateway of a run. All five limits of the first team are checked and none is ever reached. */
 export function benchPolicy(providerUrl: string): string {
-  const models = Object.values(LOADS).map(
-    ({ alias, upstream }) => `
-  ${alias}:
+  const models = Object.values(MODELS).map(
+    ({ name }) => `
+  ${name}:
     tier: shared
-    context_tokens: 128K
+    context_tokens: 400K
     max_output_tokens: 16K
     default_max_output_tokens: 400
-    routes: [{ provider: bench, model: ${upstream}, price: { input: $0.25, output: $2.00 } }]`,
+    routes: [{ provider: bench, model: ${name}, price: { input: $0.25, output: $2.00 } }]
+  hot-${name}:
+    tier: shared
+    context_tokens: 400K
+    max_output_tokens: 16K
+    default_max_output_tokens: 400
+    routes: [{ provider: hot, model: ${name}, price: { input: $0.25, output: $2.00 } }]`,
   );
+  const baseUrl = JSON.stringify(providerUrl);
   return `time_zone: UTC
 providers:
-  bench: { kind: openai, base_url: ${JSON.stringify(providerUrl)} }
+  bench: { kind: openai, base_url: ${baseUrl} }
+  hot: { kind: openai, base_url: ${baseUrl}, limits: { requests_per_minute: 48K, tokens_per_minute: 1000M } }
 models:${models.join('')}
 tenants:
   bench:
@@ -26,5 +37,32 @@ tenants:
         limits: { requests_per_second: 100K, tokens_per_minute: 1000M, concurrent_requests: 1K, monthly_quota: 100000M, monthly_budget: "$100,000" }
     projects:
       bench: { team: bench }
+  hot:
+    limits: { requests_per_minute: 48K, tokens_per_minute: 1000M, monthly_budget: "$100,000" }
+    teams:
+      hot: { owner: bench@example.com }
+    projects:
+      hot: { team: hot }
+  spent:
+    limits: { requests_per_minute: ${HOT_CALLS_PER_MINUTE} }
+    teams:
+      spent: { owner: bench@example.com }
+    projects:
+      spent: { team: spent }${STRANGERS.map(stranger).join('')}
 `;
 }
+
+/** A tenant of whom a gateway has seen nothing until its first call. */
+function stranger(name: string): string {
+  return `
+  ${name}:
+    teams:
+      ${name}: { owner: bench@example.com, limits: { requests_per_minute: 600, monthly_budget: "$100" } }
+    projects:
+      ${name}: { team: ${name} }`;
+}
+
+export const STRANGERS = Array.from({ length: 10 }, (_, index) => `stranger${index}`);
+
+/** The projects of the policy; each has a key of its own. */
+export const PROJECTS = ['bench', 'hot', 'spent', ...STRANGERS];

@@ -1,5 +1,5 @@
 /** CPU time and memory of processes, from Linux's /proc; unknown on other systems. */
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 
 /** CPU milliseconds that each process has used since its start, all threads. Undefined without /proc. */
 export function cpuMsOf(pids: readonly number[]): number | undefined {
@@ -7,7 +7,7 @@ export function cpuMsOf(pids: readonly number[]): number | undefined {
   return sum(pids.map((pid) => sum(threadsOf(pid).map((thread) => onCpuMs(pid, thread)))));
 }
 
-/** Largest resident memory since its start of the largest of the processes, megabytes (10^6 bytes). */
+/** Largest resident memory, since its start or since it was forgotten, of the largest of the processes, megabytes (10^6 bytes). */
 export function peakRssMb(pids: readonly number[]): number | undefined {
   if (!HAS_PROC) return undefined;
   const peaks = pids.map((pid) => {
@@ -15,6 +15,11 @@ export function peakRssMb(pids: readonly number[]): number | undefined {
     return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0);
   });
   return (Math.max(0, ...peaks) * 1024) / 1e6;
+}
+
+/** The peak counts from now on, where the system lets us say so. */
+export function forgetPeakRss(pids: readonly number[]): void {
+  for (const pid of pids) orGone(() => writeFileSync(`/proc/${pid}/clear_refs`, '5'), undefined);
 }
 
 /** The process's children, their children and so on. Empty without /proc. */

@@ -1,100 +1,160 @@
-/** The tables: what was measured, as ratios to the bare pipe, and beside the goals. */
+/** The tables: what was measured, and beside the goals. */
 import { cpus } from 'node:os';
-import type { ColdStart } from './cold-start.ts';
-import { type Figure, type Plan, RATES, type Round } from './measure.ts';
-import { type Summary, summarize } from './statistics.ts';
-import { TARGET_NAMES, type TargetName } from './targets.ts';
+import { GOALS, type Goal, judge, type Verdict } from './goals.ts';
+import { type Figure, RATES } from './loads/load.ts';
+import type { Round } from './measure.ts';
+import { figureOf, medianOf, type Results, ratio } from './results.ts';
+import type { Summary } from './statistics.ts';
+import { TARGET_NAMES, type TargetName } from './targets/targets.ts';
 
-export interface Results {
-  readonly rounds: readonly Round[];
-  readonly coldStart: ColdStart;
-  readonly plan: Plan & { readonly coldStarts: number };
-  readonly takenAt: Date;
-}
-
-/** Markdown, and whether any goal was missed. */
+/** Markdown, and whether any goal was missed. What could not be measured here is not missed. */
 export function report(results: Results): { readonly text: string; readonly missed: boolean } {
-  const { rounds, coldStart } = results;
-  const verdicts = GOALS.map((goal) => ({ goal, value: goal.measured(results) }));
+  const { rounds } = results;
+  const verdicts = GOALS.map((goal) => {
+    const value = goal.measured(results);
+    return { goal, value, verdict: judge(goal, value) };
+  });
   const tables = [
     heading(results),
-    addedTable(rounds),
-    ratioTable(rounds),
-    coldStartTable(coldStart),
     goalTable(verdicts),
+    figuresTable(rounds, PACED),
+    figuresTable(rounds, SATURATED),
+    figuresTable(rounds, TABLES),
+    figuresTable(rounds, SHARES),
+    ratioTable(results),
+    coldStartTable(results),
   ];
-  return { text: tables.join('\n\n'), missed: !verdicts.every(isMet) };
+  return {
+    text: tables.filter((text) => text !== '').join('\n\n'),
+    missed: verdicts.some(({ verdict }) => verdict === 'missed'),
+  };
 }
 
-const LABELS: Readonly<Record<TargetName, string>> = {
+export const LABELS: Readonly<Record<TargetName, string>> = {
   direct: 'direct',
   directAgain: 'direct, again (the noise)',
   barePipe: 'bare pipe',
-  inProcess: 'gateway, accounts in memory',
-  inProcessDynamo: 'gateway, local DynamoDB',
-  runtimeApi: 'gateway, `npm start`',
+  nginx: 'nginx',
+  portkey: 'Portkey 1.15.2',
+  memory: 'ours, accounts in memory',
+  stub0: 'ours, table at 0 ms',
+  stub4: 'ours, table at 4 ms',
+  stub4Sdk: 'ours with the AWS SDK, 4 ms',
+  dynoxide: 'ours, local DynamoDB',
+  managed: 'ours, managed instance, 4 ms',
+  runtimeApi: 'ours, `npm start`',
 };
 
-interface Column {
+interface Columns {
   readonly title: string;
-  readonly figure: Figure;
-  /** The direct call's figure is taken off, round by round. */
-  readonly isAdded?: boolean;
+  readonly columns: readonly (readonly [title: string, figure: Figure])[];
 }
 
-const COLUMNS: readonly Column[] = [
-  { title: 'added TTFT p50, ms', figure: 'ttftMsP50', isAdded: true },
-  { title: 'added TTFT p99, ms', figure: 'ttftMsP99', isAdded: true },
-  { title: 'added total p50, ms', figure: 'totalMsP50', isAdded: true },
-  { title: 'CPU 50 paced, ms', figure: 'cpuMsPaced50' },
-  { title: 'CPU 300 paced, ms', figure: 'cpuMsPaced300' },
-  { title: 'CPU 50 burst, ms', figure: 'cpuMsBurst50' },
-  { title: 'calls/s', figure: 'callsPerSecond' },
-  { title: 'peak RSS, MB', figure: 'rssMbPeak' },
-];
+const PACED: Columns = {
+  title: 'on time',
+  columns: [
+    ['stream: over p50, ms', 'pacedOverP50'],
+    ['over p99, ms', 'pacedOverP99'],
+    ['token transit p50, ms', 'pacedTransitP50'],
+    ['CPU, ms', 'pacedCpu'],
+    ['whole answer: over p50, ms', 'jsonOverP50'],
+    ['over p99, ms', 'jsonOverP99'],
+    ['CPU, ms', 'jsonPacedCpu'],
+    ['400 kB prompt: over p50, ms', 'largeOverP50'],
+    ['CPU, ms', 'largeCpu'],
+  ],
+};
 
-function heading({ plan, takenAt, rounds }: Results): string {
+const SATURATED: Columns = {
+  title: 'without a pause',
+  columns: [
+    ['streams/s', 'streamsPerSecond'],
+    ['CPU a stream, ms', 'streamCpu'],
+    ['peak RSS, MB', 'streamRssMb'],
+    ['whole answers/s', 'jsonPerSecond'],
+    ['CPU a whole answer, ms', 'jsonCpu'],
+  ],
+};
+
+const TABLES: Columns = {
+  title: 'table',
+  columns: [
+    ['a round trip, ms', 'roundTrip'],
+    ['unknown tenant: over p50, ms', 'strangerOverP50'],
+    ['round trips before dispatch', 'strangerTrips'],
+    ['known tenant: over p50, ms', 'knownOverP50'],
+    ['round trips before dispatch', 'knownTrips'],
+    ['writes a call', 'writesPerCall'],
+    ['caller leaves: upstream closed, ms', 'leftMax'],
+    ['usage events a call', 'leftSettled'],
+  ],
+};
+
+const SHARES: Columns = {
+  title: 'CPU share of a memory size',
+  columns: [
+    ['256 MB: over p50, ms', 'share256P50'],
+    ['p99', 'share256P99'],
+    ['512 MB: p50', 'share512P50'],
+    ['p99', 'share512P99'],
+    ['1,769 MB: p50', 'share1769P50'],
+    ['p99', 'share1769P99'],
+  ],
+};
+
+function heading({ plan, takenAt, loadAverage }: Results): string {
   const [cpu] = cpus();
   const machine = `${cpus().length} x ${cpu?.model.trim() ?? 'unknown CPU'}, ${process.platform} ${process.arch}`;
-  const own = (figure: Figure) => show(figureOf(rounds, 'direct', { figure })?.median);
-  return `Taken ${takenAt.toISOString().slice(0, 10)} on ${machine}, Node ${process.versions.node}: ${plan.rounds} rounds of ${plan.pacedCalls} paced
-streams of 50 events (${RATES.pacedPerSecond} a second), ${plan.longCalls} of 300 events (${RATES.longPerSecond} a second) and ${plan.burstMs} ms of ${RATES.burstConcurrency} callers at once.
-The direct call itself: TTFT ${own('ttftMsP50')} ms p50 and ${own('ttftMsP99')} ms p99, total ${own('totalMsP50')} ms.`;
+  const [before, after] = loadAverage.map((load) => load.toFixed(1));
+  return `Taken ${takenAt.toISOString().slice(0, 10)} on ${machine}, Node ${process.versions.node}, load average ${before} before and ${after} after:
+${plan.rounds} rounds of ${plan.pacedCalls} streams on time (${RATES.streamsPerSecond} a second), ${plan.jsonCalls} whole answers on time (${RATES.jsonPerSecond} a second), ${plan.streamMs} ms of streams
+and ${plan.jsonMs} ms of whole answers without a pause (${RATES.callers} callers), ${plan.largeCalls} prompts of 400 kB, ${plan.shareCalls} calls at each CPU share.`;
 }
 
-/** Median over the rounds, and the lowest and the highest round. */
-function addedTable(rounds: readonly Round[]): string {
+/** Rows and columns in which something was measured. */
+function figuresTable(rounds: readonly Round[], { title, columns }: Columns): string {
+  const names = TARGET_NAMES.filter((name) =>
+    columns.some(([, figure]) => figureOf(rounds, name, figure) !== undefined),
+  );
+  if (names.length === 0) return '';
   return table(
-    ['', ...COLUMNS.map(({ title }) => title)],
-    TARGET_NAMES.map((name) => [
+    [title, ...columns.map(([head]) => head)],
+    names.map((name) => [
       LABELS[name],
-      ...COLUMNS.map((column) => {
-        if (name === 'direct' && column.isAdded === true) return '0';
-        return withSpread(figureOf(rounds, name, column));
+      ...columns.map(([, figure]) => withSpread(figureOf(rounds, name, figure))),
+    ]),
+  );
+}
+
+const RATIO_TARGETS = [
+  ...(['nginx', 'portkey', 'memory', 'stub0', 'stub4', 'managed', 'runtimeApi'] as const),
+] as const;
+const RATIO_COLUMNS: Columns['columns'] = [
+  ['over p50', 'pacedOverP50'],
+  ['over p99', 'pacedOverP99'],
+  ['token transit', 'pacedTransitP50'],
+  ['CPU, on time', 'pacedCpu'],
+  ['CPU, saturated', 'streamCpu'],
+  ['CPU, whole answer', 'jsonCpu'],
+  ['CPU, 400 kB', 'largeCpu'],
+  ['peak RSS', 'streamRssMb'],
+];
+
+function ratioTable(results: Results): string {
+  return table(
+    ['bare pipe = 1', ...RATIO_COLUMNS.map(([head]) => head)],
+    RATIO_TARGETS.filter((name) => results.rounds.some((round) => round.has(name))).map((name) => [
+      LABELS[name],
+      ...RATIO_COLUMNS.map(([, figure]) => {
+        const own = ratio(medianOf(results, name, figure), medianOf(results, 'barePipe', figure));
+        return own === undefined ? '-' : `${show(own)}x`;
       }),
     ]),
   );
 }
 
-const RATIO_TARGETS = ['barePipe', 'inProcess', 'inProcessDynamo', 'runtimeApi'] as const;
-
-function ratioTable(rounds: readonly Round[]): string {
-  return table(
-    ['as ratio to the bare pipe', ...COLUMNS.map(({ title }) => title.replace(/, m?[sB]+$/i, ''))],
-    RATIO_TARGETS.map((name) => [
-      LABELS[name],
-      ...COLUMNS.map((column) => {
-        const own = figureOf(rounds, name, column)?.median;
-        const floor = figureOf(rounds, 'barePipe', column)?.median;
-        // A floor within the noise around zero gives no ratio.
-        if (own === undefined || floor === undefined || floor <= 0) return '-';
-        return `${show(own / floor)}x`;
-      }),
-    ]),
-  );
-}
-
-function coldStartTable({ bytes, gzipBytes, loadMs, emptyLoadMs }: ColdStart): string {
+function coldStartTable({ coldStart }: Results): string {
+  const { bytes, gzipBytes, loadMs, emptyLoadMs } = coldStart;
   return table(
     ['cold start', 'size, kB', 'gzip, kB', 'module load, ms'],
     [
@@ -104,73 +164,29 @@ function coldStartTable({ bytes, gzipBytes, loadMs, emptyLoadMs }: ColdStart): s
   );
 }
 
-interface Goal {
-  readonly title: string;
-  readonly unit: string;
-  /** The value must be below. */
-  readonly bar: number;
-  readonly measured: (results: Results) => number | undefined;
-}
+const SAID: Readonly<Record<Verdict, string>> = {
+  met: 'met',
+  noise: 'within the noise',
+  missed: '**MISSED**',
+  unknown: 'not measured',
+};
 
-const GOALS: readonly Goal[] = [
-  {
-    title: 'in-process, DynamoDB aside: added TTFT p50',
-    unit: 'ms',
-    bar: 2,
-    measured: ({ rounds }) =>
-      figureOf(rounds, 'inProcess', { figure: 'ttftMsP50', isAdded: true })?.median,
-  },
-  {
-    title: 'proxy bundle',
-    unit: 'kB',
-    bar: 300,
-    measured: ({ coldStart }) => coldStart.bytes / 1e3,
-  },
-  {
-    title: 'proxy module load',
-    unit: 'ms',
-    bar: 50,
-    measured: ({ coldStart }) => coldStart.loadMs.median,
-  },
-];
-
-interface Verdict {
-  readonly goal: Goal;
-  readonly value: number | undefined;
-}
-
-function isMet({ goal, value }: Verdict): boolean {
-  return value !== undefined && value < goal.bar;
-}
-
-function goalTable(verdicts: readonly Verdict[]): string {
+function goalTable(
+  verdicts: readonly {
+    readonly goal: Goal;
+    readonly value: number | undefined;
+    readonly verdict: Verdict;
+  }[],
+): string {
   return table(
-    ['goal', 'bar', 'measured', 'of the bar', ''],
-    verdicts.map((verdict) => {
-      const { goal, value } = verdict;
-      const { title, unit, bar } = goal;
-      const share = value === undefined ? '-' : `${show(value / bar)}x`;
-      return [
-        title,
-        `< ${bar} ${unit}`,
-        value === undefined ? '-' : `${show(value)} ${unit}`,
-        share,
-        isMet(verdict) ? 'pass' : 'FAIL',
-      ];
-    }),
-  );
-}
-
-function figureOf(
-  rounds: readonly Round[],
-  name: TargetName,
-  { figure, isAdded }: Pick<Column, 'figure' | 'isAdded'>,
-): Summary | undefined {
-  return summarize(
-    rounds.map((round) => {
-      const value = round.get(name)?.[figure];
-      const base = isAdded === true ? round.get('direct')?.[figure] : 0;
-      return value === undefined || base === undefined ? undefined : value - base;
+    ['goal', 'bar', 'stretch', 'floor', 'ours', ''],
+    verdicts.map(({ goal, value, verdict }) => {
+      const shown = (number: number | undefined) =>
+        number === undefined ? '-' : `${show(number)}${goal.unit === 'x' ? 'x' : ` ${goal.unit}`}`;
+      const { title, bar, stretch, floor } = goal;
+      return [title, shown(bar), shown(stretch), shown(floor), shown(value), SAID[verdict]].map(
+        (cell) => cell.trim(),
+      );
     }),
   );
 }
@@ -181,13 +197,12 @@ function withSpread(summary: Summary | undefined): string {
   return min === max ? show(median) : `${show(median)} (${show(min)} to ${show(max)})`;
 }
 
-/** Two significant places below ten, none above a hundred. */
-function show(value: number | undefined): string {
-  if (value === undefined) return '-';
+/** Two places below ten, none above a hundred. */
+export function show(value: number): string {
   return value.toFixed(Math.abs(value) < 10 ? 2 : Math.abs(value) < 100 ? 1 : 0);
 }
 
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
   return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
 }

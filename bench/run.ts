@@ -1,38 +1,53 @@
 /** `npm run bench`: what the gateway adds, measured beside what it stands between. */
 import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import * as z from 'zod';
-import { type ColdStart, measureColdStart } from './cold-start.ts';
-import { measure, type Plan, type Round } from './measure.ts';
+import { measureColdStart } from './cold-start.ts';
+import { createCpuShare } from './cpu-share.ts';
+import { measureHot } from './hot.ts';
+import { measure } from './measure.ts';
 import { writePage } from './page.ts';
 import { proxyBundle } from './proxy-bundle.ts';
 import { report } from './report.ts';
-import { startTargets } from './targets.ts';
+import type { Results } from './results.ts';
+import { startTargets, targetNames } from './targets/targets.ts';
 
 const USAGE = `npm run bench -- [options]
   --rounds <number>  rounds; figures are medians over them (5)
   --quick            one short round: shows that it works, not how fast it is
+  --peers            Portkey's gateway as well; installs it into a temporary folder
+  --hot              only this: one tenant and one provider at 500 calls a second
   --json             print everything measured as one JSON document
   --write            put the tables into docs/performance.md
 The exit code is 1 when a goal is missed.`;
 
-const FULL = {
+type FullPlan = Results['plan'];
+
+const FULL: FullPlan = {
   rounds: 5,
-  pacedCalls: 60,
-  longCalls: 12,
-  burstMs: 1_500,
-  warmUpMs: 25_000,
+  pacedCalls: 40,
+  jsonCalls: 50,
+  streamMs: 1_000,
+  jsonMs: 700,
+  largeCalls: 8,
+  shareCalls: 60,
+  departures: 5,
+  warmUpMs: 8_000,
   coldStarts: 11,
 };
-const QUICK = {
+const QUICK: FullPlan = {
   rounds: 1,
-  pacedCalls: 20,
-  longCalls: 3,
-  burstMs: 400,
-  warmUpMs: 1_500,
-  coldStarts: 9,
+  pacedCalls: 10,
+  jsonCalls: 15,
+  streamMs: 200,
+  jsonMs: 150,
+  largeCalls: 2,
+  shareCalls: 8,
+  departures: 1,
+  warmUpMs: 500,
+  coldStarts: 3,
 };
 /** As shells report it. */
 const INTERRUPTED = 130;
@@ -41,6 +56,8 @@ const SYNTH_CACHE = join(tmpdir(), 'tollgate-bench-synth');
 const argsSchema = z.object({
   rounds: z.coerce.number().int().min(1).max(50).optional(),
   quick: z.boolean(),
+  peers: z.boolean(),
+  hot: z.boolean(),
   json: z.boolean(),
   write: z.boolean(),
 });
@@ -59,40 +76,58 @@ async function run(given: Args): Promise<void> {
   }
 }
 
-async function runUntil(signal: AbortSignal, { rounds, quick, json, write }: Args): Promise<void> {
+async function runUntil(signal: AbortSignal, given: Args): Promise<void> {
+  const { rounds, quick, json, write } = given;
+  if (given.hot) return hot(signal, given);
   const plan = { ...(quick ? QUICK : FULL), ...(rounds === undefined ? {} : { rounds }) };
-  const results = { takenAt: new Date(), plan, ...(await measureAll(plan, signal)) };
+  const results = await measureAll(plan, signal, given);
   const { text, missed } = report(results);
   const asJson = () => ({
     ...results,
     rounds: results.rounds.map((round) => Object.fromEntries(round)),
   });
   process.stdout.write(`${json ? JSON.stringify(asJson(), null, 2) : text}\n`);
-  if (write) writePage(text);
+  if (write) writePage('measured', text);
   if (missed) process.exitCode = 1;
 }
 
-async function measureAll(
-  plan: Plan & { readonly coldStarts: number },
-  signal: AbortSignal,
-): Promise<{ rounds: readonly Round[]; coldStart: ColdStart }> {
+async function hot(signal: AbortSignal, { quick, write }: Args): Promise<void> {
+  const { text, missed } = await measureHot({ signal, seconds: quick ? 3 : 20, progress });
+  process.stdout.write(`${text}\n`);
+  if (write) writePage('hot', text);
+  if (missed) process.exitCode = 1;
+}
+
+async function measureAll(plan: FullPlan, signal: AbortSignal, { peers }: Args): Promise<Results> {
+  const takenAt = new Date();
+  const [loadBefore = 0] = loadavg();
   const dataDir = mkdtempSync(join(tmpdir(), 'tollgate-bench-'));
-  const progress = (line: string) => void process.stderr.write(`${line} ...\n`);
+  const cpuShare = createCpuShare();
+  if (cpuShare === undefined) progress('CPU shares cannot be set here and are not measured');
   try {
     const bundle = await proxyBundle(SYNTH_CACHE);
     progress('loading the bundle in fresh processes');
     const coldStart = await measureColdStart(bundle, { processes: plan.coldStarts, dataDir });
     progress('starting the targets');
-    const places = { dataDir, synthCacheDir: SYNTH_CACHE, proxyCodeDir: bundle.codeDir };
-    const targets = await startTargets({ ...places, signal });
+    const places = { dataDir, synthCacheDir: SYNTH_CACHE, bundle };
+    const only = targetNames({ withPeers: peers });
+    const targets = await startTargets({ ...places, only, signal });
+    const { all, providerUrl } = targets;
     try {
-      return { rounds: await measure(targets.all, plan, progress), coldStart };
+      const rounds = await measure(all, { plan, providerUrl, cpuShare }, progress);
+      const loadAverage = [loadBefore, loadavg()[0] ?? 0] as const;
+      return { takenAt, plan, coldStart, rounds, loadAverage };
     } finally {
       await targets.stop();
     }
   } finally {
+    cpuShare?.remove();
     rmSync(dataDir, { recursive: true, force: true, maxRetries: 5 });
   }
+}
+
+function progress(line: string): void {
+  process.stderr.write(`${line} ...\n`);
 }
 
 /** So that nothing that was started outlives this process. */
@@ -109,6 +144,8 @@ function readArgs(): Args | undefined {
       options: {
         rounds: { type: 'string' },
         quick: { type: 'boolean', default: false },
+        peers: { type: 'boolean', default: false },
+        hot: { type: 'boolean', default: false },
         json: { type: 'boolean', default: false },
         write: { type: 'boolean', default: false },
       },

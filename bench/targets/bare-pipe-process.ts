@@ -2,7 +2,7 @@
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream';
 import * as z from 'zod';
-import { listen, runChildServer } from './child-server.ts';
+import { listen, runChildServer } from '../child-server.ts';
 
 runChildServer(z.object({ providerUrl: z.string() }), ({ providerUrl }) => {
   const agent = new http.Agent({ keepAlive: true, maxSockets: 512 });

@@ -1,10 +1,10 @@
-import type { AccountStore } from '../core/limits/account-store.ts';
-import { applyWrite, type StoredItem } from '../core/limits/account-write.ts';
-import { calendarDay } from '../core/limits/periods.ts';
-import { momentOf } from '../core/limits/reserve.ts';
-import { setUpScope } from '../core/limits/shard-setup.ts';
-import type { CompiledPolicy } from '../core/policy/compile-policy.ts';
-import { accountKey } from '../core/tenancy/scopes.ts';
+import type { AccountStore } from '../../core/limits/account-store.ts';
+import { applyWrite, type StoredItem } from '../../core/limits/account-write.ts';
+import { calendarDay } from '../../core/limits/periods.ts';
+import { momentOf } from '../../core/limits/reserve.ts';
+import { setUpScope } from '../../core/limits/shard-setup.ts';
+import type { CompiledPolicy } from '../../core/policy/compile-policy.ts';
+import { accountKey } from '../../core/tenancy/scopes.ts';
 
 /** Nothing has been used before. */
 const EPOCH = momentOf(0, calendarDay(0, 'UTC'));

@@ -5,22 +5,28 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import * as z from 'zod';
-import { systemClock } from '../core/clock.ts';
-import { newRequestId } from '../core/ids.ts';
-import { type Ports, serve } from '../core/serve.ts';
-import { listen, runChildServer } from './child-server.ts';
+import { systemClock } from '../../core/clock.ts';
+import { newRequestId } from '../../core/ids.ts';
+import { type Ports, serve } from '../../core/serve.ts';
+import { listen, runChildServer } from '../child-server.ts';
+import type { GatewayOptions } from './gateway.ts';
 import { createBenchPorts } from './gateway-ports.ts';
 
 const LONGEST_CALL_MS = 900_000;
 
-const optionsSchema = z.object({
+const optionsSchema: z.ZodType<GatewayOptions> = z.object({
   providerUrl: z.string(),
-  key: z.string(),
-  accounts: z.enum(['memory', 'dynamodb']),
-  /** Where a local DynamoDB keeps its file. */
-  dataDir: z.string(),
+  keys: z.record(z.string(), z.string()),
+  tables: z
+    .object({
+      url: z.string(),
+      eventsUrl: z.string().optional(),
+      accountsTable: z.string(),
+      catalogTable: z.string(),
+      client: z.enum(['lean', 'sdk']),
+    })
+    .optional(),
 });
-export type GatewayServerOptions = z.infer<typeof optionsSchema>;
 
 runChildServer(optionsSchema, async (options) => {
   const ports = await createBenchPorts(options);

@@ -1,0 +1,25 @@
+import { MODELS } from '../models.ts';
+import { quantile } from '../statistics.ts';
+import { perCall, withCpu } from './cpu.ts';
+import { type Load, RATES } from './load.ts';
+
+const QUESTION = { model: MODELS.paced };
+
+/** Open loop: about ten streams at a time, each token a write of its own. */
+export const pacedStreams: Load = async ({ target, client }, { plan: { pacedCalls } }) => {
+  await target.table?.take();
+  const arrival = { perSecond: RATES.streamsPerSecond, calls: pacedCalls };
+  const { result, cpuMs } = await withCpu(target, () => client.paced(QUESTION, arrival));
+  const counts = await target.table?.take();
+  const overMs = result.map((call) => call.overMs);
+  return {
+    pacedOverP50: quantile(overMs, 0.5),
+    pacedOverP99: quantile(overMs, 0.99),
+    pacedTransitP50: quantile(
+      result.flatMap((call) => call.transitsMs),
+      0.5,
+    ),
+    pacedCpu: perCall(cpuMs, pacedCalls),
+    writesPerCall: counts === undefined ? undefined : counts.writes / pacedCalls,
+  };
+};

@@ -1,0 +1,33 @@
+/**
+ * The proxy as it is deployed on managed instances: its bundle in one process, which serves many calls at a time and leases
+ * room in the accounts. In the place of the Runtime API stands a plain server.
+ */
+import { startChildServer } from '../child-server.ts';
+import { TABLES } from '../table/fill-tables.ts';
+import { CACHE_SECRET } from '../table/table-stub.ts';
+import { filledTable, started, stopAll } from './gateway.ts';
+import type { Start } from './target.ts';
+
+const UNLIMITED = 1_000_000;
+
+export const managedInstance: Start = async ({ bundle, providerUrl, keys }) => {
+  if (bundle === undefined) throw new Error('the proxy is not synthesized');
+  const table = await filledTable({
+    ...{ providerUrl, keys, roundTripMs: 4, writesPerSecond: UNLIMITED },
+  });
+  const env = {
+    ...bundle.env,
+    ACCOUNTS_TABLE: TABLES.accountsTable,
+    CATALOG_TABLE: TABLES.catalogTable,
+    PROVIDER_SECRETS: '{"bench":"bench","hot":"hot"}',
+    CACHE_SECRET,
+    LEASES: 'on',
+    AWS_ENDPOINT_URL: table.url,
+    AWS_REGION: 'us-east-1',
+    AWS_ACCESS_KEY_ID: 'bench',
+    AWS_SECRET_ACCESS_KEY: 'bench',
+  };
+  const module = import.meta.resolve('./managed-process.ts');
+  const gateway = await startChildServer(module, { file: bundle.file, env }, { isQuiet: true });
+  return { ...started(keys, gateway), table, stop: stopAll(gateway, table) };
+};
