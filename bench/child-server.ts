@@ -57,6 +57,11 @@ export async function listen(listener: RequestListener): Promise<string> {
   return `http://127.0.0.1:${address.port}`;
 }
 
+/** Whether a pipeline broke because the other side went away, which is no fault. */
+export function hasLeft(fault: unknown): boolean {
+  return fault instanceof Error && 'code' in fault && fault.code === 'ERR_STREAM_PREMATURE_CLOSE';
+}
+
 async function firstMessage(child: ChildProcess): Promise<unknown> {
   const signal = AbortSignal.timeout(START_TIMEOUT_MS);
   const ended = once(child, 'exit', { signal }).then(([code]) => {

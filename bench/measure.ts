@@ -14,31 +14,34 @@ import { saturatedStreams } from './loads/saturated-streams.ts';
 import { strangers } from './loads/strangers.ts';
 import { MODELS } from './models.ts';
 import { cpuMsOf, descendantsOf } from './process-usage.ts';
-import type { Target, TargetName } from './targets/targets.ts';
+import { TARGET_NAMES, type Target, type TargetName } from './targets/targets.ts';
 
 export type Round = ReadonlyMap<TargetName, Figures>;
 
-const LOADS: readonly Load[] = [
-  pacedStreams,
-  saturatedStreams,
-  json,
-  largePrompts,
-  strangers,
-  departures,
-  cpuShares,
+interface Part {
+  readonly load: Load;
+  /** Absent: all but the few that are there for one figure. */
+  readonly only?: readonly TargetName[];
+}
+
+/** Measured on time only, at CPU shares only, and for its client's CPU only. */
+const FEW: readonly TargetName[] = ['directAgain', 'stub4Sdk', 'dynoxide'];
+const ALL = TARGET_NAMES.filter((name) => !FEW.includes(name));
+const PARTS: readonly Part[] = [
+  { load: pacedStreams, only: [...ALL, 'directAgain', 'dynoxide'] },
+  { load: saturatedStreams, only: [...ALL, 'dynoxide'] },
+  { load: json },
+  { load: largePrompts },
+  { load: strangers, only: ['stub4', 'managed'] },
+  { load: departures, only: ['stub0', 'managed'] },
+  { load: cpuShares, only: ['barePipe', 'portkey', 'stub4', 'stub4Sdk'] },
 ];
-/** Only some loads say anything of these. */
-const FEW: Partial<Record<TargetName, readonly Load[]>> = {
-  directAgain: [pacedStreams],
-  stub4Sdk: [cpuShares],
-  dynoxide: [pacedStreams, saturatedStreams],
-};
 
 /** A process is warm when its code is compiled, which takes so many calls; many environments share them. */
 const WARM_UP = { callsPerProcess: 400, stepMs: 500, pacedCalls: 10, perSecond: 20 } as const;
 
 /** Nothing is measured while the last target still works: at most so much CPU in so short a time, or the patience ends. */
-const QUIET = { cpuMs: 5, withinMs: 100, attempts: 20 } as const;
+const QUIET = { cpuMs: 3, withinMs: 50, attempts: 12 } as const;
 
 export async function measure(
   targets: readonly Target[],
@@ -67,10 +70,9 @@ export async function measure(
 
 async function measureRound(runners: readonly Runner[], context: Context): Promise<Round> {
   const figures = new Map<TargetName, Figures>();
-  for (const load of LOADS) {
-    for (const runner of runners) {
+  for (const { load, only = ALL } of PARTS) {
+    for (const runner of runners.filter(({ target }) => only.includes(target.name))) {
       const { name } = runner.target;
-      if (FEW[name]?.includes(load) === false) continue;
       await untilQuiet();
       figures.set(name, { ...figures.get(name), ...(await load(runner, context)) });
     }

@@ -21,8 +21,8 @@ export const MODELS = {
 /** The name, the tokens and the milliseconds between them. */
 export const MODEL_IN_BODY = /"model":"(stamped-(\d+)-(\d+))"/;
 
-/** Where the provider says at which moments callers left before the end, since it was last asked. */
-export const DEPARTURES_PATH = '/departures';
+/** Where the provider says at which moments its last answers ended, early or not, since it was last asked. */
+export const ENDINGS_PATH = '/endings';
 
 export function eventsOf({ tokens }: Model): number {
   return tokens + OTHER_EVENTS;

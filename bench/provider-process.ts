@@ -6,8 +6,11 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as z from 'zod';
 import { listen, runChildServer } from './child-server.ts';
-import { DEPARTURES_PATH, MODEL_IN_BODY } from './models.ts';
+import { ENDINGS_PATH, MODEL_IN_BODY } from './models.ts';
 import { nowUs, stampText } from './stamps.ts';
+
+/** More than one measurement makes while anybody asks for them. */
+const MAX_ENDINGS = 100;
 
 interface Asked {
   readonly model: string;
@@ -19,14 +22,15 @@ interface Asked {
 }
 
 runChildServer(z.object({}), () => {
-  const departures: number[] = [];
+  const endings: number[] = [];
   return listen((request, response) => {
-    if (request.url === DEPARTURES_PATH) {
-      response.end(JSON.stringify(departures.splice(0)));
+    if (request.url === ENDINGS_PATH) {
+      response.end(JSON.stringify(endings.splice(0)));
       return;
     }
     response.once('close', () => {
-      if (!response.writableEnded) departures.push(nowUs());
+      endings.push(nowUs());
+      if (endings.length > MAX_ENDINGS) endings.shift();
     });
     answer(request, response).catch(() => response.destroy());
   });

@@ -85,8 +85,9 @@ const TABLES: Columns = {
     ['known tenant: over p50, ms', 'knownOverP50'],
     ['round trips before dispatch', 'knownTrips'],
     ['writes a call', 'writesPerCall'],
-    ['caller leaves: upstream closed, ms', 'leftMax'],
+    ['caller leaves: upstream ends after, ms', 'leftMax'],
     ['usage events a call', 'leftSettled'],
+    ['holds left', 'leftHolds'],
   ],
 };
 

@@ -1,15 +1,13 @@
 /** One call at a time at the CPU share of a memory size, before a table that answers after four milliseconds. */
 import { MODELS } from '../models.ts';
 import { quantile } from '../statistics.ts';
-import type { TargetName } from '../targets/targets.ts';
 import type { Figures, Load } from './load.ts';
 
 const QUESTION = { model: MODELS.short };
 const SIZES_MB = [256, 512, 1769] as const;
-const TARGETS: readonly TargetName[] = ['barePipe', 'portkey', 'stub4', 'stub4Sdk'];
 
 export const cpuShares: Load = async ({ target, client }, { plan, cpuShare }) => {
-  if (cpuShare === undefined || !TARGETS.includes(target.name)) return {};
+  if (cpuShare === undefined) return {};
   const pids = target.pids();
   let figures: Figures = {};
   try {

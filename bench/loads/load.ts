@@ -9,7 +9,7 @@ export const FIGURES = [
   ...(['jsonOverP50', 'jsonOverP99', 'jsonPacedCpu', 'jsonPerSecond', 'jsonCpu'] as const),
   ...(['largeOverP50', 'largeCpu'] as const),
   ...(['strangerOverP50', 'knownOverP50', 'strangerTrips', 'knownTrips', 'roundTrip'] as const),
-  ...(['leftMax', 'leftSettled'] as const),
+  ...(['leftMax', 'leftSettled', 'leftHolds'] as const),
   ...(['share256P50', 'share256P99', 'share512P50', 'share512P99'] as const),
   ...(['share1769P50', 'share1769P99'] as const),
 ] as const;

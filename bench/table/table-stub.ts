@@ -8,10 +8,9 @@ import { asRecord, asText, type JsonRecord } from '../../core/dialects/json-reco
 import { applyWrite, type StoredItem } from '../../core/limits/account-write.ts';
 import { TABLE_KEY } from '../../core/names.ts';
 import {
+  type Attribute,
   type Attributes,
   fromAttributes,
-  type Plain,
-  toAttributes,
 } from '../../lambdas/adapters/attribute-values.ts';
 import { readWrite } from './expressions.ts';
 
@@ -46,88 +45,30 @@ const PROVIDER_KEYS = '{"keys":[{"id":"bench","value":"any"}]}';
 const UNIT_BYTES = 1_024;
 const HOLDS = 'h';
 
-export function createTableStub({
-  writesPerSecond,
-}: {
-  readonly writesPerSecond: number;
-}): TableStub {
+export function createTableStub(options: { readonly writesPerSecond: number }): TableStub {
   const items = new Map<string, StoredItem>();
-  let counts = noCounts();
-  const meter = createMeter();
-
-  /** Every write costs, refused or not. False when the item has had its share of this second. */
-  const takes = (key: string): boolean => {
-    const units = Math.max(1, Math.ceil(bytesOf(items.get(key)) / UNIT_BYTES));
-    counts.writes += 1;
-    counts.units += units;
-    const used = meter.count(key, units);
-    counts.busiestWrites = Math.max(counts.busiestWrites, used.writes);
-    counts.busiestUnits = Math.max(counts.busiestUnits, used.units);
-    if (used.writes <= writesPerSecond) return true;
-    counts.throttled += 1;
-    return false;
-  };
-
-  const update = (input: JsonRecord): Answer => {
-    const key = addressOf(input);
-    if (!takes(key)) return refused('ProvisionedThroughputExceededException');
-    const old = items.get(key);
-    const next = applyWrite(old, writeOf(input));
-    if (next === undefined)
-      return refused(
-        'ConditionalCheckFailedException',
-        old === undefined ? {} : { Item: wire(old) },
-      );
-    const item = { ...next, [TABLE_KEY]: keyIn(input) };
-    items.set(key, item);
-    return { status: 200, body: { Attributes: wire(item) } };
-  };
-
-  const transact = (input: JsonRecord): Answer => {
-    const updates = recordsOf(input['TransactItems']).map((each) => asRecord(each['Update']) ?? {});
-    // A transaction writes each item twice.
-    const taken = updates.map((each) => takes(addressOf(each)) && takes(addressOf(each)));
-    const next = updates.map((each) => applyWrite(items.get(addressOf(each)), writeOf(each)));
-    const reasons = next.map((item, index) => ({
-      Code:
-        taken[index] === false
-          ? 'ThrottlingError'
-          : item === undefined
-            ? 'ConditionalCheckFailed'
-            : 'None',
-    }));
-    if (reasons.some(({ Code }) => Code !== 'None'))
-      return refused('TransactionCanceledException', { CancellationReasons: reasons });
-    for (const [index, each] of updates.entries())
-      items.set(addressOf(each), { ...next[index], [TABLE_KEY]: keyIn(each) });
-    return { status: 200, body: {} };
-  };
-
-  const get = (input: JsonRecord): Answer => {
-    counts.reads += 1;
-    const item = items.get(addressOf(input));
-    return { status: 200, body: item === undefined ? {} : { Item: wire(item) } };
-  };
-
-  /** Of the control plane, which fills the table before anything is measured; its conditions are not read. */
-  const put = (input: JsonRecord): Answer => {
-    const item = fromAttributes(input['Item']) ?? {};
-    items.set(`${asText(input['TableName'])} ${String(item[TABLE_KEY])}`, item);
-    return { status: 200, body: {} };
-  };
-
+  const meter = createMeter(items, options.writesPerSecond);
   const operations: Readonly<Record<string, (input: JsonRecord) => Answer>> = {
-    UpdateItem: update,
-    TransactWriteItems: transact,
-    GetItem: get,
-    PutItem: put,
+    UpdateItem: (input) => update({ items, meter }, input),
+    TransactWriteItems: (input) => transact({ items, meter }, input),
+    GetItem(input) {
+      meter.counts.reads += 1;
+      const item = items.get(addressOf(input));
+      return { status: 200, body: item === undefined ? {} : { Item: wire(item) } };
+    },
+    // Of the control plane, which fills the table before anything is measured; its conditions are not read.
+    PutItem(input) {
+      const item = fromAttributes(input['Item']) ?? {};
+      items.set(`${asText(input['TableName'])} ${String(item[TABLE_KEY])}`, item);
+      return { status: 200, body: {} };
+    },
     CreateTable: () => ({ status: 200, body: {} }),
     GetSecretValue: ({ SecretId }) => ({
       status: 200,
       body: { SecretString: SecretId === CACHE_SECRET ? 'x'.repeat(32) : PROVIDER_KEYS },
     }),
-    PutRecord: () => {
-      counts.events += 1;
+    PutRecord() {
+      meter.counts.events += 1;
       return { status: 200, body: { ShardId: 'shardId-000000000000', SequenceNumber: '1' } };
     },
   };
@@ -136,13 +77,83 @@ export function createTableStub({
       const operation = operations[target.slice(target.indexOf('.') + 1)];
       return operation === undefined ? refused('UnknownOperationException') : operation(input);
     },
+    takeCounts: meter.takeCounts,
+    openHolds: () =>
+      [...items.values()].reduce((sum, item) => sum + Object.keys(Object(item[HOLDS])).length, 0),
+  };
+}
+
+interface State {
+  readonly items: Map<string, StoredItem>;
+  readonly meter: Meter;
+}
+
+function update({ items, meter }: State, input: JsonRecord): Answer {
+  const key = addressOf(input);
+  if (!meter.takes(key)) return refused('ProvisionedThroughputExceededException');
+  const old = items.get(key);
+  const next = applyWrite(old, writeOf(input));
+  if (next === undefined) {
+    const Item = old === undefined ? {} : { Item: wire(old) };
+    return refused('ConditionalCheckFailedException', Item);
+  }
+  const item = { ...next, [TABLE_KEY]: keyIn(input) };
+  items.set(key, item);
+  return { status: 200, body: { Attributes: wire(item) } };
+}
+
+function transact({ items, meter }: State, input: JsonRecord): Answer {
+  const updates = recordsOf(input['TransactItems']).map((each) => asRecord(each['Update']) ?? {});
+  const next = updates.map((each) => applyWrite(items.get(addressOf(each)), writeOf(each)));
+  const reasons = updates.map((each, index) => {
+    const key = addressOf(each);
+    // A transaction writes each item twice.
+    if (![meter.takes(key), meter.takes(key)].every(Boolean)) return { Code: 'ThrottlingError' };
+    return { Code: next[index] === undefined ? 'ConditionalCheckFailed' : 'None' };
+  });
+  if (reasons.some(({ Code }) => Code !== 'None'))
+    return refused('TransactionCanceledException', { CancellationReasons: reasons });
+  for (const [index, each] of updates.entries())
+    items.set(addressOf(each), { ...next[index], [TABLE_KEY]: keyIn(each) });
+  return { status: 200, body: {} };
+}
+
+interface Meter {
+  readonly counts: TableCounts;
+  takeCounts(): TableCounts;
+  /** Every write costs, refused or not. False when the item has had its share of this second. */
+  takes(key: string): boolean;
+}
+
+function createMeter(items: ReadonlyMap<string, StoredItem>, writesPerSecond: number): Meter {
+  let counts = noCounts();
+  let second = 0;
+  const used = new Map<string, { writes: number; units: number }>();
+  return {
+    get counts() {
+      return counts;
+    },
     takeCounts() {
       const taken = counts;
       counts = noCounts();
       return taken;
     },
-    openHolds: () =>
-      [...items.values()].reduce((sum, item) => sum + Object.keys(Object(item[HOLDS])).length, 0),
+    takes(key) {
+      const now = Math.floor(performance.now() / 1_000);
+      if (now !== second) used.clear();
+      second = now;
+      const units = Math.max(1, Math.ceil(bytesOf(items.get(key)) / UNIT_BYTES));
+      const before = used.get(key) ?? { writes: 0, units: 0 };
+      const after = { writes: before.writes + 1, units: before.units + units };
+      used.set(key, after);
+      counts.writes += 1;
+      counts.units += units;
+      counts.busiestWrites = Math.max(counts.busiestWrites, after.writes);
+      counts.busiestUnits = Math.max(counts.busiestUnits, after.units);
+      if (after.writes <= writesPerSecond) return true;
+      counts.throttled += 1;
+      return false;
+    },
   };
 }
 
@@ -150,22 +161,6 @@ function noCounts(): TableCounts {
   return {
     ...{ reads: 0, writes: 0, units: 0, throttled: 0, events: 0 },
     ...{ busiestWrites: 0, busiestUnits: 0 },
-  };
-}
-
-function createMeter() {
-  let second = 0;
-  const used = new Map<string, { writes: number; units: number }>();
-  return {
-    count(key: string, units: number) {
-      const now = Math.floor(performance.now() / 1_000);
-      if (now !== second) used.clear();
-      second = now;
-      const before = used.get(key);
-      const after = { writes: (before?.writes ?? 0) + 1, units: (before?.units ?? 0) + units };
-      used.set(key, after);
-      return after;
-    },
   };
 }
 
@@ -194,17 +189,19 @@ function recordsOf(list: unknown): readonly JsonRecord[] {
   return Array.isArray(list) ? list.map((each) => asRecord(each) ?? {}) : [];
 }
 
+/** In one pass, because the stub shares the machine with what is measured. */
 function wire(item: StoredItem): Attributes {
-  const entries = Object.entries(item).map(([name, value]) => [name, plainOf(value)] as const);
-  return toAttributes(Object.fromEntries(entries));
+  const attributes: Attributes = {};
+  for (const [name, value] of Object.entries(item)) attributes[name] = attributeOf(value);
+  return attributes;
 }
 
-function plainOf(value: unknown): Plain {
-  if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean')
-    return value;
-  if (Array.isArray(value)) return value.map(plainOf);
-  const entries = Object.entries(Object(value));
-  return Object.fromEntries(entries.map(([name, each]) => [name, plainOf(each)]));
+function attributeOf(value: unknown): Attribute {
+  if (typeof value === 'string') return { S: value };
+  if (typeof value === 'number') return { N: String(value) };
+  if (typeof value === 'boolean') return { BOOL: value };
+  if (Array.isArray(value)) return { L: value.map(attributeOf) };
+  return { M: wire(asRecord(value) ?? {}) };
 }
 
 /** As DynamoDB measures items: text by its bytes, a number by half its digits, a list or map by three and one an entry. */

@@ -8,7 +8,7 @@ import * as z from 'zod';
 import { systemClock } from '../../core/clock.ts';
 import { newRequestId } from '../../core/ids.ts';
 import { type Ports, serve } from '../../core/serve.ts';
-import { listen, runChildServer } from '../child-server.ts';
+import { hasLeft, listen, runChildServer } from '../child-server.ts';
 import type { GatewayOptions } from './gateway.ts';
 import { createBenchPorts } from './gateway-ports.ts';
 
@@ -17,6 +17,7 @@ const LONGEST_CALL_MS = 900_000;
 const optionsSchema: z.ZodType<GatewayOptions> = z.object({
   providerUrl: z.string(),
   keys: z.record(z.string(), z.string()),
+  mayFail: z.boolean().optional(),
   tables: z
     .object({
       url: z.string(),
@@ -32,6 +33,7 @@ runChildServer(optionsSchema, async (options) => {
   const ports = await createBenchPorts(options);
   return listen((request, response) => {
     answer(ports, request, response).catch((fault: unknown) => {
+      if (hasLeft(fault)) return;
       process.stderr.write(`${String(fault)}\n`);
       response.destroy();
     });

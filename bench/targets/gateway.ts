@@ -11,6 +11,8 @@ import type { Start, Started } from './target.ts';
 export interface GatewayOptions {
   readonly providerUrl: string;
   readonly keys: Keys;
+  /** A figure taken while something went wrong would mislead: unless this is set, the process ends, and the run with it. */
+  readonly mayFail?: boolean | undefined;
   /** Absent: keys, policy and accounts are in memory. */
   readonly tables?: Tables | undefined;
 }
@@ -72,7 +74,11 @@ export function startGateway({
   url,
   client,
   ...rest
-}: Pick<GatewayOptions, 'providerUrl' | 'keys'> & { url: string; client: Client }) {
+}: Pick<GatewayOptions, 'providerUrl' | 'keys'> & {
+  url: string;
+  client: Client;
+  mayFail?: boolean;
+}) {
   return startProcess({ ...rest, tables: { url, eventsUrl: url, ...TABLES, client } });
 }
 

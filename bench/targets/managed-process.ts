@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pathToFileURL } from 'node:url';
 import * as z from 'zod';
-import { listen, runChildServer } from '../child-server.ts';
+import { hasLeft, listen, runChildServer } from '../child-server.ts';
 
 const optionsSchema = z.object({ file: z.string(), env: z.record(z.string(), z.string()) });
 const LONGEST_CALL_MS = 900_000;
@@ -16,6 +16,7 @@ runChildServer(optionsSchema, async ({ file, env }) => {
   const { handler } = z.object({ handler: handlerSchema }).parse(module);
   return listen((request, response) => {
     invoke(handler, request, response).catch((fault: unknown) => {
+      if (hasLeft(fault)) return;
       process.stderr.write(`${String(fault)}\n`);
       response.destroy();
     });
