@@ -41,7 +41,7 @@ export interface LoadClient {
   close(): void;
 }
 
-export interface Arrival {
+interface Arrival {
   readonly perSecond: number;
   readonly calls: number;
 }

@@ -30,7 +30,7 @@ export function report(results: Results): { readonly text: string; readonly miss
   };
 }
 
-export const LABELS: Readonly<Record<TargetName, string>> = {
+const LABELS: Readonly<Record<TargetName, string>> = {
   direct: 'direct',
   directAgain: 'direct, again (the noise)',
   barePipe: 'bare pipe',

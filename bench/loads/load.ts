@@ -3,17 +3,36 @@ import type { LoadClient } from '../load-client.ts';
 import type { Target } from '../targets/targets.ts';
 
 /** Times are in milliseconds; CPU is that of one call. What is not known or not measured is absent. */
-export const FIGURES = [
-  ...(['pacedOverP50', 'pacedOverP99', 'pacedTransitP50', 'pacedCpu', 'writesPerCall'] as const),
-  ...(['streamsPerSecond', 'streamCpu', 'streamRssMb'] as const),
-  ...(['jsonOverP50', 'jsonOverP99', 'jsonPacedCpu', 'jsonPerSecond', 'jsonCpu'] as const),
-  ...(['largeOverP50', 'largeCpu'] as const),
-  ...(['strangerOverP50', 'knownOverP50', 'strangerTrips', 'knownTrips', 'roundTrip'] as const),
-  ...(['leftMax', 'leftSettled', 'leftHolds'] as const),
-  ...(['share256P50', 'share256P99', 'share512P50', 'share512P99'] as const),
-  ...(['share1769P50', 'share1769P99'] as const),
-] as const;
-export type Figure = (typeof FIGURES)[number];
+export type Figure =
+  | 'pacedOverP50'
+  | 'pacedOverP99'
+  | 'pacedTransitP50'
+  | 'pacedCpu'
+  | 'writesPerCall'
+  | 'streamsPerSecond'
+  | 'streamCpu'
+  | 'streamRssMb'
+  | 'jsonOverP50'
+  | 'jsonOverP99'
+  | 'jsonPacedCpu'
+  | 'jsonPerSecond'
+  | 'jsonCpu'
+  | 'largeOverP50'
+  | 'largeCpu'
+  | 'strangerOverP50'
+  | 'knownOverP50'
+  | 'strangerTrips'
+  | 'knownTrips'
+  | 'roundTrip'
+  | 'leftMax'
+  | 'leftSettled'
+  | 'leftHolds'
+  | 'share256P50'
+  | 'share256P99'
+  | 'share512P50'
+  | 'share512P99'
+  | 'share1769P50'
+  | 'share1769P99';
 export type Figures = { readonly [F in Figure]?: number | undefined };
 
 /** How much of each load a round holds. */

@@ -14,12 +14,12 @@ import {
 } from '../../lambdas/adapters/attribute-values.ts';
 import { readWrite } from './expressions.ts';
 
-export interface Answer {
+interface Answer {
   readonly status: number;
   readonly body: object;
 }
 
-export interface TableCounts {
+interface TableCounts {
   reads: number;
   writes: number;
   /** Write units as DynamoDB bills them: one for each KB of the item, refused writes included. */

@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { descendantsOf } from '../process-usage.ts';
 import type { Start } from './target.ts';
 
+export const NGINX = 'nginx';
 const START_ATTEMPTS = 100;
 const START_STEP_MS = 20;
 
@@ -16,7 +17,7 @@ export const nginx: Start = async ({ providerUrl, dataDir }) => {
   const port = await freePort();
   mkdirSync(prefix, { recursive: true });
   writeFileSync(join(prefix, 'nginx.conf'), configuration(new URL(providerUrl).host, port));
-  const child = spawn('nginx', ['-p', `${prefix}/`, '-c', 'nginx.conf', '-e', 'error.log'], {
+  const child = spawn(NGINX, ['-p', `${prefix}/`, '-c', 'nginx.conf', '-e', 'error.log'], {
     stdio: 'ignore',
   });
   const url = `http://127.0.0.1:${port}`;

@@ -15,7 +15,7 @@ export interface Started {
   stop(): Promise<void>;
 }
 
-export interface Places {
+interface Places {
   readonly providerUrl: string;
   readonly keys: Keys;
   readonly dataDir: string;

@@ -8,7 +8,7 @@ import { barePipe } from './bare-pipe.ts';
 import { dynoxideGateway, memoryGateway, stubGateway } from './gateway.ts';
 import { localInstance } from './local-instance.ts';
 import { managedInstance } from './managed-instance.ts';
-import { nginx } from './nginx.ts';
+import { NGINX, nginx } from './nginx.ts';
 import { portkey } from './portkey.ts';
 import type { Start, Started } from './target.ts';
 
@@ -50,7 +50,7 @@ export interface TargetsOptions {
 /** What this machine can start; other gateways only when they are asked for. */
 export function targetNames({ withPeers }: { withPeers: boolean }): readonly TargetName[] {
   return TARGET_NAMES.filter((name) => {
-    if (name === 'nginx') return isOnPath('nginx');
+    if (name === 'nginx') return isOnPath(NGINX);
     return name === 'portkey' ? withPeers : true;
   });
 }
