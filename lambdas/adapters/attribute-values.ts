@@ -31,7 +31,7 @@ export function toAttribute(plain: Plain): Attribute {
   return { M: toAttributes(plain) };
 }
 
-export function toAttributes(plain: Readonly<Record<string, Plain>>): Attributes {
+function toAttributes(plain: Readonly<Record<string, Plain>>): Attributes {
   const attributes: Attributes = {};
   for (const [name, value] of Object.entries(plain)) attributes[name] = toAttribute(value);
   return attributes;
