@@ -39,8 +39,12 @@ tenants:
       bench:
         owner: bench@example.com
         limits: { requests_per_second: 100K, tokens_per_minute: 1000M, concurrent_requests: 1K, monthly_quota: 100000M, monthly_budget: "$100,000" }
+      leased:
+        owner: bench@example.com
+        limits: { monthly_quota: 100000M, monthly_budget: "$100,000" }
     projects:
       bench: { team: bench }
+      leased: { team: leased }
   hot:
     limits: { requests_per_minute: 48K, tokens_per_minute: 1000M, monthly_budget: "$100,000" }
     teams:
@@ -66,5 +70,8 @@ function stranger(name: string): string {
 
 export const STRANGERS = Array.from({ length: 10 }, (_, index) => `stranger${index}`);
 
+/** Its team has no limit on calls at a time: accounts with one are never leased (ADR 0016). */
+export const LEASED_PROJECT = 'leased';
+
 /** The projects of the policy; each has a key of its own. */
-export const PROJECTS = ['bench', ...HOT_PROJECTS, ...SPENT_PROJECTS, ...STRANGERS];
+export const PROJECTS = ['bench', LEASED_PROJECT, ...HOT_PROJECTS, ...SPENT_PROJECTS, ...STRANGERS];

@@ -92,8 +92,8 @@ interface Gateway {
   stop(): Promise<void>;
 }
 
-export function started(keys: Keys, { url, pid, stop }: Gateway): Started {
-  const endpoint = { url, headers: withKey(keys['bench'] ?? '') };
+export function started(keys: Keys, { url, pid, stop }: Gateway, project = 'bench'): Started {
+  const endpoint = { url, headers: withKey(keys[project] ?? '') };
   return { endpoint, keys, pids: () => [pid], stop };
 }
 

@@ -3,6 +3,7 @@
  * room in the accounts. In the place of the Runtime API stands a plain server.
  */
 import { startChildServer } from '../child-server.ts';
+import { LEASED_PROJECT } from '../policy.ts';
 import { TABLES } from '../table/fill-tables.ts';
 import { CACHE_SECRET } from '../table/table-stub.ts';
 import { filledTable, started, stopAll } from './gateway.ts';
@@ -29,5 +30,5 @@ export const managedInstance: Start = async ({ bundle, providerUrl, keys }) => {
   };
   const module = import.meta.resolve('./managed-process.ts');
   const gateway = await startChildServer(module, { file: bundle.file, env }, { isQuiet: true });
-  return { ...started(keys, gateway), table, stop: stopAll(gateway, table) };
+  return { ...started(keys, gateway, LEASED_PROJECT), table, stop: stopAll(gateway, table) };
 };
