@@ -60,7 +60,7 @@ async function patiently<T>(
   writes: readonly KeyedWrite[],
   send: () => Promise<T>,
 ): Promise<T> {
-  let last: unknown = new StoreFault('no time is left', { isDoubtful: false });
+  let last: unknown;
   for (let attempt = 1; attempt <= patience.attempts && hasTime(); attempt += 1) {
     try {
       return await send();
@@ -71,7 +71,8 @@ async function patiently<T>(
     if (attempt < patience.attempts)
       await pause(Math.min(patience.longestPauseMs, patience.firstPauseMs * 2 ** (attempt - 1)));
   }
-  throw last;
+  // Made here and not before: a fault takes its stack trace, and hardly any write ends in one.
+  throw last ?? new StoreFault('no time is left', { isDoubtful: false });
 }
 
 /** What nobody has declared certain is not. */
