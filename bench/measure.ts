@@ -38,7 +38,7 @@ const PARTS: readonly Part[] = [
 ];
 
 /** A process is warm when its code is compiled, which takes so many calls; many environments share them. */
-const WARM_UP = { callsPerProcess: 400, stepMs: 500, pacedCalls: 10, perSecond: 20 } as const;
+const WARM_UP = { callsPerProcess: 400, stepMs: 300, pacedCalls: 6, perSecond: 20 } as const;
 
 /** Nothing is measured while the last target still works: at most so much CPU in so short a time, or the patience ends. */
 const QUIET = { cpuMs: 3, withinMs: 50, attempts: 12 } as const;
