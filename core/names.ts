@@ -8,6 +8,12 @@ export const ENV = {
   usageStream: 'USAGE_STREAM',
   spillQueueUrl: 'SPILL_QUEUE_URL',
   alertBus: 'ALERT_BUS',
+  /** What the platform team gets; what teams get, each message with its `channel`; what AWS's chat service shows. */
+  alertTopic: 'ALERT_TOPIC',
+  teamAlertTopic: 'TEAM_ALERT_TOPIC',
+  chatTopic: 'CHAT_TOPIC',
+  /** JSON object: Slack channel -> URL of its webhook. */
+  slackWebhooksSecret: 'SLACK_WEBHOOKS_SECRET',
   /** JSON object: secret reference of the policy file -> secret ARN. */
   providerSecrets: 'PROVIDER_SECRETS',
   /** ARN of the secret from which tenants' salts of shared caches are made. */
@@ -77,6 +83,8 @@ export const METRICS = {
   unknownVersions: { name: 'UnknownVersions', unit: 'Count' },
   /** Accounts and requests in which the books do not agree, at the last comparison. */
   booksDiffer: { name: 'BooksDiffer', unit: 'Count' },
+  /** Alerts for a channel that is not set up. */
+  alertsUndeliverable: { name: 'AlertsUndeliverable', unit: 'Count' },
   poisonRecords: { name: 'PoisonRecords', unit: 'Count' },
   /** Events with figures that no call can have; they are counted as the largest that one can. */
   absurdUsage: { name: 'AbsurdUsage', unit: 'Count' },

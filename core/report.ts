@@ -27,6 +27,8 @@ export type Incident =
   | 'statement not written'
   | 'books not compared'
   | 'posted call not corrected'
+  | 'alert not delivered'
+  | 'alert channel not set up'
   | 'audit record not shipped'
   | 'call record not stored'
   | 'spans not exported'

@@ -52,6 +52,8 @@ export class DataStack extends Stack {
   readonly cacheSecret: Secret;
   /** By the name that the policy file uses. */
   readonly providerSecrets: ReadonlyMap<string, Secret>;
+  /** Slack channel -> URL of its webhook, as JSON. */
+  readonly slackWebhooks: Secret;
   readonly #removalPolicy: RemovalPolicy;
 
   constructor(scope: Construct, id: string, props: DataStackProps) {
@@ -75,6 +77,7 @@ export class DataStack extends Stack {
     });
     this.adminKey = this.#adminKey();
     this.cacheSecret = this.#cacheSecret();
+    this.slackWebhooks = this.#slackWebhooks();
     this.providerSecrets = new Map(
       config.providerSecrets.map((name) => [name, this.#providerSecret(name)]),
     );
@@ -151,6 +154,18 @@ export class DataStack extends Stack {
     });
     acknowledge(secret, {
       SMG4: 'It opens nothing and never leaves the proxy; a new value would only empty the caches of all tenants at once.',
+    });
+    return secret;
+  }
+
+  #slackWebhooks(): Secret {
+    const secret = new Secret(this, 'SlackWebhooks', {
+      description: 'JSON object: Slack channel -> URL of its webhook',
+      secretStringValue: SecretValue.unsafePlainText('{}'),
+      removalPolicy: this.#removalPolicy,
+    });
+    acknowledge(secret, {
+      SMG4: 'Slack issues webhooks by hand and offers no rotation.',
     });
     return secret;
   }

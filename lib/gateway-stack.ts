@@ -4,6 +4,7 @@ import { Schedule, ScheduleExpression, ScheduleTargetInput } from 'aws-cdk-lib/a
 import { LambdaInvoke } from 'aws-cdk-lib/aws-scheduler-targets';
 import type { Construct } from 'constructs';
 import { ENV, TABLE_LIST } from '../core/names.ts';
+import { AlertRouter } from './constructs/alert-router.ts';
 import { Alerts } from './constructs/alerts.ts';
 import { AuditShipper } from './constructs/audit-shipper.ts';
 import { grantBedrock } from './constructs/bedrock-grants.ts';
@@ -34,6 +35,7 @@ export class GatewayStack extends Stack {
     super(scope, id, props);
     const { config, data } = props;
     const alerts = new Alerts(this, 'Alerts', { config });
+    const alertRouter = new AlertRouter(this, 'AlertRouter', { config, data, alerts });
     const pipeline = new UsagePipeline(this, 'UsagePipeline', {
       config,
       data,
@@ -58,6 +60,7 @@ export class GatewayStack extends Stack {
     });
     new Monitoring(this, 'Monitoring', {
       alerts,
+      alertRouter,
       api,
       data,
       pipeline,

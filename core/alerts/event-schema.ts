@@ -44,7 +44,7 @@ function of<K extends DetectorKind, N extends Readonly<Record<string, z.ZodMiniN
   return z.object({ kind: z.literal(kind), ...common, numbers: z.object(numbers) });
 }
 
-const incidentEventSchema = z.discriminatedUnion('kind', [
+export const incidentEventSchema = z.discriminatedUnion('kind', [
   of('spike', { tokens: number, usualTokens: number, deviations: number }),
   of('denial-storm', { denied: number, requests: number, percent: number }),
   of('premium-switch', { percent: number, usualPercent: number, nanoUsd: number }),

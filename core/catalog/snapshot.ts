@@ -204,6 +204,8 @@ const teamSchema = z.object({
   maxDurationSeconds: z.optional(count),
   /** Whole percents of the monthly budget at which an alert is due, each once a period. */
   alertAtPercent: z.array(count),
+  /** Names of alert channels. */
+  notify: z.optional(z.array(z.string())),
   detectors: z.optional(detectorsSchema),
   owner: z.string(),
   costCenter: z.optional(z.string()),
@@ -237,6 +239,7 @@ const tenantSchema = z.object({
   owner: z.optional(z.string()),
   /** As a team's, of the tenant's own budget. */
   alertAtPercent: z.optional(z.array(count)),
+  notify: z.optional(z.array(z.string())),
   /** Of the tenant and of its teams that say nothing else. */
   detectors: z.optional(detectorsSchema),
   /** Of the tenant's projects that have limits, by the project's id. */
@@ -265,6 +268,21 @@ const issuerSchema = z.object({
 });
 export type Issuer = z.infer<typeof issuerSchema>;
 
+/** Where alerts go: an e-mail address or a Slack channel. */
+const alertChannelSchema = z.object({
+  email: z.optional(z.string()),
+  slack: z.optional(z.string()),
+  quietHours: z.optional(
+    z.object({
+      days: z.array(count),
+      fromMinute: count,
+      toMinute: count,
+      timeZone: z.string(),
+    }),
+  ),
+});
+export type AlertChannel = z.infer<typeof alertChannelSchema>;
+
 export const policySnapshotSchema = z.object({
   /** Grows by one with every applied policy. */
   version: count,
@@ -280,6 +298,8 @@ export const policySnapshotSchema = z.object({
   /** Longest life of a key. Absent in snapshots from before keys had one. */
   keyMaxAgeMs: z.optional(count),
   issuers: z.optional(z.array(issuerSchema)),
+  /** By name. Absent in snapshots from before alerts were routed. */
+  alertChannels: z.optional(z.record(z.string(), alertChannelSchema)),
 });
 export type PolicySnapshot = z.infer<typeof policySnapshotSchema>;
 

@@ -228,8 +228,11 @@ function mapBase(limits: Limits, change: (limit: number, dimension: Dimension) =
   );
 }
 
+/** A window without what holds in it. */
+export type OpenHours = Omit<Schedule, 'limits'>;
+
 export function isOpen(
-  { days, fromMinute, toMinute, timeZone }: Schedule,
+  { days, fromMinute, toMinute, timeZone }: OpenHours,
   nowMs: EpochMs,
 ): boolean {
   const { day, minute } = wallClock(nowMs, timeZone);

@@ -1,4 +1,5 @@
 import type {
+  AlertChannel,
   KeyRecord,
   ModelAlias,
   PolicySnapshot,
@@ -23,7 +24,7 @@ import {
   ssoKeysOf,
   tagRulesOf,
 } from './compile-access.ts';
-import { planOf } from './limits-schema.ts';
+import { hoursOf, planOf } from './limits-schema.ts';
 import { type Policy, shareOf } from './policy-schema.ts';
 import { priceOfRoute } from './route-price.ts';
 import { toTraceStore } from './trace-store-schema.ts';
@@ -95,6 +96,9 @@ export function compilePolicy(policy: Policy, version: number, atMs: EpochMs): C
     tenants: mapEntries(policy.tenants, (_, tenant) => toTenant(tenant, toPlan)),
     teams: Object.fromEntries(teams.map((team) => [teamKey(team.tenantId, team.id), team])),
     projects,
+    alertChannels: mapEntries(policy.alert_channels, (_, channel) =>
+      toChannel(channel, policy.time_zone),
+    ),
     keyMaxAgeMs: policy.keys.max_age,
     ...(ssoKeys.length === 0 ? {} : { issuers: issuersOf(policy.sso) }),
   };
@@ -203,8 +207,21 @@ function toTenant(file: FileTenant, toPlan: ToPlan): Tenant {
   };
 }
 
-function alertsOf({ at_percent: percents, detectors }: FileTeam['alerts']) {
+function toChannel(
+  { email, slack, quiet_hours: quiet }: Policy['alert_channels'][string],
+  policyZone: string,
+): AlertChannel {
+  const hours = quiet === undefined ? undefined : hoursOf(quiet, policyZone);
   return {
+    ...(email === undefined ? {} : { email }),
+    ...(slack === undefined ? {} : { slack }),
+    ...(hours === undefined ? {} : { quietHours: { ...hours, days: [...hours.days] } }),
+  };
+}
+
+function alertsOf({ at_percent: percents, notify, detectors }: FileTeam['alerts']) {
+  return {
+    ...(notify.length === 0 ? {} : { notify }),
     alertAtPercent: [...new Set(percents)].toSorted((a, b) => a - b),
     ...(detectors === undefined ? {} : { detectors }),
   };

@@ -1,7 +1,7 @@
 /** Limits in the policy file: the dimensions under the names that people use, and their schedules. */
 import * as z from 'zod';
 import type { Dimension, Limits } from '../limits/dimensions.ts';
-import type { LimitPlan } from '../limits/schedule.ts';
+import type { LimitPlan, OpenHours } from '../limits/schedule.ts';
 import { count, leaf, list, mapping, ONE_OF, timeZone, within } from './schema-parts.ts';
 import { parseNanoUsd } from './units.ts';
 
@@ -53,22 +53,47 @@ const timeOfDay = leaf('a time of day from 00:00 to 24:00, such as 08:30', (text
   return within(Number(hours) * 60 + Number(minutes), 0, 1440);
 });
 
-const schedule = mapping({
-  days,
+const hours = {
   from: timeOfDay,
   to: timeOfDay,
   /** The policy's where it is left out. */
   time_zone: timeZone.optional(),
+};
+
+interface Hours {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** An end at 00:00 is the end of the day, and a begin at 24:00 its begin. */
+function withinDay<T extends Hours>(window: T): T {
+  return { ...window, from: window.from % 1440, to: window.to === 0 ? 1440 : window.to };
+}
+
+const isSome = ({ from, to }: Hours) => from !== to;
+const NO_HOURS = { path: ['to'], error: 'another time than from; a whole day is 00:00 to 24:00' };
+
+const schedule = mapping({
+  days,
+  ...hours,
   limits: plainLimits.refine((limits) => Object.keys(limits).length > 0, {
     error: 'at least one limit',
   }),
 })
-  // An end at 00:00 is the end of the day, and a begin at 24:00 its begin.
-  .transform(({ from, to, ...rest }) => ({ ...rest, from: from % 1440, to: to === 0 ? 1440 : to }))
-  .refine(({ from, to }) => from !== to, {
-    path: ['to'],
-    error: 'another time than from; a whole day is 00:00 to 24:00',
-  });
+  .transform(withinDay)
+  .refine(isSome, NO_HOURS);
+
+/** A window of time alone; every day where it names none. */
+export const quietHours = mapping({ days: days.optional(), ...hours })
+  .transform(withinDay)
+  .refine(isSome, NO_HOURS);
+
+export function hoursOf(
+  { days = daysOf('mon-sun'), from, to, time_zone: zone }: z.infer<typeof quietHours>,
+  policyZone: string,
+): OpenHours {
+  return { days, fromMinute: from, toMinute: to, timeZone: zone ?? policyZone };
+}
 
 /** Limits of a scope, with the windows in which others hold. */
 export const limits = mapping({

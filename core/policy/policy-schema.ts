@@ -10,7 +10,7 @@ import { PRICE_BOOKS } from '../catalog/price-book.ts';
 import type { Tier } from '../catalog/snapshot.ts';
 import { mapLimits } from '../limits/schedule.ts';
 import { access, dataMayGoTo, deprecated, keyRules, sso, tagRules, tier } from './access-schema.ts';
-import { limits, plainLimits, planOf } from './limits-schema.ts';
+import { limits, plainLimits, planOf, quietHours } from './limits-schema.ts';
 import {
   alias,
   choice,
@@ -302,6 +302,8 @@ const alertChannel = mapping({
   slack: leaf('a Slack channel such as "#llm-alerts" (in quotes: # starts a comment)', (text) =>
     /^#[\p{L}\p{N}_-]{1,80}$/u.test(text) ? text : undefined,
   ).optional(),
+  /** What is not critical waits until they are over. */
+  quiet_hours: quietHours.optional(),
 }).refine((channel) => (channel.email === undefined) !== (channel.slack === undefined), {
   error: 'exactly one of email and slack',
 });

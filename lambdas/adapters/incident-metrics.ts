@@ -20,6 +20,7 @@ export const COUNTED: { readonly [I in Incident]?: Metric } = {
   'limits not checked': 'limitsUnchecked',
   'settlement failed': 'settleFailed',
   'usage not delivered': 'settleFailed',
+  'alert channel not set up': 'alertsUndeliverable',
   'record not readable': 'poisonRecords',
   'call record not stored': 'tracesLost',
   'spans not exported': 'spansLost',

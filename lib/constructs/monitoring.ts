@@ -10,6 +10,7 @@ import {
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import type { DataStack } from '../data-stack.ts';
+import type { AlertRouter } from './alert-router.ts';
 import type { Alerts } from './alerts.ts';
 import type { AuditShipper } from './audit-shipper.ts';
 import { Availability } from './availability.ts';
@@ -25,6 +26,7 @@ import type { UsagePipeline } from './usage-pipeline.ts';
 
 export interface MonitoringProps {
   readonly alerts: Alerts;
+  readonly alertRouter: AlertRouter;
   readonly api: StreamingApi;
   readonly data: DataStack;
   readonly pipeline: UsagePipeline;
@@ -102,6 +104,12 @@ function alarmRows(props: MonitoringProps): Readonly<Record<string, AlarmRow>> {
     'spill-dead-letters': critical(depth(pipeline.spillDeadLetters)),
     'monitor-dead-letters': critical(depth(pipeline.monitorDeadLetters)),
     'alert-dead-letters': critical(depth(alerts.deadLetters)),
+    'alert-router-errors': warning(props.alertRouter.router.alias.metricErrors(sum), {
+      periods: 2,
+    }),
+    'alert-channels-missing': warning(own('alertsUndeliverable', 'Sum', 'alert-router')),
+    'absurd-usage': warning(own('absurdUsage', 'Sum', 'usage-monitor')),
+    'events-out-of-time': warning(own('eventsOutOfTime', 'Sum', 'usage-monitor')),
     'reaper-dead-letters': critical(depth(reaper.deadLetters)),
     'reaper-errors': critical(reaper.reaper.alias.metricErrors(sum), { periods: 2 }),
     'ledger-dead-letters': critical(depth(ledger.deadLetters)),

@@ -50,7 +50,7 @@ describe('bin/tollgate', () => {
     const bundles = dev.files.filter(
       (file) => file.startsWith('asset.') && !file.includes('.json'),
     );
-    expect(bundles).toHaveLength(9);
+    expect(bundles).toHaveLength(10);
     for (const bundle of bundles) {
       expect(readdirSync(join(folder, 'dev', bundle)).sort()).toEqual([
         'index.mjs',

@@ -33,6 +33,7 @@ it('the price book travels with the function that applies policies, and with no 
     'statements',
     'reconciler',
     'audit-shipper',
+    'alert-router',
   ]) {
     expect(await share(name)).toBe(0);
   }

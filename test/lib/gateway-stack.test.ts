@@ -8,13 +8,13 @@ const { gateway, data } = synthesize();
 
 describe('gateway stack', () => {
   it('runs every function on ARM64 and the current Node, behind a live alias', () => {
-    gateway.resourceCountIs('AWS::Lambda::Function', 9);
+    gateway.resourceCountIs('AWS::Lambda::Function', 10);
     gateway.allResourcesProperties('AWS::Lambda::Function', {
       Architectures: ['arm64'],
       Runtime: 'nodejs24.x',
       LoggingConfig: Match.objectLike({ LogFormat: 'JSON' }),
     });
-    gateway.resourceCountIs('AWS::Lambda::Alias', 9);
+    gateway.resourceCountIs('AWS::Lambda::Alias', 10);
     gateway.allResourcesProperties('AWS::Lambda::Alias', { Name: 'live' });
   });
 
@@ -45,6 +45,11 @@ describe('gateway stack', () => {
         'auditTable',
         'auditBucket',
       ],
+    ],
+    [
+      'alert-router',
+      30,
+      ['catalogTable', 'rollupsTable', 'alertTopic', 'teamAlertTopic', 'slackWebhooksSecret'],
     ],
     ['audit-shipper', 300, ['auditTable', 'auditBucket']],
     ['usage-monitor', 60, ['accountsTable', 'catalogTable', 'rollupsTable', 'alertBus']],
