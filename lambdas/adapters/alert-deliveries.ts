@@ -122,7 +122,8 @@ async function claim(
   });
   try {
     const { Attributes } = await client.send(command);
-    return Attributes === undefined ? 'first' : 'again';
+    // The old item of one that did not exist is absent, or empty.
+    return Attributes?.['claimed'] === undefined ? 'first' : 'again';
   } catch (error) {
     if (!(error instanceof ConditionalCheckFailedException)) throw error;
     return error.Item?.['told']?.N === '1' ? 'told' : 'busy';

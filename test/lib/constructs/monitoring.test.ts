@@ -37,7 +37,7 @@ const composites = [...resources(gateway, 'AWS::CloudWatch::CompositeAlarm').val
 const runbook = readFileSync(join(projectRoot, 'docs/runbook.md'), 'utf8');
 
 describe('monitoring', () => {
-  it('names severity, owner and a section of the runbook on every alarm; detectors have the other sections', () => {
+  it('names severity, owner and a section of the runbook on every alarm; alerts have the other sections', () => {
     const sections = [...runbook.matchAll(/^## (.+)$/gm)].map(([, heading]) => heading);
     const linked = [...alarms, ...composites].map(({ AlarmDescription }) => {
       const match =
@@ -46,7 +46,7 @@ describe('monitoring', () => {
         );
       return match?.[2];
     });
-    expect([...linked, ...DETECTOR_KINDS].sort()).toEqual(sections.sort());
+    expect([...linked, ...DETECTOR_KINDS, 'budget', 'soft-limit'].sort()).toEqual(sections.sort());
   });
 
   it('says in every section what the alarm means, where to look and what to do', () => {
@@ -67,7 +67,10 @@ describe('monitoring', () => {
   it('watches what the functions report under the names that they report', () => {
     const own = alarms.filter(({ Namespace }) => Namespace === METRIC_NAMESPACE);
     expect(own.map(({ MetricName, Dimensions }) => [MetricName, Dimensions]).sort()).toEqual([
+      [METRICS.absurdUsage.name, [{ Name: 'service', Value: 'usage-monitor' }]],
+      [METRICS.alertsUndeliverable.name, [{ Name: 'service', Value: 'alert-router' }]],
       [METRICS.booksDiffer.name, [{ Name: 'service', Value: 'reconciler' }]],
+      [METRICS.eventsOutOfTime.name, [{ Name: 'service', Value: 'usage-monitor' }]],
       [METRICS.faults.name, [{ Name: 'service', Value: 'proxy' }]],
       [METRICS.holdsPosted.name, [{ Name: 'service', Value: 'reaper' }]],
       [METRICS.limitsUnchecked.name, [{ Name: 'service', Value: 'proxy' }]],
