@@ -22,7 +22,7 @@ import { TABLE_KEY, TABLE_SORT, TABLE_TTL } from '../../core/names.ts';
 import { queryItems } from './query-items.ts';
 
 /** `again`: an earlier delivery failed or died. */
-export type Claim = 'first' | 'again' | 'told' | 'busy';
+type Claim = 'first' | 'again' | 'told' | 'busy';
 
 export interface HeldAlert {
   readonly channel: string;
