@@ -202,15 +202,6 @@ describe('alert router', () => {
     expect(posted).toHaveLength(1);
   });
 
-  it('takes over from a delivery that died, and not before', async () => {
-    answers = [{ status: 503 }];
-    await router.route(alertOf('a')).catch(() => undefined);
-    nowMs += 31_000;
-    answers = [{ status: 200 }];
-    await router.route(alertOf('a'));
-    expect(posted).toHaveLength(1);
-  });
-
   it('says of a Slack channel without a webhook that it is missing, and tries nothing again', async () => {
     await router.route(alertOf('a', { team: 'lost' }));
     expect(reported).toEqual(['alert channel not set up']);
