@@ -4,16 +4,16 @@
  * of the stream. The books are closed behind the last byte, whether the caller is still there or not.
  */
 
-import type { Provider } from './catalog/snapshot.ts';
 import type { Clock, EpochMs } from './clock.ts';
-import type { AnswerStream, Call, Exchange, WholeAnswer } from './dialects/call.ts';
+import type { AnswerStream, Exchange, WholeAnswer } from './dialects/call.ts';
 import { asGatewayError, type ErrorCode, GatewayError } from './errors.ts';
 import { isRunaway } from './limits/bound.ts';
 import { formatUsd } from './money.ts';
-import type { UpstreamCall } from './providers/provider.ts';
+import type { Prepared } from './prepare.ts';
 import {
   type Destination,
   UpstreamFault,
+  type UpstreamRequest,
   type UpstreamResponse,
   upstreamRefusal,
 } from './providers/upstream.ts';
@@ -31,14 +31,7 @@ export interface Attempt {
   }): GatewayResponse;
 }
 
-export interface AttemptRequest {
-  readonly provider: Provider;
-  readonly call: Call;
-  readonly exchange: Exchange;
-  readonly upstream: UpstreamCall;
-  readonly maxOutputTokens: number;
-  readonly requestId: string;
-  readonly deadlineMs: EpochMs;
+interface AttemptRequest extends Prepared {
   /** Aborted when the caller does not want the answer any more. */
   readonly cancelled: AbortSignal;
   readonly books: CallBooks;
@@ -59,20 +52,14 @@ const DRAIN_MS = 20_000;
  */
 const SILENCE_MS = 5_000;
 
-/** Throws GatewayError while another route may still be tried. */
-export async function openAttempt(ports: Ports, request: AttemptRequest): Promise<Attempt> {
-  const { connectTimeoutMs, firstByteTimeoutMs, idleTimeoutMs } = request.provider;
-  const { deadlineMs, cancelled, books, exchange, upstream } = request;
-  const response = await ports.upstream.send({
-    ...upstream,
-    destination: destinationOf(request),
-    body: exchange.body,
-    connectTimeoutMs,
-    firstByteTimeoutMs,
-    idleTimeoutMs,
-    deadlineMs,
-    signal: cancelled,
-  });
+/** `sent` is the provider's answer where the call is on its way already. Throws GatewayError while another route may still be tried. */
+export async function openAttempt(
+  ports: Ports,
+  request: AttemptRequest,
+  sent?: Promise<UpstreamResponse>,
+): Promise<Attempt> {
+  const { cancelled, books, exchange } = request;
+  const response = await (sent ?? sendAttempt(ports, request, { signal: cancelled }));
   cancelled.addEventListener('abort', () => response.abort(), { once: true });
   if (response.status !== 200) {
     const body = await readAll(response, MAX_ERROR_BYTES).catch(() => Buffer.alloc(0));
@@ -83,9 +70,27 @@ export async function openAttempt(ports: Ports, request: AttemptRequest): Promis
     : wholeAttempt({ books, exchange, response });
 }
 
+/** Resolves with the head of the answer. */
+export function sendAttempt(
+  { upstream }: Pick<Ports, 'upstream'>,
+  prepared: Prepared,
+  when: Pick<UpstreamRequest, 'signal' | 'mayBegin'>,
+): Promise<UpstreamResponse> {
+  const { connectTimeoutMs, firstByteTimeoutMs, idleTimeoutMs } = prepared.provider;
+  return upstream.send({
+    ...prepared.upstream,
+    ...when,
+    destination: destinationOf(prepared),
+    body: prepared.exchange.body,
+    connectTimeoutMs,
+    firstByteTimeoutMs,
+    idleTimeoutMs,
+    deadlineMs: prepared.deadlineMs,
+  });
+}
+
 /** A server of our own may know our trace; to a third party its ids would tie together whose calls are whose. */
-function destinationOf({ provider, call: { dialect }, books }: AttemptRequest): Destination {
-  const { model } = books.facts().route;
+function destinationOf({ provider, call: { dialect }, route: { model } }: Prepared): Destination {
   const continuesTrace = provider.continuesTrace ?? provider.kind === 'vllm';
   return { provider: provider.id, model, dialect, continuesTrace };
 }

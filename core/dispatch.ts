@@ -2,36 +2,22 @@
  * The call on its way to a provider: routes in their order, the key of each, the call in the provider's
  * words. Falls back only while nothing can have been billed; after that the one attempt is the answer.
  */
-import { type Attempt, type AttemptRequest, openAttempt } from './attempt.ts';
-import type { Provider, Route } from './catalog/snapshot.ts';
-import type { EpochMs } from './clock.ts';
-import type { Call } from './dialects/call.ts';
-import { dialectFor, openExchange } from './dialects/exchange.ts';
+import type { Ahead } from './ahead.ts';
+import { type Attempt, openAttempt } from './attempt.ts';
+import type { Route } from './catalog/snapshot.ts';
 import { asGatewayError, GatewayError } from './errors.ts';
-import type {
-  ProviderAdapter,
-  Dispatch as ProviderRequest,
-  UpstreamCall,
-} from './providers/provider.ts';
-import { PROVIDERS, spokenBy } from './providers/registry.ts';
+import { prepareAttempt, servingRoutes, type Terms } from './prepare.ts';
 import { isWorthAnotherRoute, UpstreamFault } from './providers/upstream.ts';
-import type { Selection } from './routing/select-routes.ts';
 import type { GatewayRequest, Ports } from './serve.ts';
-import type { Caller } from './tenancy/authenticate.ts';
-import type { Priority } from './tenancy/priority.ts';
 import type { CallBooks } from './usage/books.ts';
 import type { TokenUsage } from './usage/tokens.ts';
 
-export interface Dispatch {
-  readonly caller: Caller;
-  readonly call: Call;
-  readonly selection: Selection;
-  readonly priority: Priority;
-  readonly maxOutputTokens: number;
-  readonly deadlineMs: EpochMs;
+export interface Dispatch extends Omit<Terms, 'reserve'> {
   /** Aborted when the caller does not want the answer any more. */
   readonly cancelled: AbortSignal;
   readonly books: CallBooks;
+  /** The first route, where it is on its way already. */
+  readonly ahead?: Ahead | undefined;
 }
 
 /** Tries the routes in order until one answers; falls back only while nothing can have been billed. */
@@ -45,9 +31,10 @@ export async function firstAnswer(
   if (routes.length === 0 && first !== undefined && dispatch.call.ownAnswer !== undefined)
     return ownAttempt(dispatch.call.ownAnswer(), first, dispatch.books);
   let last: GatewayError | undefined;
-  for (const candidate of routes) {
+  for (const [index, route] of routes.entries()) {
+    const ahead = index === 0 ? dispatch.ahead : undefined;
     try {
-      return await tryRoute(ports, request, { ...dispatch, route: candidate });
+      return await tryRoute(ports, request, { ...dispatch, route, ahead });
     } catch (thrown) {
       last = asGatewayError(thrown);
       const mayBeBilled = last instanceof UpstreamFault && last.phase !== 'unsent';
@@ -56,15 +43,6 @@ export async function firstAnswer(
     }
   }
   throw last ?? new GatewayError('upstream_error', 'The model has no route.');
-}
-
-/** All routes, each with its own word on what it cannot serve; but those alone that can, where the gateway could answer itself. */
-function servingRoutes({ call, caller, selection }: Dispatch): readonly Route[] {
-  if (call.ownAnswer === undefined) return selection.routes;
-  return selection.routes.filter(({ provider }) => {
-    const config = caller.policy.providers[provider];
-    return config !== undefined && spokenBy(config).includes(call.dialect);
-  });
 }
 
 function ownAttempt(body: string, route: Route, books: CallBooks): Attempt {
@@ -94,101 +72,22 @@ async function tryRoute(
   request: GatewayRequest,
   dispatch: Dispatch & { readonly route: Route },
 ): Promise<Attempt> {
-  const { caller, route: candidate } = dispatch;
-  const provider = caller.policy.providers[candidate.provider];
-  if (provider === undefined)
-    throw new GatewayError('upstream_misconfigured', 'The route of this model has no provider.', {
-      cause: candidate.provider,
-    });
-  const { providerKeys } = ports;
-  const { sharesCache } = PROVIDERS[provider.kind];
-  const [apiKey, cacheSecret] = await Promise.all([
-    providerKeys.get(provider),
-    sharesCache === true ? providerKeys.cacheSecret() : undefined,
-  ]);
-  const attempt = async (key: string | undefined) => {
-    const route = { ...dispatch, provider, cacheSecret, apiKey: key };
-    return openAttempt(ports, await attemptRequest(ports, request, route));
-  };
+  const { ahead, route, cancelled, books } = dispatch;
+  if (ahead !== undefined) cancelled.addEventListener('abort', ahead.giveUp, { once: true });
+  const prepared = await (ahead?.prepared ?? prepareAttempt(ports, request, dispatch));
+  books.dispatched(route, ahead?.begunAtMs());
   try {
-    return await attempt(apiKey);
+    return await openAttempt(ports, { ...prepared, cancelled, books }, ahead?.response);
   } catch (thrown) {
     if (!isKeyRejected(thrown)) throw thrown;
     // A key rotated at the provider: read the secret once more, and try again only if it changed.
-    const fresh = await providerKeys.get(provider, { afterRejection: true });
-    if (fresh === apiKey) throw thrown;
-    return attempt(fresh);
+    const { provider, apiKey } = prepared;
+    const freshKey = await ports.providerKeys.get(provider, { afterRejection: true });
+    if (freshKey === apiKey) throw thrown;
+    const again = await prepareAttempt(ports, request, { ...dispatch, freshKey });
+    books.dispatched(route);
+    return openAttempt(ports, { ...again, cancelled, books });
   }
-}
-
-/** The call in the provider's words. Throws GatewayError, before anything is sent, where there are none for it. */
-async function attemptRequest(
-  { clock }: Ports,
-  request: GatewayRequest,
-  dispatch: Dispatch & {
-    readonly route: Route;
-    readonly provider: Provider;
-    readonly cacheSecret: string | undefined;
-    readonly apiKey: string | undefined;
-  },
-): Promise<AttemptRequest> {
-  const { caller, call, route: candidate, provider, cacheSecret, apiKey } = dispatch;
-  const { priority, maxOutputTokens, deadlineMs, cancelled, books } = dispatch;
-  const { requestId } = request;
-  const adapter = PROVIDERS[provider.kind];
-  const dialect = dialectFor(call, spokenBy(provider));
-  if (dialect === undefined)
-    throw new GatewayError('invalid_request', 'This model cannot serve this kind of request.', {
-      param: 'model',
-    });
-  const { model } = candidate;
-  const { tenantId } = caller.key;
-  const extra = adapter.extra?.({ provider, dialect, tenantId, priority, cacheSecret }) ?? {};
-  const { chatRules } = adapter;
-  const maxTokensField = adapter.maxTokensField?.(provider);
-  const exchange = await openExchange(
-    call,
-    {
-      dialect,
-      model,
-      maxOutputTokens,
-      extra,
-      ...(chatRules === undefined ? {} : { chatRules }),
-      ...(maxTokensField === undefined ? {} : { maxTokensField }),
-    },
-    { requestId, model: call.alias, createdAtSeconds: Math.floor(clock.nowMs() / 1000) },
-  );
-  books.dispatched(candidate);
-  return {
-    provider,
-    call,
-    exchange,
-    upstream: upstreamCall(call, adapter, {
-      provider,
-      dialect,
-      task: call.task,
-      model,
-      stream: call.stream,
-      apiKey,
-      requestId,
-    }),
-    maxOutputTokens,
-    requestId,
-    deadlineMs,
-    cancelled,
-    books,
-  };
-}
-
-/** What the caller's dialect lets through travels on to providers of that dialect alone, and beneath their own headers. */
-function upstreamCall(
-  { dialect, headers }: Call,
-  adapter: ProviderAdapter,
-  request: ProviderRequest,
-): UpstreamCall {
-  const upstream = adapter.request(request);
-  if (request.dialect !== dialect) return upstream;
-  return { ...upstream, headers: { ...headers, ...upstream.headers } };
 }
 
 function isKeyRejected(thrown: unknown): boolean {

@@ -3,6 +3,7 @@
  * ports for whatever is outside the process; never touches a clock, a socket or a table itself.
  */
 
+import { type Ahead, sendAhead } from './ahead.ts';
 import { answerCall } from './answer-call.ts';
 import { demandOf, sizeOf, tagsOf } from './call-terms.ts';
 import { type Cancellations, serveCancel } from './cancel.ts';
@@ -12,13 +13,14 @@ import { deadlineOf } from './deadline.ts';
 import type { Call } from './dialects/call.ts';
 import { type ParseCall, parserOf, voiceOf } from './endpoints.ts';
 import { asGatewayError, GatewayError } from './errors.ts';
-import type { Accounts, Refusal, Reservation, Unreserved } from './limits/accounts.ts';
+import type { Accounts, Refusal, Reservation, ReserveCall, Unreserved } from './limits/accounts.ts';
 import type { CallSize } from './limits/bound.ts';
 import { clampedOutput } from './limits/clamp.ts';
 import { calendarDay } from './limits/periods.ts';
 import { explainRefusal } from './limits/refusal.ts';
 import { ZERO_USD } from './money.ts';
 import { MAX_BODY_BYTES } from './names.ts';
+import type { Terms } from './prepare.ts';
 import type { UpstreamPort } from './providers/upstream.ts';
 import { type Report, reportFault } from './report.ts';
 import { errorResponse, type GatewayResponse, jsonResponse } from './response.ts';
@@ -168,69 +170,80 @@ async function serveCall(
   const selection = selectRoutes(caller, call.alias, request.receivedAtMs);
   const facts = factsOf(request, { caller, call, selection });
 
-  const { reservation, size, isClamped } = await takeRoom(ports, request, {
-    facts,
-    call,
-    selection,
-  });
+  const bodyBytes = request.body.byteLength;
+  const size = sizeOf({ call, selection, bodyBytes });
+  const terms = {
+    ...{ caller, call, selection, priority: facts.priority },
+    maxOutputTokens: size.maxOutputTokens,
+    deadlineMs: deadlineOf(request, caller, selection),
+    reserve: reserveOf(facts, { call, selection, size }),
+  };
+  const ahead = sendAhead(ports, request, terms);
+  const { reservation, maxOutputTokens, isClamped } = await takeRoom(ports, terms, size).catch(
+    (thrown: unknown) => {
+      ahead?.giveUp();
+      throw thrown;
+    },
+  );
+  if (reservation.kind !== 'reserved' || isClamped) ahead?.giveUp();
   if (reservation.kind === 'faulted') return unlimited(ports, { request, call }, reservation);
   if (reservation.kind !== 'reserved')
-    return refuse(ports, { facts, call, refusal: reservation, undone: reservation.undone });
+    return refuse(ports, { facts, call, refusal: reservation, ahead });
 
+  ahead?.begin();
   for (const { unchecked } of reservation.grants)
     if (unchecked !== undefined) ports.report('limits not checked', unchecked);
-  const { maxOutputTokens } = size;
   const notes = {
     ...deprecationHeaders(selection.asked ?? selection.model),
     ...(isClamped ? { 'x-tollgate-max-tokens': String(maxOutputTokens) } : {}),
   };
   return answerCall(ports, request, {
-    caller,
-    call,
-    selection,
-    priority: facts.priority,
+    ...terms,
     maxOutputTokens,
-    deadlineMs: deadlineOf(request, caller, selection),
     books: openBooks(ports, { facts, reservation, call }),
     headers: { ...call.voice.rateHeaders(reservation), ...notes },
+    ahead: isClamped ? undefined : ahead,
   });
+}
+
+function reserveOf(
+  { requestId, caller, tags }: CallFacts,
+  { call, selection, size }: { call: Call; selection: Selection; size: CallSize },
+): ReserveCall {
+  return {
+    requestId,
+    alias: selection.model.alias,
+    demand: demandOf(size, { call, selection }),
+    scopes: scopesOf({ ...caller, ...selection, tags }),
+    timeZone: caller.policy.timeZone,
+    holdSeconds: HOLD_SECONDS,
+  };
 }
 
 interface Room {
   readonly reservation: Reservation | Unreserved;
-  readonly size: CallSize;
+  readonly maxOutputTokens: number;
   /** The maximum of output tokens is smaller than what the caller asked for. */
   readonly isClamped: boolean;
 }
 
-/** Bounds the call and reserves its bound; where the team's policy says so, a smaller one if only that fits. */
+/** Reserves the bound of the call; where the team's policy says so, a smaller one if only that fits. */
 async function takeRoom(
-  ports: Ports,
-  request: GatewayRequest,
-  { facts, call, selection }: { facts: CallFacts; call: Call; selection: Selection },
+  { accounts }: Ports,
+  { caller, call, selection, reserve }: Terms,
+  size: CallSize,
 ): Promise<Room> {
-  const { caller, tags } = facts;
-  const size = sizeOf({ call, selection, bodyBytes: request.body.byteLength });
-  const reserve = (of: CallSize, isSecond: boolean) =>
-    ports.accounts.reserve({
-      isSecond,
-      requestId: request.requestId,
-      alias: selection.model.alias,
-      demand: demandOf(of, { call, selection }),
-      scopes: scopesOf({ ...caller, ...selection, tags }),
-      timeZone: caller.policy.timeZone,
-      holdSeconds: HOLD_SECONDS,
-    });
-  const first = await reserve(size, false);
+  const first = await accounts.reserve(reserve);
   const mayClamp = first.kind === 'refused' && caller.team.clampOutput === true;
   const smaller = mayClamp ? clampedOutput(first.denial, size, selection.routes) : undefined;
   if (first.kind !== 'refused' || smaller === undefined) {
-    return { reservation: first, size, isClamped: false };
+    return { reservation: first, maxOutputTokens: size.maxOutputTokens, isClamped: false };
   }
   // What the first try took elsewhere is given back before the second: its room is needed.
   await first.undone;
-  const clamped = { ...size, maxOutputTokens: smaller };
-  return { reservation: await reserve(clamped, true), size: clamped, isClamped: true };
+  const demand = demandOf({ ...size, maxOutputTokens: smaller }, { call, selection });
+  const reservation = await accounts.reserve({ ...reserve, demand, isSecond: true });
+  return { reservation, maxOutputTokens: smaller, isClamped: true };
 }
 
 function factsOf(
@@ -272,8 +285,13 @@ function refuse(
     facts,
     call,
     refusal,
-    undone,
-  }: { facts: CallFacts; call: Call; refusal: Refusal; undone: Promise<void> },
+    ahead,
+  }: {
+    facts: CallFacts;
+    call: Call;
+    refusal: Refusal & Pick<Unreserved, 'undone'>;
+    ahead: Ahead | undefined;
+  },
 ): GatewayResponse {
   const nowMs = ports.clock.nowMs();
   const { code, message, retryAfterMs, mayRetry, detail, denied } = explainRefusal(refusal, nowMs);
@@ -293,10 +311,11 @@ function refuse(
     estimated: false,
     cost: ZERO_USD,
     month,
-    attempts: 0,
+    // Sent and given up before anybody saw a byte of its answer: there was nothing to pay for.
+    ...(ahead?.begunAtMs() === undefined ? { attempts: 0 } : { attempts: 1, route: ahead.route }),
     closedAtMs: nowMs,
   });
-  const closed = Promise.allSettled([undone, ports.usage.put(event)]).then((results) => {
+  const closed = Promise.allSettled([refusal.undone, ports.usage.put(event)]).then((results) => {
     for (const result of results)
       if (result.status === 'rejected') ports.report('denial not closed', result.reason);
   });

@@ -11,6 +11,7 @@ import type { Denial, Moment } from './denial.ts';
 import { createDeniedMemory, type DeniedMemory } from './denied-memory.ts';
 import { createLeases, isLeasable, type LeasedPart, type Leases } from './leases.ts';
 import { createOutageAllowance, type OutageAllowance } from './outage.ts';
+import { createOutlookMemory, type Outlook, type OutlookMemory } from './outlook.ts';
 import {
   CALLERS_PATIENCE,
   CLOSERS_PATIENCE,
@@ -79,7 +80,7 @@ export type Refusal =
       readonly status: 'revoked' | 'suspended';
     };
 
-interface ReserveCall {
+export interface ReserveCall {
   readonly requestId: string;
   readonly alias: string;
   readonly demand: Demand;
@@ -98,6 +99,8 @@ export type Unreserved = (Refusal | { readonly kind: 'faulted'; readonly fault: 
 
 export interface Accounts {
   reserve(call: ReserveCall): Promise<Reservation | Unreserved>;
+  /** How that will probably end. Asks nobody. */
+  outlook(call: ReserveCall): Outlook;
   settle(reservation: Reservation, actual: Actual): Promise<void>;
   release(reservation: Reservation): Promise<void>;
   read(scope: Scope): Promise<Account | undefined>;
@@ -126,6 +129,7 @@ export function createAccounts({
     clock,
     pause,
     memory: createDeniedMemory(),
+    outlooks: createOutlookMemory(),
     slices: createSliceMemory(),
     allowance: createOutageAllowance(),
     leases:
@@ -135,6 +139,10 @@ export function createAccounts({
   };
   return {
     reserve: (call) => reserveAll(engine, call),
+    outlook: ({ scopes, demand, timeZone }) => {
+      const nowMs = clock.nowMs();
+      return engine.outlooks.of(scopes, demand, momentOf(nowMs, calendarDay(nowMs, timeZone)));
+    },
     settle: (reservation, actual) => settleAll(engine, reservation, actual),
     release: ({ grants }) => undoAll(engine, grants.map(undoOf)),
     read: (scope) => {
@@ -148,6 +156,7 @@ export function createAccounts({
 interface Engine extends ScopeEngine {
   readonly closingStore: AccountStore;
   readonly memory: DeniedMemory;
+  readonly outlooks: OutlookMemory;
   readonly allowance: OutageAllowance;
   readonly leases: Leases | undefined;
 }
@@ -206,6 +215,9 @@ async function reserveAll(engine: Engine, call: ReserveCall): Promise<Reservatio
   ]);
   const outcomes = goOn(engine, answers);
   const grants = outcomes.flatMap((each) => (each.kind === 'granted' ? [each.granted] : []));
+  for (const { scope, grant } of grants)
+    if (grant.account !== undefined)
+      engine.outlooks.granted(accountKey(scope), grant.account, nowMs);
   const denied = outcomes.find((outcome) => outcome.kind === 'denied');
   const faulted = outcomes.find((outcome) => outcome.kind === 'faulted');
   if (denied === undefined && faulted === undefined) {
@@ -213,6 +225,7 @@ async function reserveAll(engine: Engine, call: ReserveCall): Promise<Reservatio
     const crossings = grants.flatMap(crossingsOf);
     return { kind: 'reserved', holdId, demand, month: at.month, grants, crossings };
   }
+  engine.outlooks.refused(accountKey(lead.scope), nowMs);
   const undone = undoAll(engine, outcomes);
   if (denied !== undefined) return { ...denied.refusal, undone };
   return { kind: 'faulted', fault: faulted?.fault, undone };

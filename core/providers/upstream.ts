@@ -23,6 +23,11 @@ export interface UpstreamRequest {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
+  /**
+   * Nothing of the call is written before this has resolved; the connection is made meanwhile. Never rejects: a call that
+   * may not begin is given up by `signal`. Absent where it may begin at once.
+   */
+  readonly mayBegin?: Promise<void>;
   /** Absent where the headers carry the credential. */
   readonly sign?: AwsSignature;
   readonly connectTimeoutMs: number;

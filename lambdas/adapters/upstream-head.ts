@@ -64,16 +64,27 @@ export async function awaitHead(
     connected();
     call.end(body);
   };
+  const { mayBegin } = request;
+  const whenItMay = (begin: () => void) => {
+    clearTimeout(connectTimer);
+    mayBegin?.then(begin, cancel);
+  };
   call.once('socket', (socket) => {
     if (call.reusedSocket) {
-      writeIfAlive(pool, socket, { write, discard: () => head.resolve('stale') });
+      const discard = () => head.resolve('stale');
+      const look = () => writeIfAlive(pool, socket, { write, discard });
+      if (mayBegin === undefined) look();
+      else whenItMay(look);
+    } else if (mayBegin !== undefined) {
+      if (isOpen(socket)) whenItMay(write);
+      else onceOpen(socket, () => whenItMay(write));
     } else if (isOpen(socket)) {
       // Handed over by a call that has just ended, to this one that waited for its turn.
       write();
     } else {
       // Node writes this only once the connection is there.
       call.end(body);
-      socket.once('encrypted' in socket ? 'secureConnect' : 'connect', connected);
+      onceOpen(socket, connected);
     }
   });
   // A server that switches protocols is hung up on without an error.
@@ -119,6 +130,10 @@ function writeIfAlive(
 
 function isOpen(socket: Socket): boolean {
   return !socket.connecting && !('secureConnecting' in socket && socket.secureConnecting === true);
+}
+
+function onceOpen(socket: Socket, then: () => void): void {
+  socket.once('encrypted' in socket ? 'secureConnect' : 'connect', then);
 }
 
 function isMalformed(cause: Error): boolean {

@@ -33,6 +33,7 @@ function gateway(answer: unknown = ANSWER) {
   });
   open.push(created);
   const send = async (request: UpstreamRequest) => {
+    await request.mayBegin;
     sent.push(request);
     return {
       status: 200,

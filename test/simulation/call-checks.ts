@@ -109,13 +109,16 @@ export function eventComplaints(call: CallRecord, event: UsageEvent): string[] {
     period !== String(monthOf(dayOf(decided.atMs, decided.policy.timeZone)))
   )
     complaints.push(`I6 charged to ${period}: ${call.holdId}`);
+  if (event.outcome === 'denied' && event.attempts < call.providerEntries.length)
+    complaints.push(`I4 denied and sent, and does not say so: ${call.holdId}`);
   return event.input_tokens === null ? complaints : complaints.concat(usageComplaints(call, event));
 }
 
 function usageComplaints(call: CallRecord, event: UsageEvent): string[] {
   const price = priceAtReserve(call, event.model ?? '');
-  if (price?.version !== event.price_version)
-    return [`I6 charged at price ${event.price_version}, not ${price?.version}: ${call.holdId}`];
+  const version = price?.version ?? 'free';
+  if (version !== event.price_version)
+    return [`I6 charged at price ${event.price_version}, not ${version}: ${call.holdId}`];
   const cachedTokens = event.cached_input_tokens ?? 0;
   const writtenTokens = event.cache_write_5m_tokens ?? 0;
   const charged = {

@@ -20,7 +20,12 @@ export interface ReportedUsage {
 /** One request that reached a provider, in the provider's own ledger. */
 export interface ProviderEntry {
   readonly model: string;
-  /** False for refusals and errors: nothing was generated and nothing is billed. */
+  /** The call had its room when the provider got it. */
+  readonly hadRoom: boolean;
+  /**
+   * False for refusals and errors: nothing was generated and nothing is billed. So is what costs nothing, as long as its
+   * call has no room and may be given up.
+   */
   readonly isBilled: boolean;
   /** The provider ignored the maximum of output tokens. */
   readonly isRunaway: boolean;
@@ -54,6 +59,8 @@ export interface CallRecord {
   /** The caller's policy and the gateway's time when it reserved; undefined until then. */
   decided: { readonly policy: PolicySnapshot; readonly atMs: EpochMs } | undefined;
   readonly providerEntries: ProviderEntry[];
+  /** A reserve of it was granted, as far as its gateway knows. */
+  hasRoom: boolean;
   /** The gateway's own events that the usage stream took, and the reaper's; deliveries counted once. */
   readonly events: UsageEvent[];
   readonly expiredEvents: UsageEvent[];
@@ -76,6 +83,7 @@ export function newCallRecord(requestId: string, key: KeyRecord, asked: Asked): 
     softCrossings: new Set(),
     decided: undefined,
     providerEntries: [],
+    hasRoom: false,
     events: [],
     expiredEvents: [],
     reports: [],

@@ -139,7 +139,7 @@ async function oneCall(options: CallersOptions, environment: Environment): Promi
 type Sent = Pick<GatewayRequest, 'method' | 'path' | 'headers' | 'body'>;
 
 function chat(random: Random, { secret }: IssuedKey): Asked & { readonly request: Sent } {
-  const alias = random.pick(['solo', 'pair']);
+  const alias = random.weighted({ solo: 0.4, pair: 0.4, own: 0.2 });
   const maxTokens = random.chance(0.7) ? random.between(20, 400) : undefined;
   const choices = random.chance(0.1) ? 2 : 1;
   const text = JSON.stringify({

@@ -6,6 +6,7 @@ import { type Accounts, createAccounts } from '../../core/limits/accounts.ts';
 import type { Moment } from '../../core/limits/denial.ts';
 import type { Limits } from '../../core/limits/dimensions.ts';
 import type { Pause } from '../../core/limits/patient-store.ts';
+import type { UpstreamPort } from '../../core/providers/upstream.ts';
 import type { Ports, UsageSink } from '../../core/serve.ts';
 import type { CallRecord } from './call-record.ts';
 import type { Company } from './company.ts';
@@ -59,6 +60,7 @@ export interface Sabotage {
   readonly clock?: (clock: Clock) => Clock;
   readonly accounts?: (accounts: Accounts) => Accounts;
   readonly usage?: (sink: UsageSink, process: Process) => UsageSink;
+  readonly upstream?: (upstream: UpstreamPort) => UpstreamPort;
 }
 
 /** Keys and policy may be so old. */
@@ -91,9 +93,15 @@ export function portsFor(
   const { clock, process } = environment;
   const accounts: Accounts = {
     ...environment.accounts,
+    // No invariant may depend on a guess, so that half of them are anything.
+    outlook: (asked) =>
+      random.chance(0.5)
+        ? environment.accounts.outlook(asked)
+        : random.pick(['plenty', 'unknown', 'poor']),
     reserve: async (asked) => {
       const outcome = await environment.accounts.reserve(asked);
-      if (outcome.kind === 'reserved')
+      if (outcome.kind === 'reserved') {
+        call.hasRoom = true;
         for (const { key, plan, grant, part, unchecked } of outcome.grants) {
           if (part !== undefined) {
             const { second, minute } = grant.request.at;
@@ -107,6 +115,7 @@ export function portsFor(
           call.unchecked.add(key);
           options.onUnchecked({ environment, account: key, limits: plan, at: grant.request.at });
         }
+      }
       return outcome;
     },
   };
@@ -138,7 +147,7 @@ export function portsFor(
         ),
       cacheSecret: async () => 'a secret of the simulation',
     },
-    upstream: providerFor(options, process, call),
+    upstream: (sabotage.upstream ?? same)(providerFor(options, process, call)),
     usage: sabotage.usage?.(sink, process) ?? sink,
     report: (incident, fault) => {
       call.reports.push(incident);

@@ -15,12 +15,14 @@ import type { Faults } from './faults.ts';
 import type { Process } from './process.ts';
 import type { Random } from './random.ts';
 import type { Scheduler } from './scheduler.ts';
+import { priceAtReserve } from './true-money.ts';
 
 export interface FakeProviderOptions {
   readonly scheduler: Scheduler;
   readonly random: Random;
   readonly faults: Faults;
   readonly trace: (what: string) => void;
+  readonly onSent: (call: CallRecord, entry: ProviderEntry) => void;
 }
 
 const requestSchema = z.looseObject({
@@ -45,12 +47,14 @@ export function providerFor(
   call: CallRecord,
 ): UpstreamPort {
   return {
-    send: (request) =>
-      process.outside((answer) => {
+    async send(request) {
+      await request.mayBegin;
+      return process.outside((answer) => {
         const { scheduler, random, trace } = options;
         const behaviour = random.weighted(behaviours(options.faults));
-        const served = serve(options, request, behaviour);
+        const served = serve(options, request, { behaviour, call });
         call.providerEntries.push(served.entry);
+        options.onSent(call, served.entry);
         trace(`provider ${behaviour} for ${call.holdId}`);
         const { headMs, head } = served;
         scheduler.after(headMs, () =>
@@ -58,7 +62,8 @@ export function providerFor(
             ? answer.reject(head)
             : answer.resolve(responseOf(options, process, { ...served, head, request })),
         );
-      }),
+      });
+    },
   };
 }
 
@@ -93,7 +98,7 @@ interface Served {
 function serve(
   { random }: FakeProviderOptions,
   request: UpstreamRequest,
-  behaviour: Behaviour,
+  { behaviour, call }: { readonly behaviour: Behaviour; readonly call: CallRecord },
 ): Served {
   const asked = requestSchema.parse(JSON.parse(request.body));
   const maxTokens = (asked.max_completion_tokens ?? asked.max_tokens ?? 0) * (asked.n ?? 1);
@@ -106,10 +111,14 @@ function serve(
   });
   const parts = (asked.stream === true ? streamParts : wholeParts)({ random, behaviour, usage });
   const cut = { after: parts.length };
-  const isBilled = !['refuses', 'unreachable', 'endsAtOnce'].includes(behaviour);
+  const isServed = !['refuses', 'unreachable', 'endsAtOnce'].includes(behaviour);
+  const isFree = priceAtReserve(call, asked.model) === undefined;
   const entry: ProviderEntry = {
     model: asked.model,
-    isBilled,
+    hadRoom: call.hasRoom,
+    get isBilled() {
+      return isServed && (call.hasRoom || !isFree);
+    },
     isRunaway: runsAway,
     generated: () => generatedBy(parts.slice(0, cut.after), usage),
     reported: undefined,

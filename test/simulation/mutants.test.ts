@@ -166,6 +166,20 @@ const MUTANTS: Readonly<
     sabotage: { usage: changing((event) => ({ ...event, service_tier: null })) },
     noticed: /^I2 (costs|charged)/,
   },
+  'a network that sends what must wait for its room': {
+    sabotage: {
+      upstream: ({ send }) => ({
+        send: ({ mayBegin: _ignored, ...request }) => send(request),
+      }),
+    },
+    noticed: /^I1 sent before its room was held/,
+  },
+  'events of refused calls that do not say they were sent': {
+    sabotage: {
+      usage: changing((event) => (event.outcome === 'denied' ? { ...event, attempts: 0 } : event)),
+    },
+    noticed: /^I4 denied and sent/,
+  },
   'events in another month': {
     sabotage: { usage: changing((event) => ({ ...event, period: '2026-11' })) },
     noticed: /^I6 charged to 202611/,

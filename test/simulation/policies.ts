@@ -199,7 +199,9 @@ function someModels(random: Random, version: number): Record<string, ModelAlias>
     tier,
     routes: providers.map((provider) => {
       const name = `${alias}-at-${provider}`;
-      return { provider, model: name, price: price(name), free: false };
+      return alias === 'own'
+        ? { provider, model: name, free: true }
+        : { provider, model: name, price: price(name), free: false };
     }),
     contextTokens: 128_000,
     maxOutputTokens: 600,
@@ -208,5 +210,7 @@ function someModels(random: Random, version: number): Record<string, ModelAlias>
   return {
     solo: model('solo', 'premium', ['first']),
     pair: model('pair', 'shared', ['first', 'second']),
+    // On servers of the company's own: costs nothing a token.
+    own: model('own', 'shared', ['second', 'first']),
   };
 }

@@ -16,6 +16,7 @@ const EVENTFUL = [
   'estimated',
   'runaways',
   'unchecked',
+  'sentAhead',
   'slicesMoved',
   'softLimitsTold',
 ] as const;

@@ -6,7 +6,7 @@ import type { GatewayResponse } from '../../core/response.ts';
 import type { UsageEvent } from '../../core/usage/event.ts';
 import { type AccountTruth, createAccountTruths } from './account-truth.ts';
 import { eventComplaints } from './call-checks.ts';
-import { type CallRecord, isRunaway } from './call-record.ts';
+import { type CallRecord, isRunaway, type ProviderEntry } from './call-record.ts';
 import { type Change, changeOf, isPostedCall } from './change.ts';
 import { booksComplaints, closedComplaints } from './end-checks.ts';
 import type { UncheckedAdmission } from './environment.ts';
@@ -16,6 +16,7 @@ import { type LeasedPart, leaseArrived, leased, unleased } from './lease-truth.t
 import { createRefusals } from './refusals.ts';
 import { createSoftChecks, type SoftChecks } from './soft-checks.ts';
 import { numberAt } from './stored-item.ts';
+import { priceAtReserve } from './true-money.ts';
 import { createUncheckedChecks } from './unchecked-checks.ts';
 
 export interface Counts {
@@ -35,6 +36,9 @@ export interface Counts {
   leased: number;
   /** Accounts that calls went on without, because they were out of reach. */
   unchecked: number;
+  /** Calls that were sent while their room was being reserved, and those of them that did not get it. */
+  sentAhead: number;
+  givenUp: number;
   /** Transactions that moved slices between the accounts of a scope. */
   slicesMoved: number;
   /** Soft limits that were told, and how often one was told again because a teller died in between. */
@@ -65,6 +69,7 @@ export interface Watch {
   decided(call: CallRecord): void;
   setUp: HotScopes['setUp'];
   answered(call: CallRecord, response: GatewayResponse): void;
+  sent(call: CallRecord, entry: ProviderEntry): void;
   closed(call: CallRecord): void;
   unchecked(admission: UncheckedAdmission): void;
   leased(account: string, part: LeasedPart): void;
@@ -125,10 +130,19 @@ export function createWatch(options: WatchOptions): Watch {
       if (isReal) complain(eventComplaints(call, event));
     },
     begun: (call) => void calls.set(call.holdId, call),
+    sent(call, { hadRoom, model }) {
+      if (hadRoom) return;
+      counts.sentAhead += 1;
+      if (priceAtReserve(call, model) !== undefined)
+        violation(`I1 sent before its room was held: ${call.holdId}`);
+    },
     decided: hotScopes.decided,
     setUp: hotScopes.setUp,
     answered(call, response) {
       if (response.status === 200) counts.answered += 1;
+      if (response.status === 200 && !call.hasRoom)
+        violation(`I1 answered without room: ${call.holdId}`);
+      if (!call.hasRoom && call.providerEntries.length > 0) counts.givenUp += 1;
       if (response.status === 500) violation(`a fault of our own: ${call.holdId}`);
       const { isRefusal, phantom } = refusals.judge(call, response);
       if (isRefusal) counts.refused += 1;
@@ -173,6 +187,8 @@ function noCounts(): Counts {
     strayCharged: 0,
     leased: 0,
     unchecked: 0,
+    sentAhead: 0,
+    givenUp: 0,
     slicesMoved: 0,
     softLimitsTold: 0,
     toldAgain: 0,

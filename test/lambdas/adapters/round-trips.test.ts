@@ -10,6 +10,7 @@ import {
 import { systemClock } from '../../../core/clock.ts';
 import { createAccounts } from '../../../core/limits/accounts.ts';
 import { planVersionOf } from '../../../core/limits/schedule.ts';
+import type { UpstreamRequest } from '../../../core/providers/upstream.ts';
 import { serve } from '../../../core/serve.ts';
 import { teamKey } from '../../../core/tenancy/scopes.ts';
 import { hashKey } from '../../../core/tenancy/virtual-key.ts';
@@ -115,7 +116,8 @@ async function roundTrips(): Promise<number> {
   let dispatchedMs = 0;
   const { ports } = gateway;
   const upstream = {
-    send: async () => {
+    send: async ({ mayBegin }: UpstreamRequest) => {
+      await mayBegin;
       dispatchedMs = performance.now();
       throw new Error('stop here');
     },
