@@ -190,7 +190,7 @@ async function serveCall(
   if (reservation.kind !== 'reserved')
     return refuse(ports, { facts, call, refusal: reservation, ahead });
 
-  ahead?.begin();
+  if (!isClamped) ahead?.begin();
   for (const { unchecked } of reservation.grants)
     if (unchecked !== undefined) ports.report('limits not checked', unchecked);
   const notes = {

@@ -47,7 +47,7 @@ export function createOutlookMemory(): OutlookMemory {
       if (first.account === undefined) return 'poor';
       const isEvery = [lead, ...siblings].every((scoped) => {
         const account = recent(scoped)?.account;
-        return account !== undefined && hasPlenty(scoped, account, { demand, at });
+        return account !== undefined && hasPlenty(account, demand, at);
       });
       return isEvery ? 'plenty' : 'unknown';
     },
@@ -56,12 +56,8 @@ export function createOutlookMemory(): OutlookMemory {
   };
 }
 
-function hasPlenty(
-  { policyVersion = 0 }: ScopeLimits,
-  account: Account,
-  { demand, at: now }: { demand: Demand; at: Moment },
-): boolean {
-  if (account.status !== 'active' || account.policyVersion < policyVersion) return false;
+function hasPlenty(account: Account, demand: Demand, now: Moment): boolean {
+  if (account.status !== 'active') return false;
   const at = adoptWindows(account, now);
   const limits = limitsAt(account.plan, at.nowMs);
   return DIMENSION_NAMES.every((dimension) => {

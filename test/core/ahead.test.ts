@@ -1,0 +1,178 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, it } from 'vitest';
+import type { ModelAlias } from '../../core/catalog/snapshot.ts';
+import type { UpstreamRequest } from '../../core/providers/upstream.ts';
+import { model, type TestGatewayOptions } from '../support/gateway.ts';
+import { teamState, withProvider } from '../support/served.ts';
+
+const { gateway } = withProvider();
+
+const PAID = model('sim-small');
+const FREE: ModelAlias = {
+  ...model('own', 'sim-small'),
+  routes: [{ provider: 'sim', model: 'sim-small', free: true }],
+};
+const ROOMY = { team: { requestsPerMinute: 1_200, nanoUsdPerMonth: 1_000_000_000 } };
+const messages = [{ role: 'user', content: 'Hi' }];
+const DIALECTS = {
+  chat: { path: '/v1/chat/completions', body: { messages } },
+  messages: { path: '/v1/messages', body: { messages, max_tokens: 50 } },
+  responses: { path: '/v1/responses', body: { input: 'Hi' } },
+};
+const SHAPES = Object.entries(DIALECTS).flatMap(([dialect, { path, body }]) =>
+  [true, false].map((stream) => [dialect, stream, { path, body: { ...body, stream } }] as const),
+);
+
+/** A gateway whose accounts answer only while its gate is open, and what became of its calls to the provider. */
+function watched(options: Partial<TestGatewayOptions> = {}) {
+  let gate = Promise.resolve();
+  let open = () => {};
+  const calls: { begun: boolean; signal: AbortSignal | undefined }[] = [];
+  const g = gateway({
+    models: [PAID, FREE],
+    limits: ROOMY,
+    ...options,
+    store: (memory) => ({
+      ...memory,
+      write: async (key, write) => {
+        await gate;
+        return memory.write(key, write);
+      },
+    }),
+  });
+  const { upstream } = g.ports;
+  const send = (request: UpstreamRequest) => {
+    const call = { begun: false, signal: request.signal };
+    calls.push(call);
+    (request.mayBegin ?? Promise.resolve()).then(() => {
+      call.begun = true;
+    });
+    return upstream.send(request);
+  };
+  Object.assign(g.ports, { upstream: { send } });
+  return {
+    ...g,
+    calls,
+    shut() {
+      const next = Promise.withResolvers<void>();
+      gate = next.promise;
+      open = next.resolve;
+    },
+    open: () => open(),
+    /** A call while the accounts do not answer, until nothing more happens to it. */
+    async ask({ path, body }: { path: string; body: object }, alias: string) {
+      calls.length = 0;
+      let isAnswered = false;
+      const answer = g.call({ method: 'POST', path, body: { model: alias, ...body } });
+      answer.then(() => {
+        isAnswered = true;
+      });
+      await sleep(60);
+      return { answer, isAnswered: () => isAnswered };
+    },
+    revoke() {
+      const item = g.store.items.get('key/vk_test');
+      g.store.items.set('key/vk_test', { ...item, st: 'revoked' });
+    },
+  };
+}
+
+describe('a call that costs nothing, where there was plenty of room', () => {
+  it.each(SHAPES)(
+    'of %s, streamed %s, is sent while it is reserved and answered after',
+    async (...[, , asked]) => {
+      const g = watched();
+      await (await (await g.ask(asked, 'own')).answer).closed;
+      g.shut();
+      const { answer, isAnswered } = await g.ask(asked, 'own');
+      expect(g.calls).toMatchObject([{ begun: true }]);
+      expect(isAnswered()).toBe(false);
+      g.open();
+      const { status, text, headers, closed } = await answer;
+      await closed;
+      expect([status, headers['x-tollgate-attempts']]).toEqual([200, '1']);
+      expect(text.length).toBeGreaterThan(20);
+      expect(Number(headers['x-tollgate-overhead-ms'])).toBeLessThan(50);
+      expect(g.calls.length).toBe(1);
+      expect(g.events.at(-1)).toMatchObject({ outcome: 'ok', attempts: 1, cost_nano_usd: 0 });
+      expect(teamState(g)).toMatchObject({ holds: 0, requests: 2 });
+    },
+  );
+
+  it.each(SHAPES)(
+    'of %s, streamed %s, is refused like any other when its key is revoked',
+    async (...[, , asked]) => {
+      const usual = watched();
+      usual.revoke();
+      const refused = await (await usual.ask(asked, 'own')).answer;
+      const g = watched();
+      await (await (await g.ask(asked, 'own')).answer).closed;
+      g.revoke();
+      g.shut();
+      const { answer } = await g.ask(asked, 'own');
+      expect(g.calls).toMatchObject([{ begun: true }]);
+      g.open();
+      const { status, text, headers, closed } = await answer;
+      await closed;
+      const anonymous = (said: string) => said.replace(/req_\w+/g, 'req');
+      expect({ status, text: anonymous(text) }).toEqual({
+        status: refused.status,
+        text: anonymous(refused.text),
+      });
+      expect(Object.keys(headers)).toEqual(Object.keys(refused.headers));
+      expect(g.calls[0]?.signal?.aborted).toBe(true);
+      const denied = { outcome: 'denied', attempts: 1, input_tokens: null, cost_nano_usd: 0 };
+      expect(g.events.at(-1)).toMatchObject({ ...denied, model: 'sim-small' });
+      expect(usual.events.at(-1)).toMatchObject({ outcome: 'denied', attempts: 0, model: null });
+      expect(teamState(g)).toMatchObject({ holds: 0, requests: 1 });
+    },
+  );
+
+  it.each([
+    ['nothing is known', {}, false],
+    ['tokens of a month are limited', { tokensPerMonth: 1_000_000_000 }, true],
+    ['it would take more than a 64th of what is free', { requestsPerMinute: 60 }, true],
+  ])('waits where %s', async (_when, team, isKnown) => {
+    const g = watched({ limits: { team: { ...ROOMY.team, ...team } } });
+    if (isKnown) await (await (await g.ask(DIALECTS.chat, 'own')).answer).closed;
+    g.shut();
+    const { answer } = await g.ask(DIALECTS.chat, 'own');
+    expect(g.calls).toMatchObject([{ begun: false }]);
+    g.open();
+    expect((await answer).status).toBe(200);
+  });
+});
+
+describe('a call that costs something', () => {
+  it('is ready while it is reserved, and sent after', async () => {
+    const g = watched();
+    await (await (await g.ask(DIALECTS.chat, 'sim-small')).answer).closed;
+    g.shut();
+    const { answer } = await g.ask(DIALECTS.chat, 'sim-small');
+    expect(g.calls).toMatchObject([{ begun: false }]);
+    g.open();
+    expect((await answer).status).toBe(200);
+    expect(g.calls).toMatchObject([{ begun: true }]);
+  });
+
+  it('is never sent when it is refused, and made ready again only after one was granted', async () => {
+    const g = watched();
+    g.revoke();
+    expect((await (await g.ask(DIALECTS.chat, 'sim-small')).answer).status).toBe(401);
+    expect(g.calls).toMatchObject([{ begun: false, signal: { aborted: true } }]);
+    expect((await (await g.ask(DIALECTS.chat, 'sim-small')).answer).status).toBe(401);
+    expect(g.calls).toEqual([]);
+  });
+
+  it('is asked for again with a smaller maximum, where only that fits', async () => {
+    const team = { outputTokensPerMinute: 200 };
+    const g = watched({ limits: { team }, clampOutput: true });
+    const { answer } = await g.ask(
+      { ...DIALECTS.chat, body: { messages, max_tokens: 400 } },
+      'own',
+    );
+    const { status, headers } = await answer;
+    expect([status, headers['x-tollgate-max-tokens']]).toEqual([200, '200']);
+    expect(g.calls.map(({ begun }) => begun)).toEqual([false, true]);
+  });
+});
