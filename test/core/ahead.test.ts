@@ -144,8 +144,8 @@ describe('a call that costs nothing, where there was plenty of room', () => {
 });
 
 describe('a call that costs something', () => {
-  it('is ready while it is reserved, and sent after', async () => {
-    const g = watched();
+  it('is ready while it is reserved, and sent after, even where no money is limited', async () => {
+    const g = watched({ limits: { team: { requestsPerMinute: 1_200 } } });
     await (await (await g.ask(DIALECTS.chat, 'sim-small')).answer).closed;
     g.shut();
     const { answer } = await g.ask(DIALECTS.chat, 'sim-small');

@@ -20,10 +20,12 @@ import { createDynamoAccounts } from '../../../lambdas/adapters/dynamo-accounts.
 import { createDynamoDirectory } from '../../../lambdas/adapters/dynamo-directory.ts';
 import { createLeanDynamo } from '../../../lambdas/adapters/dynamo-lean.ts';
 import { packDocument } from '../../../lambdas/adapters/policy-parts.ts';
-import { createTestGateway, type TestGateway } from '../../support/gateway.ts';
+import { createTestGateway, model, type TestGateway } from '../../support/gateway.ts';
 
 /** Every answer of the table takes this long, so that waves of parallel calls can be told apart. */
 const ROUND_TRIP_MS = 120;
+
+const FREE = { ...model('own'), routes: [{ provider: 'sim', model: 'own', free: true }] };
 
 let server: Server;
 let gateway: TestGateway;
@@ -57,7 +59,10 @@ beforeAll(async () => {
   };
   aws = createAws({ clock: systemClock, env });
   const { accounts, catalog } = createLeanDynamo(aws);
-  gateway = createTestGateway({ providerUrl: 'http://127.0.0.1:9' });
+  gateway = createTestGateway({
+    providerUrl: 'http://127.0.0.1:9',
+    models: [model('sim-small'), FREE],
+  });
   await store(gateway);
   const { ports } = gateway;
   Object.assign(ports, {
@@ -110,7 +115,7 @@ async function store({ key, ports: { directory } }: TestGateway): Promise<void> 
 }
 
 /** Waves of table calls that one request makes before it calls the provider (which refuses the connection). */
-async function roundTrips(): Promise<number> {
+async function roundTrips(alias = 'sim-small'): Promise<number> {
   arrivals.length = 0;
   const nowMs = Date.now();
   let dispatchedMs = 0;
@@ -123,7 +128,7 @@ async function roundTrips(): Promise<number> {
     },
   };
   const body = Buffer.from(
-    JSON.stringify({ model: 'sim-small', messages: [{ role: 'user', content: 'Hi' }] }),
+    JSON.stringify({ model: alias, messages: [{ role: 'user', content: 'Hi' }] }),
   );
   const response = await serve(
     { ...ports, upstream },
@@ -148,4 +153,9 @@ async function roundTrips(): Promise<number> {
 it('makes two round trips before dispatch when nothing is known, and one when key and policy are', async () => {
   expect(await roundTrips()).toBe(2);
   expect(await roundTrips()).toBe(1);
+});
+
+it('makes none before dispatch where the call costs nothing and there was plenty of room', async () => {
+  await roundTrips();
+  expect(await roundTrips('own')).toBe(0);
 });
