@@ -20,7 +20,7 @@ import { parsePolicy } from '../core/policy/parse-policy.ts';
 import { type Ports, serve } from '../core/serve.ts';
 import { hashKey, keyIdOf, newVirtualKey } from '../core/tenancy/virtual-key.ts';
 import { createHttpUpstream } from '../lambdas/adapters/http-upstream.ts';
-import { createMemoryAccounts } from './memory-accounts.ts';
+import { createMemoryAccounts } from './targets/memory-accounts.ts';
 
 const ROUND_TRIP_MS = 4;
 /** A fast model. With one that answers sooner than the table, the first byte waits for the table. */

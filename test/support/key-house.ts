@@ -118,6 +118,7 @@ export async function openKeyHouse(clock: Clock, policy = POLICY) {
     keys: plane.keys,
     ports,
     routes,
+    dynamoUrl: dynamo.url,
     apply: (text: string) => applyFile(plane.ports.change, text),
     async close() {
       client.destroy();
