@@ -5,7 +5,7 @@
  * caller allows more than one attempt, which is where a copy of the call does no harm.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Clock } from '../../core/clock.ts';
+import type { Clock, EpochMs } from '../../core/clock.ts';
 import { type JsonRecord, parseRecord } from '../../core/dialects/json-record.ts';
 import { type CredentialSource, createCredentials } from './aws-credentials.ts';
 import { type AwsAnswer, type AwsWire, exchange } from './aws-exchange.ts';
@@ -95,19 +95,20 @@ function createClient(parts: ClientParts): AwsClient {
     const deadlineMs = wire.clock.nowMs() + policy.attemptMs;
     const inTime = <T>(work: Promise<T>) => within(deadlineMs - wire.clock.nowMs(), work);
     const headers = { 'content-type': contentType, 'x-amz-target': `${target}.${operation}` };
-    const send = (role: AwsCredentials) => {
-      const signed = signer.sign({ method: 'POST', url, headers, body }, role, time.nowMs());
+    const send = (role: AwsCredentials, signedAtMs: EpochMs) => {
+      const signed = signer.sign({ method: 'POST', url, headers, body }, role, signedAtMs);
       const connectTimeoutMs = policy.attemptMs / 2;
       return exchange(wire, { url, headers: signed, body, connectTimeoutMs, deadlineMs });
     };
     const known = credentials.get();
     const role = known instanceof Promise ? await inTime(known) : known;
-    const first = await send(role);
+    const signedAtMs = time.nowMs();
+    const first = await send(role, signedAtMs);
     if (isSuccess(first)) return resultOf(first);
     const fault = refusalOf(first);
-    const other = await inTime(otherRole(fault, first, role));
+    const other = await inTime(otherRole(fault, first, { role, signedAtMs }));
     if (other === undefined) throw fault;
-    const second = await send(other);
+    const second = await send(other, time.nowMs());
     if (isSuccess(second)) return resultOf(second);
     throw refusalOf(second);
   }
@@ -116,9 +117,9 @@ function createClient(parts: ClientParts): AwsClient {
   async function otherRole(
     fault: AwsFault,
     { headers }: AwsAnswer,
-    role: AwsCredentials,
+    { role, signedAtMs }: { role: AwsCredentials; signedAtMs: EpochMs },
   ): Promise<AwsCredentials | undefined> {
-    if (isOfSignature(fault)) return time.learn(headers.date) ? role : undefined;
+    if (isOfSignature(fault)) return time.learn(headers.date, signedAtMs) ? role : undefined;
     return isOfExpiredCredentials(fault) ? credentials.renew(role) : undefined;
   }
 
@@ -149,18 +150,21 @@ function resultOf({ text }: AwsAnswer): JsonRecord {
 }
 
 interface TrueTime extends Clock {
-  /** From the `Date` of an answer; false where our clock agrees with it. */
-  learn(date: string | undefined): boolean;
+  /**
+   * From the `Date` of an answer; false where the signature agrees with it. It is the signature that is asked and not what is known
+   * by now: of calls that were under way together, the first to return has taught the others' true time already.
+   */
+  learn(date: string | undefined, signedAtMs: EpochMs): boolean;
 }
 
 function createTrueTime(clock: Clock): TrueTime {
   let aheadMs = 0;
   return {
     nowMs: () => clock.nowMs() + aheadMs,
-    learn(date = '') {
-      const differenceMs = Date.parse(date) - clock.nowMs();
-      if (!(Math.abs(differenceMs - aheadMs) > SKEW_MS)) return false;
-      aheadMs = differenceMs;
+    learn(date = '', signedAtMs) {
+      const trueMs = Date.parse(date);
+      if (!(Math.abs(trueMs - signedAtMs) > SKEW_MS)) return false;
+      aheadMs = trueMs - clock.nowMs();
       return true;
     },
   };
