@@ -5,7 +5,13 @@
  * Source: Anthropic API reference, "Messages", and "Prompt caching".
  */
 import * as z from 'zod/mini';
-import { lenient, reportedCount, reportedText, splitCacheWrites } from '../../usage/counts.ts';
+import {
+  lenient,
+  orElse,
+  reportedCount,
+  reportedText,
+  splitCacheWrites,
+} from '../../usage/counts.ts';
 import type { TokenUsage } from '../../usage/tokens.ts';
 
 const tokenCounts = {
@@ -28,7 +34,7 @@ const usageSchema = z.looseObject({
   service_tier: reportedText,
   speed: reportedText,
   iterations: lenient(
-    z.array(z.catch(z.looseObject({ type: reportedText, ...tokenCounts }), { type: undefined })),
+    z.array(orElse(z.looseObject({ type: reportedText, ...tokenCounts }), { type: undefined })),
   ),
 });
 

@@ -4,7 +4,13 @@
  * that is billed by the call. Source: Amazon Bedrock API reference, "TokenUsage" and "CacheDetail".
  */
 import * as z from 'zod/mini';
-import { lenient, reportedCount, reportedText, splitCacheWrites } from '../../usage/counts.ts';
+import {
+  lenient,
+  orElse,
+  reportedCount,
+  reportedText,
+  splitCacheWrites,
+} from '../../usage/counts.ts';
 import type { TokenUsage } from '../../usage/tokens.ts';
 
 const usageSchema = z.looseObject({
@@ -13,7 +19,7 @@ const usageSchema = z.looseObject({
   cacheReadInputTokens: reportedCount,
   cacheWriteInputTokens: reportedCount,
   cacheDetails: lenient(
-    z.array(z.catch(z.looseObject({ ttl: reportedText, inputTokens: reportedCount }), {})),
+    z.array(orElse(z.looseObject({ ttl: reportedText, inputTokens: reportedCount }), {})),
   ),
 });
 

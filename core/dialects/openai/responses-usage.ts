@@ -3,7 +3,7 @@
  * web searches that the answer's output items show. Source: OpenAI API reference, "ResponseUsage".
  */
 import * as z from 'zod/mini';
-import { lenient, reportedCount, reportedText } from '../../usage/counts.ts';
+import { lenient, orElse, reportedCount, reportedText } from '../../usage/counts.ts';
 import type { TokenUsage } from '../../usage/tokens.ts';
 import { parseOpenAiUsage } from './usage.ts';
 
@@ -23,7 +23,7 @@ const itemSchema = z.looseObject({
 const responseSchema = z.looseObject({
   usage: lenient(usageSchema),
   service_tier: z.optional(z.unknown()),
-  output: lenient(z.array(z.catch(itemSchema, {}))),
+  output: lenient(z.array(orElse(itemSchema, {}))),
 });
 
 /** From the whole response object, as `response.completed` carries it. */
