@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { CliError } from './cli-error.ts';
 import type { Connection } from './connection.ts';
 
-export interface AdminCall {
+interface AdminCall {
   readonly body?: object | undefined;
   /** A text body of another type than JSON. */
   readonly yaml?: string | undefined;
@@ -13,7 +13,7 @@ export interface AdminCall {
   readonly ifMatch?: number | undefined;
 }
 
-export interface AdminAnswer<T> {
+interface AdminAnswer<T> {
   readonly status: number;
   readonly body: T;
 }

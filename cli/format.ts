@@ -1,4 +1,6 @@
 /** Values as people read them: times of their own zone, money with its sign, changes with a mark. */
+
+import { humanPath } from '../core/governance/tree.ts';
 import { formatUsd, nanoUsd } from '../core/money.ts';
 import { CliError } from './cli-error.ts';
 import { plain } from './table.ts';
@@ -58,29 +60,45 @@ export interface Paint {
   readonly yellow: (text: string) => string;
 }
 
-/** One line a change, `+` `~` `-`, and how many of each there are. */
+/** `+` `~` `-` and how many of each there are. What comes or goes whole is told in as many lines as it needs. */
 export function changeLines(changes: readonly ShownChange[], paint: Paint): string {
-  const lines = changes.map((change) => changeLine(change, paint));
-  const count = (kind: ShownChange['kind']) => changes.filter((each) => each.kind === kind).length;
+  const shown = changes.flatMap(inParts);
+  const count = (kind: ShownChange['kind']) => shown.filter((each) => each.kind === kind).length;
   const sum = `${count('add')} to add, ${count('change')} to change, ${count('remove')} to remove.`;
-  return [...lines, '', sum].join('\n');
+  return [...shown.map((change) => changeLine(change, paint)), '', sum].join('\n');
+}
+
+/** Until each part fits its line: a plan that hides a limit is no plan. */
+function inParts(change: ShownChange): readonly ShownChange[] {
+  const { kind, path, before, after } = change;
+  const value = kind === 'add' ? after : before;
+  const isWhole = kind === 'change' || flow(value).length <= MAX_INLINE;
+  if (isWhole || typeof value !== 'object' || value === null || Array.isArray(value))
+    return [change];
+  return Object.entries(value).flatMap(([name, inner]) =>
+    inParts({
+      kind,
+      path: `${path}.${humanPath([name])}`,
+      ...(kind === 'add' ? { after: inner } : { before: inner }),
+    }),
+  );
 }
 
 function changeLine({ kind, path, before, after }: ShownChange, paint: Paint): string {
   const place = plain(path);
   switch (kind) {
     case 'add':
-      return paint.green(`+ ${place}  ${inline(after)}`);
+      return paint.green(`+ ${place}  ${plain(flow(after))}`);
     case 'remove':
-      return paint.red(`- ${place}  ${inline(before)}`);
+      return paint.red(`- ${place}  ${plain(flow(before))}`);
     case 'change':
-      return paint.yellow(`~ ${place}  ${inline(before)} -> ${inline(after)}`);
+      return paint.yellow(`~ ${place}  ${plain(flow(before))} -> ${plain(flow(after))}`);
   }
 }
 
-const MAX_INLINE = 160;
+const MAX_INLINE = 110;
 
-/** As the file would have it in braces; the whole of it is in the JSON. */
+/** As the file would have it in braces; cut where somebody reads a table and not a plan. */
 export function inline(value: unknown): string {
   const text = plain(flow(value));
   return text.length <= MAX_INLINE ? text : `${text.slice(0, MAX_INLINE)}...`;

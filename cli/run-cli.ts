@@ -20,7 +20,7 @@ export interface Surroundings {
   readonly readSecret: (question: string) => Promise<string>;
 }
 
-export const COMMON_OPTIONS: Readonly<Record<string, Option>> = {
+const COMMON_OPTIONS: Readonly<Record<string, Option>> = {
   url: { value: 'url', about: 'the gateway (or TOLLGATE_URL)' },
   profile: { value: 'name', about: 'the login to use (or TOLLGATE_PROFILE)' },
   data: { value: 'folder', about: 'of the local instance (.tollgate)' },
@@ -59,16 +59,13 @@ function commandOf(args: readonly string[]): Command | undefined {
     name.split(' ').every((word, index) => args[index] === word),
   ).toSorted((a, b) => b.name.length - a.name.length)[0];
   if (found !== undefined) return found;
-  const [group] = args;
+  const firstOption = args.findIndex((arg) => arg.startsWith('-'));
+  const words = firstOption === -1 ? args : args.slice(0, firstOption);
+  const [group = 'help'] = words;
   const isGroup = COMMANDS.some(({ name }) => name.startsWith(`${group} `));
-  const wantsHelp = args.length === 0 || args.includes('--help') || group === 'help';
-  if (wantsHelp || (isGroup && args.length === 1)) return undefined;
-  throw new CliError(
-    `There is no "${args
-      .filter((word) => !word.startsWith('-'))
-      .slice(0, 2)
-      .join(' ')}". "tollgate --help" lists what there is.`,
-  );
+  if (group === 'help' || (isGroup && words.length === 1)) return undefined;
+  const asked = words.slice(0, 2).join(' ');
+  throw new CliError(`There is no "${asked}". "tollgate --help" lists what there is.`);
 }
 
 interface Read {

@@ -11,6 +11,7 @@ import {
   type Values,
 } from '../command.ts';
 import { localTime, readMoment } from '../format.ts';
+import { KEY_FILE, secretText } from '../key-file.ts';
 import { allPages } from '../pages.ts';
 import { addressOf, readScope, scopeText } from '../scope.ts';
 import { fields, table } from '../table.ts';
@@ -50,6 +51,7 @@ export const keysCreate: Command = {
       isRepeatable: true,
     },
     expires: { value: 'when', about: '90d, 8h, or a moment such as 2027-06-30T22:00:00Z' },
+    ...KEY_FILE,
     reason,
   },
   async run(input) {
@@ -69,8 +71,8 @@ export const keysCreate: Command = {
         ...(expires === undefined ? {} : { expiresAtMs: readMoment(expires, terminal.nowMs()) }),
       },
     });
-    const text = `Key ${body.keyId} of ${scopeText(scope)}. Its secret, shown this once:\n${body.key}`;
-    return { json: body, text };
+    const made = `Key ${body.keyId} of ${scopeText(scope)} is made.`;
+    return { json: body, text: `${made} ${secretText(values, body.key)}` };
   },
 };
 
@@ -156,7 +158,7 @@ export const keysRotate: Command = {
   name: 'keys rotate',
   takes: '<key id>',
   about: 'Gives a key a new secret; the one before works until the overlap is over.',
-  options: { overlap: { value: 'time', about: 'from 1m to 720h (24h)' }, reason },
+  options: { overlap: { value: 'time', about: 'from 1m to 720h (24h)' }, ...KEY_FILE, reason },
   async run(input) {
     const { values } = input;
     const keyId = onlyPositional(input, 'one key (vk_...)');
@@ -169,7 +171,7 @@ export const keysRotate: Command = {
     const until = localTime(body.previousSecretUntilMs);
     return {
       json: body,
-      text: `The secret before works until ${until}. The new one, shown this once:\n${body.key}`,
+      text: `The secret before works until ${until}. ${secretText(values, body.key)}`,
     };
   },
 };

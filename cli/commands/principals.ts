@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { segment } from '../admin-client.ts';
 import { type Command, neededText, onlyPositional, textOf } from '../command.ts';
 import { localTime, readMoment } from '../format.ts';
+import { KEY_FILE, secretText } from '../key-file.ts';
 import { allPages } from '../pages.ts';
 import { readScope, scopeText } from '../scope.ts';
 import { table } from '../table.ts';
@@ -29,6 +30,7 @@ export const principalsCreate: Command = {
     scope: { value: 'tenant[/team]', about: 'where the role holds' },
     name: { value: 'name', about: 'as the audit log shows it (the id)' },
     expires: { value: 'when', about: '90d, 8h, or a moment' },
+    ...KEY_FILE,
     reason,
   },
   async run(input) {
@@ -46,7 +48,7 @@ export const principalsCreate: Command = {
         ...(expires === undefined ? {} : { expiresAtMs: readMoment(expires, terminal.nowMs()) }),
       },
     });
-    return { json: body, text: newKeyText(body.principal, body.key) };
+    return { json: body, text: newKeyText(body.principal, secretText(values, body.key)) };
   },
 };
 
@@ -87,14 +89,15 @@ export const principalsRotate: Command = {
   name: 'principals rotate',
   takes: '<id>',
   about: 'Gives somebody a new admin key; the one before ends at once.',
-  options: { reason },
+  options: { ...KEY_FILE, reason },
   async run(input) {
+    const { values } = input;
     const id = onlyPositional(input, 'one principal');
     const operation = `POST /principals/${segment(id)}/rotate`;
     const { body } = await input.admin().call(operation, withKeySchema, {
       reason: textOf(input.values, 'reason'),
     });
-    return { json: body, text: newKeyText(body.principal, body.key) };
+    return { json: body, text: newKeyText(body.principal, secretText(values, body.key)) };
   },
 };
 
@@ -113,6 +116,6 @@ export const principalsRevoke: Command = {
   },
 };
 
-function newKeyText({ id, role, ...scope }: Principal, key: string): string {
-  return `${id} is ${role} of ${scopeText(scope)}. The admin key, shown this once:\n${key}`;
+function newKeyText({ id, role, ...scope }: Principal, secret: string): string {
+  return `${id} is ${role} of ${scopeText(scope)}. ${secret}`;
 }
