@@ -63,7 +63,7 @@ interface Periods {
   readonly day: Period;
 }
 
-function periodsOf(nowMs: EpochMs, timeZone: string): Periods {
+export function periodsOf(nowMs: EpochMs, timeZone: string): Periods {
   const { month, day } = calendarDay(nowMs, timeZone);
   const days = new Date(Date.UTC(Math.floor(month / 100), month % 100, 0)).getUTCDate();
   const period = (kind: 'month' | 'day', index: number, lengthMs: number) => ({
@@ -76,7 +76,7 @@ function periodsOf(nowMs: EpochMs, timeZone: string): Periods {
 
 const DAY_MS = 86_400_000;
 
-function usageOf(account: Account, { nowMs, month, day }: Periods): object {
+export function usageOf(account: Account, { nowMs, month, day }: Periods) {
   const settled = {
     nanoUsd: counterValue(account, 'settledNanoUsd', month.index),
     requests: counterValue(account, 'settledRequests', month.index),

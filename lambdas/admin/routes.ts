@@ -12,6 +12,7 @@ import { createOverrideRoutes } from './override-routes.ts';
 import { policyRoutes } from './policy-routes.ts';
 import { createPrincipalRoutes, type PrincipalPorts } from './principal-routes.ts';
 import type { AdminRoute } from './route.ts';
+import { usageRoutes } from './usage-routes.ts';
 
 export interface AdminPorts {
   readonly change: ChangePorts;
@@ -29,6 +30,7 @@ export function adminRoutes(ports: AdminPorts): readonly AdminRoute[] {
     ...createPrincipalRoutes(ports.principals),
     ...createOverrideRoutes(ports.overrides),
     ...createAuditRoutes(ports.principals),
+    ...usageRoutes(ports.keys),
     ...ledgerRoutes(ports.ledger),
   ]);
 }
