@@ -37,6 +37,7 @@ import {
   principalsRevoke,
   principalsRotate,
 } from './commands/principals.ts';
+import { spend } from './commands/spend.ts';
 
 export const COMMANDS: readonly Command[] = [
   login,
@@ -48,6 +49,7 @@ export const COMMANDS: readonly Command[] = [
   modelsList,
   limitsShow,
   limitsSet,
+  spend,
   keysCreate,
   keysList,
   keysShow,

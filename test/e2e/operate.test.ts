@@ -107,6 +107,10 @@ function disguise(startMs: number, baseUrl: string): Disguise {
         .replace(/(\d{4}-\d\d-\d\d) (\d\d:\d\d) UTC/g, (_, day: string, time: string) =>
           moved(Date.parse(`${day}T${time}Z`) - startMs),
         )
+        .replace(
+          /^\d{4}-\d\d; the next .*$/gm,
+          '2026-11; the next month begins 2026-11-30 23:00 UTC.',
+        )
         .replace(/--to \S+Z/g, '--to 2026-11-21T22:00:00.000Z')
         .replace(/\/\S*\/logins\.json/g, '~/.config/tollgate/logins.json'),
     real: (command) => [...known].reduce((text, [id, name]) => text.replaceAll(name, id), command),
