@@ -92,6 +92,8 @@ function isTeamAllowed(place: Place): boolean {
     case 'owner':
     case 'cost_center':
     case 'soft_limits':
+    // They only forbid, beside those of the tenant.
+    case 'tag_rules':
     case 'when_tight':
     case 'max_duration':
       return true;
@@ -122,6 +124,7 @@ function isProjectAllowed(place: Place): boolean {
   const teams = [trees.before, trees.after].map((tree) => teamOfProject(tree, tenant, object[3]));
   if (!isOwn(teams, reach)) return false;
   if (isRemoved(place) || field === undefined || field === 'team') return true;
+  if (field === 'soft_limits') return true;
   return (
     field === 'limits' && limitsAreWithin(place, [...object, field], parentsOf(place, teams[1]))
   );
@@ -142,6 +145,7 @@ function isKeyAllowed(place: Place): boolean {
     case 'owner':
     case 'features':
     case 'expires':
+    case 'soft_limits':
       return true;
     case 'limits':
       return limitsAreWithin(place, [...object, field], parentsOf(place, teams[1]));

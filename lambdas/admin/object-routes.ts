@@ -54,7 +54,8 @@ function listRoute({ writer }: ChangePorts, kind: ObjectKind, plural: string): A
         return refused(400, 'invalid_request', 'query.cursor: a cursor of an earlier answer');
       const owner = place.slice(0, -1);
       const isOwned = owner.length === 0 || at(tree, owner) !== undefined;
-      if (!isOwned) return notFound(`tenant ${params['tenantId']}`);
+      const { tenantId } = params;
+      if (!isOwned || isForeign(principal, tenantId)) return notFound(`tenant ${tenantId}`);
       const seen = namesOf(at(tree, place))
         .filter((name) => after === undefined || name > after)
         .toSorted()
@@ -173,6 +174,11 @@ function targetOf({ tenantId, teamId }: Readonly<Record<string, string>>): Targe
     ...(tenantId === undefined ? {} : { tenantId }),
     ...(teamId === undefined ? {} : { teamId }),
   };
+}
+
+/** An empty list would say that there is such a tenant. */
+function isForeign({ tenantId: own }: Principal, tenantId: string | undefined): boolean {
+  return own !== undefined && tenantId !== undefined && own !== tenantId;
 }
 
 /** Whose the object is: a project is its team's, and a declared key its project's. Models are everybody's to see. */
