@@ -43,6 +43,8 @@ export interface Instance {
   /** Where the usage events land as Parquet. */
   readonly lakeDir: string;
   readonly logsDir: string;
+  /** Of all functions together: they name everything that was deployed. */
+  readonly functionEnv: Readonly<Record<string, string>>;
   close(): Promise<void>;
 }
 
@@ -73,15 +75,12 @@ async function start(options: InstanceOptions, stops: Stop[]): Promise<Omit<Inst
   const { assembly, deployment, baseUrl } = await deployAll(folder, { options, services, stops });
   signal.throwIfAborted();
 
-  const adminKey = await prepareSecrets({
-    awsUrl: services.aws.url,
-    region: assembly.place.region,
-    functionEnv: Object.assign(
-      {},
-      ...[...deployment.functions.values()].map((pool) => pool.definition.env),
-    ),
-    env,
-  });
+  const functionEnv = Object.assign(
+    {},
+    ...[...deployment.functions.values()].map((pool) => pool.definition.env),
+  );
+  const { awsUrl, region } = { awsUrl: services.aws.url, region: assembly.place.region };
+  const adminKey = await prepareSecrets({ awsUrl, region, functionEnv, env });
   const chosen = chooseProviders(policyText, services.provider.url, env);
   const gateway = { baseUrl, adminKey };
   const refusal = await applyPolicy(gateway, chosen.text);
@@ -100,6 +99,7 @@ async function start(options: InstanceOptions, stops: Stop[]): Promise<Omit<Inst
     dynamoEngine: services.dynamo.engine,
     lakeDir: join(dataDir, 's3', lake.bucket, lake.prefix),
     logsDir: join(dataDir, 'logs'),
+    functionEnv,
   };
 }
 
