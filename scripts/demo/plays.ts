@@ -23,7 +23,7 @@ type Play =
       readonly team: string;
       readonly model: string;
       readonly calls: number;
-          readonly stream?: boolean;
+      readonly stream?: boolean;
       /** What was usual in the same hour of earlier days. */
       readonly history?: Partial<UsageEvent>;
     }
