@@ -145,6 +145,8 @@ export const EXPECTED: Readonly<Record<string, Expectation>> = {
     }),
     allowed: ['platform', 'admin'],
   },
+  /** Everybody may ask, and is shown what its reach holds (usage-routes.test.ts). */
+  listUsage: { call: get('/usage'), allowed: ALL },
   whoami: { call: get('/whoami'), allowed: Object.keys(WHO).filter(isWho) },
   /** They are all made below, so that each has a key to replace. */
   rotateOwnKey: { call: post('/whoami/rotate', {}), allowed: Object.keys(WHO).filter(isWho) },
