@@ -134,7 +134,7 @@ describe('a rollout', () => {
     const steps = planRollout([compiled(withKey('a'))], compiled(withKey('b')));
     expect(steps).toMatchObject([
       { kind: 'revoke', keyId: 'vk_aaaaaaaaaaaa' },
-      { kind: 'key', secretHash: 'b'.repeat(64) },
+      { kind: 'key', keyHash: 'b'.repeat(64) },
     ]);
   });
 
