@@ -38,6 +38,7 @@ import {
   principalsRotate,
 } from './commands/principals.ts';
 import { spend } from './commands/spend.ts';
+import { tail } from './commands/tail.ts';
 
 export const COMMANDS: readonly Command[] = [
   login,
@@ -50,6 +51,7 @@ export const COMMANDS: readonly Command[] = [
   limitsShow,
   limitsSet,
   spend,
+  tail,
   keysCreate,
   keysList,
   keysShow,

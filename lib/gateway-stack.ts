@@ -126,6 +126,7 @@ export class GatewayStack extends Stack {
       environment: {
         [ENV.accountsTable]: data.accounts.tableName,
         [ENV.catalogTable]: data.catalog.tableName,
+        [ENV.rollupsTable]: data.rollups.tableName,
         [ENV.adminKeySecret]: data.adminKey.secretArn,
         [ENV.athenaWorkGroup]: data.queries.writerWorkGroupName,
         [ENV.lakeBucket]: data.lake.bucket.bucketName,
@@ -134,6 +135,7 @@ export class GatewayStack extends Stack {
       },
     });
     data.accounts.grant(admin, 'dynamodb:GetItem', 'dynamodb:UpdateItem');
+    data.rollups.grant(admin, 'dynamodb:Query');
     grantItems(
       data.catalog,
       admin,

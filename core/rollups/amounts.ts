@@ -3,7 +3,7 @@
  * windows and subjects they belong to, and says how a store adds them exactly once. It decides no alert, reads no clock
  * and never sees a prompt.
  */
-import { DIMENSION_NAMES, DIMENSIONS } from '../limits/dimensions.ts';
+import { DIMENSION_NAMES, DIMENSIONS, type Dimension } from '../limits/dimensions.ts';
 import { tokensOfEvent, type UsageEvent } from '../usage/event.ts';
 import { bucketCode } from './histogram.ts';
 
@@ -119,6 +119,14 @@ function durations(event: UsageEvent): Rollup {
 const DIMENSION_CODES: ReadonlyMap<string, string> = new Map(
   DIMENSION_NAMES.map((name) => [name, DIMENSIONS[name].code]),
 );
+
+/** How many calls each dimension of limits refused; those that refused none are left out. */
+export function deniedByDimension(rollup: Rollup): [Dimension, number][] {
+  return DIMENSION_NAMES.flatMap((name): [Dimension, number][] => {
+    const calls = rollup[deniedCode(DIMENSIONS[name].code)] ?? 0;
+    return calls > 0 ? [[name, calls]] : [];
+  });
+}
 
 function present(amounts: Readonly<Record<string, number>>): Rollup {
   return Object.fromEntries(Object.entries(amounts).filter(([, amount]) => amount !== 0));

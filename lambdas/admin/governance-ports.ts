@@ -5,6 +5,7 @@ import { auditRecord } from '../../core/governance/audit.ts';
 import type { AuditLog } from '../adapters/audit-log.ts';
 import { createDynamoAccounts } from '../adapters/dynamo-accounts.ts';
 import { overSdk } from '../adapters/dynamo-sdk.ts';
+import { createRollups } from '../adapters/rollups.ts';
 import { createCatalogWriter } from './catalog-writer.ts';
 import { enforceOverrides } from './enforce-overrides.ts';
 import type { Audit } from './key-changes.ts';
@@ -18,12 +19,13 @@ export interface GovernanceOptions {
   readonly client: DynamoDBClient;
   readonly catalogTable: string;
   readonly accountsTable: string;
+  readonly rollupsTable: string;
   readonly audit: AuditLog;
   readonly clock: Clock;
 }
 
 export function createGovernance(options: GovernanceOptions) {
-  const { client, catalogTable, accountsTable, audit, clock } = options;
+  const { client, catalogTable, accountsTable, rollupsTable, audit, clock } = options;
   const place = { client, tableName: catalogTable, clock };
   const principals = createPrincipalRegister(place);
   const overrides = createOverrideRegister(place);
@@ -53,6 +55,7 @@ export function createGovernance(options: GovernanceOptions) {
       enforce: () => enforceOverrides({ writer, overrides, clock }),
       ...createOverrideAccounts({ store, clock }),
     },
+    denials: { rollups: createRollups({ client, tableName: rollupsTable }), clock },
   } satisfies Omit<AdminPorts, 'ledger'>;
   return { ports, writer, keys, principals, overrides, store };
 }

@@ -30,6 +30,7 @@ const telemetry = createTelemetry('admin');
 const env = readEnvironment([
   'accountsTable',
   'catalogTable',
+  'rollupsTable',
   'adminKeySecret',
   'athenaWorkGroup',
   'lakeBucket',
@@ -49,6 +50,7 @@ const { ports, writer, principals } = createGovernance({
   client,
   catalogTable: env.catalogTable,
   accountsTable: env.accountsTable,
+  rollupsTable: env.rollupsTable,
   audit,
   clock: systemClock,
 });

@@ -2,6 +2,7 @@
 import type { ChangePorts } from './apply-policy.ts';
 import { createAuditRoutes } from './audit-routes.ts';
 import type { ClosePorts } from './close-ledger.ts';
+import { type DenialPorts, denialRoutes } from './denial-routes.ts';
 import type { InvoicePorts } from './invoices.ts';
 import { createKeyRoutes, type KeyRoutePorts } from './key-routes.ts';
 import { ledgerRoutes } from './ledger-routes.ts';
@@ -19,6 +20,7 @@ export interface AdminPorts {
   readonly keys: KeyRoutePorts;
   readonly principals: PrincipalPorts;
   readonly overrides: OverridePorts;
+  readonly denials: DenialPorts;
   readonly ledger: ClosePorts & InvoicePorts;
 }
 
@@ -31,6 +33,7 @@ export function adminRoutes(ports: AdminPorts): readonly AdminRoute[] {
     ...createOverrideRoutes(ports.overrides),
     ...createAuditRoutes(ports.principals),
     ...usageRoutes(ports.keys),
+    ...denialRoutes(ports.denials),
     ...ledgerRoutes(ports.ledger),
   ]);
 }

@@ -39,6 +39,7 @@ describe('gateway stack', () => {
       [
         'accountsTable',
         'catalogTable',
+        'rollupsTable',
         'adminKeySecret',
         'athenaWorkGroup',
         'lakeBucket',

@@ -11,7 +11,11 @@ import { adminRoutes } from '../../lambdas/admin/routes.ts';
 import { createMemoryObjects } from './memory-objects.ts';
 
 export const ROOT: Principal = { id: 'root', name: 'root', role: 'platform-admin' };
-export const TABLES = { catalogTable: 'catalog', accountsTable: 'accounts' } as const;
+export const TABLES = {
+  catalogTable: 'catalog',
+  accountsTable: 'accounts',
+  rollupsTable: 'rollups',
+} as const;
 
 /** With the tables, which it makes. */
 export async function openControlPlane(client: DynamoDBClient, clock: Clock) {
@@ -82,11 +86,11 @@ async function createTables(client: DynamoDBClient): Promise<void> {
       KeySchema: keyed(TABLE_KEY),
       AttributeDefinitions: [attribute(TABLE_KEY)],
     },
-    {
-      TableName: 'audit',
+    ...['audit', TABLES.rollupsTable].map((TableName) => ({
+      TableName,
       KeySchema: keyed(TABLE_KEY, TABLE_SORT),
       AttributeDefinitions: [attribute(TABLE_KEY), attribute(TABLE_SORT)],
-    },
+    })),
     {
       TableName: TABLES.catalogTable,
       KeySchema: keyed(TABLE_KEY),

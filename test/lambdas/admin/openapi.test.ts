@@ -33,6 +33,7 @@ const { ports, writer } = createGovernance({
   client,
   catalogTable: 'catalog',
   accountsTable: 'accounts',
+  rollupsTable: 'rollups',
   audit,
   clock,
 });

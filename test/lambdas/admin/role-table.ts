@@ -17,6 +17,7 @@ import {
   PLATFORM,
   post,
   READS_ALL,
+  READS_TEAM,
   unused,
   WHO,
   type Who,
@@ -147,6 +148,10 @@ export const EXPECTED: Readonly<Record<string, Expectation>> = {
   },
   /** Everybody may ask, and is shown what its reach holds (usage-routes.test.ts). */
   listUsage: { call: get('/usage'), allowed: ALL },
+  listDenials: {
+    call: get('/denials', { tenantId: 'acme', teamId: 'search' }),
+    allowed: READS_TEAM,
+  },
   whoami: { call: get('/whoami'), allowed: Object.keys(WHO).filter(isWho) },
   /** They are all made below, so that each has a key to replace. */
   rotateOwnKey: { call: post('/whoami/rotate', {}), allowed: Object.keys(WHO).filter(isWho) },
