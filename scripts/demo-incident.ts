@@ -11,6 +11,8 @@ import { putCalls, seedHistory } from './demo/usage.ts';
 const PATIENCE_MS = 120_000;
 const WINDOW_MS = 300_000;
 const PARALLEL = 4;
+/** No tenant's: the platform team's topic has them, and where a stage configures it AWS's chat service. */
+const OF_NO_TENANT: readonly DemoKind[] = ['pool-headroom', 'books-differ'];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -100,12 +102,11 @@ async function call(
   console.log(`${kind}: by ${calls} calls of team ${team} to ${model}, answered ${counts}`);
 }
 
-/** A pool is nobody's in particular: the platform team's topic has it alone. */
 async function waitFor(stage: DemoStage, kind: DemoKind): Promise<Arrived> {
   const untilMs = Date.now() + PATIENCE_MS;
   while (Date.now() < untilMs) {
     const arrived = stage.arrived(kind);
-    const isWhole = arrived.slack.length > 0 || kind === 'pool-headroom';
+    const isWhole = arrived.slack.length > 0 || OF_NO_TENANT.includes(kind);
     if (arrived.mails.length > 0 && isWhole) return arrived;
     await sleep(250);
   }
@@ -119,6 +120,8 @@ function show(kind: DemoKind, { mails, slack }: Arrived, afterMs: number): void 
   console.log(`\n${mail?.text ?? ''}\n`);
   const [payload] = slack;
   console.log(
-    payload === undefined ? 'Slack: not asked, no team owns it' : `Slack payload: ${payload}`,
+    payload === undefined
+      ? 'Slack: no tenant is concerned, so the platform topic alone has it'
+      : `Slack payload: ${payload}`,
   );
 }

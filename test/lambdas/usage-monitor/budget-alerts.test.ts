@@ -55,19 +55,21 @@ tenants:
   });
   open.push(gateway);
   const told: z.infer<typeof detailSchema>[] = [];
+  const bus = { isDown: false, laterMs: 0 };
   const createMonitor = () =>
     createBudgetAlerts({
       store: gateway.store,
       directory: { policy: gateway.ports.directory.policy, findKeyById: async () => undefined },
       eventBridge: {
         send: async ({ input }) => {
+          if (bus.isDown) throw new Error('the bus is out of reach');
           for (const { Detail = '' } of input.Entries ?? [])
             told.push(detailSchema.parse(JSON.parse(Detail)));
           return { FailedEntryCount: 0 };
         },
       },
       busName: 'bus',
-      clock: { nowMs: () => Date.now() },
+      clock: { nowMs: () => Date.now() + bus.laterMs },
     });
   const call = async () => {
     const answer = await gateway.chat({});
@@ -78,7 +80,7 @@ tenants:
     await call();
     return gateway.events.at(-1)?.cost_nano_usd ?? 0;
   };
-  return { gateway, told, monitor: createMonitor(), createMonitor, call, costOf };
+  return { gateway, told, bus, monitor: createMonitor(), createMonitor, call, costOf };
 }
 
 /** A budget of so many calls like this policy's; the first call of any company costs the same. */
@@ -135,5 +137,28 @@ describe('a budget threshold', () => {
     await w.call();
     expect(await w.monitor.check(w.gateway.events)).toEqual([]);
     expect(w.told).toEqual([]);
+  });
+});
+
+describe('while the alert bus is out', () => {
+  it('calls are answered, and the threshold is told once when the bus is back', async () => {
+    const cost = await callsCost();
+    const w = company({ team: `monthly_budget: ${usd(cost * 20)}` });
+    w.bus.isDown = true;
+    for (let made = 0; made < 11; made += 1) {
+      expect(await w.call()).toBe(200);
+      if (made === 10)
+        await expect(w.monitor.check(w.gateway.events)).rejects.toThrow('out of reach');
+    }
+    // The stream brings the batch again, here to a process that knows nothing of the first delivery.
+    w.bus.laterMs += 60_000;
+    await expect(w.createMonitor().check(w.gateway.events)).rejects.toThrow('out of reach');
+    expect(await w.call()).toBe(200);
+    expect(w.told).toEqual([]);
+    w.bus.isDown = false;
+    w.bus.laterMs += 60_000;
+    await w.createMonitor().check(w.gateway.events);
+    await w.createMonitor().check(w.gateway.events);
+    expect(w.told.map(({ thresholdPercent }) => thresholdPercent)).toEqual([50]);
   });
 });
