@@ -84,6 +84,17 @@ describe.skipIf(binary === undefined)('an override', () => {
     expect((await decide(ROOT, id)).status).toBe(409);
   });
 
+  it.each([
+    ['a tenant admin', ADMIN],
+    ['a platform admin', ROOT],
+  ])('is not approved or rejected by %s who asked for it', async (_, asker) => {
+    const before = await budgetOf(SEARCH);
+    const id = await ask(asker, '/overrides', { ...allocation, scope: SEARCH });
+    for (const verdict of ['approve', 'reject'])
+      expect((await decide(asker, id, verdict)).status).toBe(403);
+    expect(await budgetOf(SEARCH)).toBe(before);
+  });
+
   it('stays when a policy is applied, and is not lowered by who knows an older one', async () => {
     expect(await budgetOf(SEARCH)).toBe(140);
     const current = await governance.writer.currentPolicy();
