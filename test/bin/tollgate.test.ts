@@ -81,5 +81,6 @@ describe('bin/tollgate', () => {
     const { status, output } = runBin('staging');
     expect(status).not.toBe(0);
     expect(output).toContain('config/staging.yaml: expected the settings of stage "staging"');
-  });
+    // It loads the whole of the CDK, which takes long on a busy machine.
+  }, 120_000);
 });
