@@ -2,9 +2,6 @@
  * The engine that the accounts' contract is held to: dynoxide, or the one at `CONTRACT_DYNAMODB`, an address such as
  * http://127.0.0.1:8000 of DynamoDB Local, or `aws` for DynamoDB itself with the credentials and region of the environment.
  */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { createServer } from 'node:net';
 import {
   CreateTableCommand,
   DeleteTableCommand,
@@ -13,7 +10,7 @@ import {
 } from '@aws-sdk/client-dynamodb';
 import { randomText } from '../../core/ids.ts';
 import { TABLE_KEY } from '../../core/names.ts';
-import { dynoxideBinary } from '../support/dynoxide.ts';
+import { DYNOXIDE_CREDENTIALS, dynoxideBinary, startDynoxide } from '../support/dynoxide.ts';
 
 export interface AccountEngine {
   readonly client: DynamoDBClient;
@@ -28,15 +25,15 @@ const binary = dynoxideBinary();
 
 const LOCAL = {
   AWS_REGION: 'us-east-1',
-  AWS_ACCESS_KEY_ID: 'local',
-  AWS_SECRET_ACCESS_KEY: 'local',
+  AWS_ACCESS_KEY_ID: DYNOXIDE_CREDENTIALS.accessKeyId,
+  AWS_SECRET_ACCESS_KEY: DYNOXIDE_CREDENTIALS.secretAccessKey,
 };
 
 /** The engine is an optional dependency that exists for Linux x64 only. */
 export const HAS_ENGINE = given !== undefined || binary !== undefined;
 
 export async function openAccountEngine(): Promise<AccountEngine> {
-  const local = given === undefined ? await startDynoxide() : undefined;
+  const local = given === undefined ? await startDynoxide(binary ?? '') : undefined;
   const endpoint = local?.url ?? given ?? '';
   const client = clientOf(endpoint);
   const tableName = `contract-${randomText(12)}`;
@@ -63,31 +60,6 @@ export async function openAccountEngine(): Promise<AccountEngine> {
 
 function clientOf(endpoint: string): DynamoDBClient {
   if (endpoint === 'aws') return new DynamoDBClient({ maxAttempts: 10 });
-  const credentials = {
-    accessKeyId: LOCAL.AWS_ACCESS_KEY_ID,
-    secretAccessKey: LOCAL.AWS_SECRET_ACCESS_KEY,
-  };
+  const credentials = DYNOXIDE_CREDENTIALS;
   return new DynamoDBClient({ endpoint, region: LOCAL.AWS_REGION, credentials, maxAttempts: 10 });
-}
-
-async function startDynoxide() {
-  const port = await freePort();
-  const child = spawn(binary ?? '', ['--port', String(port)], { stdio: 'ignore' });
-  return {
-    url: `http://127.0.0.1:${port}`,
-    stop: async () => {
-      child.kill('SIGTERM');
-      await once(child, 'exit');
-    },
-  };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
 }

@@ -1,7 +1,3 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { createServer } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { CreateTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { afterFinding } from '../../core/alerts/incidents.ts';
@@ -13,7 +9,7 @@ import { createDynamoIncidents } from '../../lambdas/adapters/dynamo-incidents.t
 import { createRollupIndex } from '../../lambdas/adapters/rollup-index.ts';
 import { createRollups } from '../../lambdas/adapters/rollups.ts';
 import { AT_MS, usageEvent } from '../core/rollups/usage-events.ts';
-import { dynoxideBinary } from '../support/dynoxide.ts';
+import { DYNOXIDE_CREDENTIALS, dynoxideBinary, startDynoxide } from '../support/dynoxide.ts';
 
 const TABLE = 'rollups';
 const WINDOW_MS = Date.UTC(2026, 10, 20, 10);
@@ -25,16 +21,12 @@ describe.skipIf(binary === undefined)('the rollups table', () => {
   let client: DynamoDBClient;
   let stop: () => Promise<void>;
   beforeAll(async () => {
-    const port = await freePort();
-    const child = spawn(binary ?? '', ['--port', String(port)], { stdio: 'ignore' });
-    stop = async () => {
-      child.kill('SIGTERM');
-      await once(child, 'exit');
-    };
+    const engine = await startDynoxide(binary ?? '');
+    stop = engine.stop;
     client = new DynamoDBClient({
-      endpoint: `http://127.0.0.1:${port}`,
+      endpoint: engine.url,
       region: 'us-east-1',
-      credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
+      credentials: DYNOXIDE_CREDENTIALS,
       maxAttempts: 10,
     });
     await client.send(
@@ -147,13 +139,3 @@ describe.skipIf(binary === undefined)('the rollups table', () => {
     expect((await store.unfinished()).size).toBe(0);
   });
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await sleep(0);
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
-}

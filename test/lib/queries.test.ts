@@ -7,15 +7,11 @@ import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { LAKE } from '../../core/names.ts';
-import {
-  NO_USAGE_DETAIL,
-  UNSAID,
-  type UsageEvent,
-  usageEventColumns,
-} from '../../core/usage/event.ts';
+import { type UsageEvent, usageEventColumns } from '../../core/usage/event.ts';
 import { readNamedQueries } from '../../lib/constructs/usage-queries.ts';
 import { readViews } from '../../lib/constructs/usage-views.ts';
 import { projectRoot } from '../../lib/project-root.ts';
+import { USAGE_EVENT } from '../support/ledger-lake.ts';
 
 const queries = readNamedQueries();
 const sqlOf = (name: string) => {
@@ -164,57 +160,11 @@ const trinoFunctions = `
   create macro date_add(u, n, d) as case u when 'day' then d::timestamp + to_days(n::int) end;
 `;
 
-/** 2026-11-20T12:00:00Z */
-const NOON_MS = 1_795_176_000_000;
-
 const call: UsageEvent = {
-  schema_version: 1,
+  ...USAGE_EVENT,
   request_id: 'r1',
-  event_time_ms: NOON_MS,
-  outcome: 'ok',
-  tenant_id: 'acme',
-  team_id: 'search',
-  project_id: 'web',
   virtual_key_id: 'k1',
-  feature: null,
-  cost_center: null,
-  customer_id: null,
-  user_id: null,
-  use_case: null,
-  session_id: null,
-  tags: null,
-  dialect: 'openai',
-  model_alias: 'small',
-  model: 'gpt-5-mini',
-  provider: 'openai',
-  tier: 'shared',
-  stream: true,
-  status: 200,
-  error_code: null,
-  denied_dimension: null,
-  denied_scope: null,
-  input_tokens: 100,
-  cached_input_tokens: 7,
-  output_tokens: 10,
-  reasoning_tokens: null,
   cost_nano_usd: 9_000_000_000_000_000,
-  price_version: 'v1',
-  held_nano_usd: 5,
-  held_tokens: 500,
-  estimated: false,
-  attempts: 1,
-  ttft_ms: 5,
-  duration_ms: 50,
-  overhead_ms: 2,
-  policy_version: 1,
-  period: '2026-11',
-  ...NO_USAGE_DETAIL,
-  ...UNSAID,
-  soft_limits_crossed: null,
-  attempt_id: null,
-  trace_id: null,
-  pool: null,
-  fallback_from: null,
 };
 
 const today = new Date().toISOString().slice(0, 10);

@@ -1,7 +1,4 @@
 /** The operations of governance over a real engine, called through the router. */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { AuditRecord } from '../../core/governance/audit.ts';
 import type { Principal } from '../../core/governance/principal.ts';
@@ -9,6 +6,7 @@ import { createIdentify } from '../../lambdas/admin/identify.ts';
 import type { AdminRoute } from '../../lambdas/admin/route.ts';
 import { answerRequest } from '../../lambdas/admin/router.ts';
 import { applyFile, openControlPlane } from './control-plane.ts';
+import { DYNOXIDE_CREDENTIALS, startDynoxide } from './dynoxide.ts';
 
 export const POLICY = `
 time_zone: UTC
@@ -116,30 +114,18 @@ function textOf(body: unknown): string {
 }
 
 async function startEngine(binary: string) {
-  const port = await freePort();
-  const child = spawn(binary, ['--port', String(port)], { stdio: 'ignore' });
+  const engine = await startDynoxide(binary);
   const client = new DynamoDBClient({
-    endpoint: `http://127.0.0.1:${port}`,
+    endpoint: engine.url,
     region: 'us-east-1',
-    credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
+    credentials: DYNOXIDE_CREDENTIALS,
     maxAttempts: 10,
   });
   return {
     client,
     async stop() {
       client.destroy();
-      child.kill('SIGTERM');
-      await once(child, 'exit');
+      await engine.stop();
     },
   };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new TypeError('no port');
-  return address.port;
 }
