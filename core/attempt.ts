@@ -52,14 +52,14 @@ const DRAIN_MS = 20_000;
  */
 const SILENCE_MS = 5_000;
 
-/** `sent` is the provider's answer where the call is on its way already. Throws GatewayError while another route may still be tried. */
+/** `begun` is the provider's answer where the call was made ready before. Throws GatewayError while another route may still be tried. */
 export async function openAttempt(
   ports: Ports,
   request: AttemptRequest,
-  sent?: Promise<UpstreamResponse>,
+  begun?: Promise<UpstreamResponse>,
 ): Promise<Attempt> {
   const { cancelled, books, exchange } = request;
-  const response = await (sent ?? sendAttempt(ports, request, { signal: cancelled }));
+  const response = await (begun ?? sendAttempt(ports, request, { signal: cancelled }));
   cancelled.addEventListener('abort', () => response.abort(), { once: true });
   if (response.status !== 200) {
     const body = await readAll(response, MAX_ERROR_BYTES).catch(() => Buffer.alloc(0));

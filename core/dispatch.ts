@@ -16,7 +16,7 @@ export interface Dispatch extends Omit<Terms, 'reserve'> {
   /** Aborted when the caller does not want the answer any more. */
   readonly cancelled: AbortSignal;
   readonly books: CallBooks;
-  /** The first route, where it is on its way already. */
+  /** The first route, where it was made ready while the call was reserved. */
   readonly ahead?: Ahead | undefined;
 }
 
@@ -75,7 +75,7 @@ async function tryRoute(
   const { ahead, route, cancelled, books } = dispatch;
   if (ahead !== undefined) cancelled.addEventListener('abort', ahead.giveUp, { once: true });
   const prepared = await (ahead?.prepared ?? prepareAttempt(ports, request, dispatch));
-  books.dispatched(route, ahead?.begunAtMs());
+  books.dispatched(route);
   try {
     return await openAttempt(ports, { ...prepared, cancelled, books }, ahead?.response);
   } catch (thrown) {

@@ -3,7 +3,7 @@
  * ports for whatever is outside the process; never touches a clock, a socket or a table itself.
  */
 
-import { type Ahead, sendAhead } from './ahead.ts';
+import { makeReady } from './ahead.ts';
 import { answerCall } from './answer-call.ts';
 import { demandOf, sizeOf, tagsOf } from './call-terms.ts';
 import { type Cancellations, serveCancel } from './cancel.ts';
@@ -178,7 +178,7 @@ async function serveCall(
     deadlineMs: deadlineOf(request, caller, selection),
     reserve: reserveOf(facts, { call, selection, size }),
   };
-  const ahead = sendAhead(ports, request, terms);
+  const ahead = makeReady(ports, request, terms);
   const { reservation, maxOutputTokens, isClamped } = await takeRoom(ports, terms, size).catch(
     (thrown: unknown) => {
       ahead?.giveUp();
@@ -187,8 +187,7 @@ async function serveCall(
   );
   if (reservation.kind !== 'reserved' || isClamped) ahead?.giveUp();
   if (reservation.kind === 'faulted') return unlimited(ports, { request, call }, reservation);
-  if (reservation.kind !== 'reserved')
-    return refuse(ports, { facts, call, refusal: reservation, ahead });
+  if (reservation.kind !== 'reserved') return refuse(ports, { facts, call, refusal: reservation });
 
   if (!isClamped) ahead?.begin();
   for (const { unchecked } of reservation.grants)
@@ -285,13 +284,7 @@ function refuse(
     facts,
     call,
     refusal,
-    ahead,
-  }: {
-    facts: CallFacts;
-    call: Call;
-    refusal: Refusal & Pick<Unreserved, 'undone'>;
-    ahead: Ahead | undefined;
-  },
+  }: { facts: CallFacts; call: Call; refusal: Refusal & Pick<Unreserved, 'undone'> },
 ): GatewayResponse {
   const nowMs = ports.clock.nowMs();
   const { code, message, retryAfterMs, mayRetry, detail, denied } = explainRefusal(refusal, nowMs);
@@ -311,8 +304,7 @@ function refuse(
     estimated: false,
     cost: ZERO_USD,
     month,
-    // Sent and given up before anybody saw a byte of its answer: there was nothing to pay for.
-    ...(ahead?.begunAtMs() === undefined ? { attempts: 0 } : { attempts: 1, route: ahead.route }),
+    attempts: 0,
     closedAtMs: nowMs,
   });
   const closed = Promise.allSettled([refusal.undone, ports.usage.put(event)]).then((results) => {

@@ -11,7 +11,6 @@ import type { Denial, Moment } from './denial.ts';
 import { createDeniedMemory, type DeniedMemory } from './denied-memory.ts';
 import { createLeases, isLeasable, type LeasedPart, type Leases } from './leases.ts';
 import { createOutageAllowance, type OutageAllowance } from './outage.ts';
-import { createOutlookMemory, type Outlook, type OutlookMemory } from './outlook.ts';
 import {
   CALLERS_PATIENCE,
   CLOSERS_PATIENCE,
@@ -20,6 +19,7 @@ import {
   type Pause,
 } from './patient-store.ts';
 import { calendarDay } from './periods.ts';
+import { createRefusedLately } from './refused-lately.ts';
 import { type Demand, momentOf, type ReserveRequest } from './reserve.ts';
 import { reserveScope, type ScopeEngine } from './reserve-scope.ts';
 import type { LimitPlan } from './schedule.ts';
@@ -99,8 +99,8 @@ export type Unreserved = (Refusal | { readonly kind: 'faulted'; readonly fault: 
 
 export interface Accounts {
   reserve(call: ReserveCall): Promise<Reservation | Unreserved>;
-  /** How that will probably end. Asks nobody. */
-  outlook(call: ReserveCall): Outlook;
+  /** Whether the key's last call was refused here a moment ago, as this one then probably will be. Asks nobody. */
+  refusedLately(call: ReserveCall): boolean;
   settle(reservation: Reservation, actual: Actual): Promise<void>;
   release(reservation: Reservation): Promise<void>;
   read(scope: Scope): Promise<Account | undefined>;
@@ -129,7 +129,6 @@ export function createAccounts({
     clock,
     pause,
     memory: createDeniedMemory(),
-    outlooks: createOutlookMemory(),
     slices: createSliceMemory(),
     allowance: createOutageAllowance(),
     leases:
@@ -137,12 +136,15 @@ export function createAccounts({
         ? undefined
         : createLeases({ store: closingStore, clock, pause, newName: leaseNames }),
   };
+  const refusals = createRefusedLately();
+  const leadKeyOf = (call: ReserveCall) => accountKey(leadOf(call).scope);
   return {
-    reserve: (call) => reserveAll(engine, call),
-    outlook: ({ scopes, demand, timeZone }) => {
-      const nowMs = clock.nowMs();
-      return engine.outlooks.of(scopes, demand, momentOf(nowMs, calendarDay(nowMs, timeZone)));
+    async reserve(call) {
+      const outcome = await reserveAll(engine, call);
+      refusals.note(leadKeyOf(call), clock.nowMs(), outcome.kind !== 'reserved');
+      return outcome;
     },
+    refusedLately: (call) => refusals.has(leadKeyOf(call), clock.nowMs()),
     settle: (reservation, actual) => settleAll(engine, reservation, actual),
     release: ({ grants }) => undoAll(engine, grants.map(undoOf)),
     read: (scope) => {
@@ -156,7 +158,6 @@ export function createAccounts({
 interface Engine extends ScopeEngine {
   readonly closingStore: AccountStore;
   readonly memory: DeniedMemory;
-  readonly outlooks: OutlookMemory;
   readonly allowance: OutageAllowance;
   readonly leases: Leases | undefined;
 }
@@ -180,8 +181,7 @@ async function reserveAll(engine: Engine, call: ReserveCall): Promise<Reservatio
   const at = momentOf(nowMs, calendarDay(nowMs, call.timeZone));
   const remembered = recallRefusal(engine.memory, call, at);
   if (remembered !== undefined) return { ...remembered, undone: Promise.resolve() };
-  const [lead] = call.scopes;
-  if (lead === undefined) throw new TypeError('a call has at least the scope of its key');
+  const lead = leadOf(call);
   const holdId = holdIdsOf(call.requestId)[call.isSecond === true ? 1 : 0];
   const expiresAtSeconds = Math.ceil(nowMs / 1000) + call.holdSeconds;
   const requestOf = (owner: HoldOwner) => ({
@@ -215,9 +215,6 @@ async function reserveAll(engine: Engine, call: ReserveCall): Promise<Reservatio
   ]);
   const outcomes = goOn(engine, answers);
   const grants = outcomes.flatMap((each) => (each.kind === 'granted' ? [each.granted] : []));
-  for (const { scope, grant } of grants)
-    if (grant.account !== undefined)
-      engine.outlooks.granted(accountKey(scope), grant.account, nowMs);
   const denied = outcomes.find((outcome) => outcome.kind === 'denied');
   const faulted = outcomes.find((outcome) => outcome.kind === 'faulted');
   if (denied === undefined && faulted === undefined) {
@@ -225,10 +222,14 @@ async function reserveAll(engine: Engine, call: ReserveCall): Promise<Reservatio
     const crossings = grants.flatMap(crossingsOf);
     return { kind: 'reserved', holdId, demand, month: at.month, grants, crossings };
   }
-  engine.outlooks.refused(accountKey(lead.scope), nowMs);
   const undone = undoAll(engine, outcomes);
   if (denied !== undefined) return { ...denied.refusal, undone };
   return { kind: 'faulted', fault: faulted?.fault, undone };
+}
+
+function leadOf({ scopes: [lead] }: ReserveCall): ScopeLimits {
+  if (lead === undefined) throw new TypeError('a call has at least the scope of its key');
+  return lead;
 }
 
 /**

@@ -4,7 +4,7 @@
  * the reaper finds, and never a settled call that nobody can bill.
  */
 import type { Route } from '../catalog/snapshot.ts';
-import type { Clock, EpochMs } from '../clock.ts';
+import type { Clock } from '../clock.ts';
 import type { Call } from '../dialects/call.ts';
 import { ERRORS, type ErrorCode, type GatewayError } from '../errors.ts';
 import type { Accounts, Reservation } from '../limits/accounts.ts';
@@ -18,8 +18,8 @@ import { tokensOfEvent, type UsageEvent } from './event.ts';
 import type { TokenUsage } from './tokens.ts';
 
 export interface CallBooks {
-  /** Called before each attempt, with its time where that is past. */
-  dispatched(route: Route, atMs?: EpochMs): void;
+  /** Called before each attempt. */
+  dispatched(route: Route): void;
   /** Called at the first meaningful event of the answer. */
   answered(): void;
   /** What the attempt looks like from outside, for headers. */
@@ -104,11 +104,11 @@ export function openBooks(ports: BooksPorts, { facts, reservation, call }: OpenC
   }
 
   return {
-    dispatched(route, atMs = clock.nowMs()) {
+    dispatched(route) {
       first ??= route;
       current = route;
       attempts += 1;
-      dispatchedAtMs ??= atMs;
+      dispatchedAtMs ??= clock.nowMs();
     },
     answered() {
       answeredAtMs ??= clock.nowMs();

@@ -109,8 +109,8 @@ export function eventComplaints(call: CallRecord, event: UsageEvent): string[] {
     period !== String(monthOf(dayOf(decided.atMs, decided.policy.timeZone)))
   )
     complaints.push(`I6 charged to ${period}: ${call.holdId}`);
-  if (event.outcome === 'denied' && event.attempts < call.providerEntries.length)
-    complaints.push(`I4 denied and sent, and does not say so: ${call.holdId}`);
+  if (event.outcome === 'denied' && call.providerEntries.length > 0)
+    complaints.push(`I4 denied and sent: ${call.holdId}`);
   return event.input_tokens === null ? complaints : complaints.concat(usageComplaints(call, event));
 }
 

@@ -22,10 +22,9 @@ export interface ProviderEntry {
   readonly model: string;
   /** The call had its room when the provider got it. */
   readonly hadRoom: boolean;
-  /**
-   * False for refusals and errors: nothing was generated and nothing is billed. So is what costs nothing, as long as its
-   * call has no room and may be given up.
-   */
+  /** It was made ready while its room was being reserved. */
+  readonly wasReady: boolean;
+  /** False for refusals and errors: nothing was generated and nothing is billed. */
   readonly isBilled: boolean;
   /** The provider ignored the maximum of output tokens. */
   readonly isRunaway: boolean;

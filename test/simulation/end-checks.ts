@@ -26,7 +26,7 @@ export function booksComplaints(
   for (const call of calls) {
     const own = [...new Set([...call.accounts].map(scopeOf))];
     const truths = own.flatMap((scope) => scopes.get(scope) ?? []);
-    complaints.push(...finalComplaints(call, truths));
+    complaints.push(...finalComplaints(call, truths, ledger));
     for (const scope of own) {
       const known = callsOf.get(scope);
       if (known === undefined) callsOf.set(scope, [call]);
@@ -38,15 +38,18 @@ export function booksComplaints(
   return complaints;
 }
 
-/** I4 and the bound of the hold, when everything is over. */
-function finalComplaints(call: CallRecord, accounts: readonly AccountTruth[]): string[] {
+/** I4 and the bound of the hold, when everything is over: whoever was sent to a provider has a row, and only one. */
+function finalComplaints(
+  call: CallRecord,
+  accounts: readonly AccountTruth[],
+  ledger: ReadonlyMap<string, UsageEvent>,
+): string[] {
   const complaints = closedComplaints(call, accounts);
   const billed = billedEntries(call);
   const rows = new Set(call.events.map((event) => JSON.stringify(event))).size;
-  const isHeldWhole = accounts.every(({ holds }) => holds.has(call.holdId));
   if (rows > 1) complaints.push(`I4 ${rows} different rows: ${call.holdId}`);
-  if (billed.length > 0 && rows + call.expiredEvents.length === 0 && !isHeldWhole)
-    complaints.push(`I4 neither a row nor a hold: ${call.holdId}`);
+  if (call.providerEntries.length > 0 && !ledger.has(call.requestId))
+    complaints.push(`I4 sent, and no row: ${call.holdId}`);
   if (billed.length > 1) complaints.push(`I1 billed by ${billed.length} providers: ${call.holdId}`);
   if (!isRunaway(call)) complaints.push(...boundComplaints(call, accounts));
   return complaints;

@@ -94,10 +94,8 @@ export function portsFor(
   const accounts: Accounts = {
     ...environment.accounts,
     // No invariant may depend on a guess, so that half of them are anything.
-    outlook: (asked) =>
-      random.chance(0.5)
-        ? environment.accounts.outlook(asked)
-        : random.pick(['plenty', 'unknown', 'poor']),
+    refusedLately: (asked) =>
+      random.chance(0.5) ? environment.accounts.refusedLately(asked) : random.chance(0.5),
     reserve: async (asked) => {
       const outcome = await environment.accounts.reserve(asked);
       if (outcome.kind === 'reserved') {

@@ -15,7 +15,6 @@ import type { Faults } from './faults.ts';
 import type { Process } from './process.ts';
 import type { Random } from './random.ts';
 import type { Scheduler } from './scheduler.ts';
-import { priceAtReserve } from './true-money.ts';
 
 export interface FakeProviderOptions {
   readonly scheduler: Scheduler;
@@ -111,14 +110,11 @@ function serve(
   });
   const parts = (asked.stream === true ? streamParts : wholeParts)({ random, behaviour, usage });
   const cut = { after: parts.length };
-  const isServed = !['refuses', 'unreachable', 'endsAtOnce'].includes(behaviour);
-  const isFree = priceAtReserve(call, asked.model) === undefined;
   const entry: ProviderEntry = {
     model: asked.model,
     hadRoom: call.hasRoom,
-    get isBilled() {
-      return isServed && (call.hasRoom || !isFree);
-    },
+    wasReady: request.mayBegin !== undefined,
+    isBilled: !['refuses', 'unreachable', 'endsAtOnce'].includes(behaviour),
     isRunaway: runsAway,
     generated: () => generatedBy(parts.slice(0, cut.after), usage),
     reported: undefined,

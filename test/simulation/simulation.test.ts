@@ -16,7 +16,7 @@ const EVENTFUL = [
   'estimated',
   'runaways',
   'unchecked',
-  'sentAhead',
+  'madeReady',
   'slicesMoved',
   'softLimitsTold',
 ] as const;

@@ -16,7 +16,6 @@ import { type LeasedPart, leaseArrived, leased, unleased } from './lease-truth.t
 import { createRefusals } from './refusals.ts';
 import { createSoftChecks, type SoftChecks } from './soft-checks.ts';
 import { numberAt } from './stored-item.ts';
-import { priceAtReserve } from './true-money.ts';
 import { createUncheckedChecks } from './unchecked-checks.ts';
 
 export interface Counts {
@@ -36,9 +35,8 @@ export interface Counts {
   leased: number;
   /** Accounts that calls went on without, because they were out of reach. */
   unchecked: number;
-  /** Calls that were sent while their room was being reserved, and those of them that did not get it. */
-  sentAhead: number;
-  givenUp: number;
+  /** Attempts that were made ready while the call's room was being reserved. */
+  madeReady: number;
   /** Transactions that moved slices between the accounts of a scope. */
   slicesMoved: number;
   /** Soft limits that were told, and how often one was told again because a teller died in between. */
@@ -130,11 +128,9 @@ export function createWatch(options: WatchOptions): Watch {
       if (isReal) complain(eventComplaints(call, event));
     },
     begun: (call) => void calls.set(call.holdId, call),
-    sent(call, { hadRoom, model }) {
-      if (hadRoom) return;
-      counts.sentAhead += 1;
-      if (priceAtReserve(call, model) !== undefined)
-        violation(`I1 sent before its room was held: ${call.holdId}`);
+    sent(call, { hadRoom, wasReady }) {
+      if (wasReady) counts.madeReady += 1;
+      if (!hadRoom) violation(`I4 sent before its room was held: ${call.holdId}`);
     },
     decided: hotScopes.decided,
     setUp: hotScopes.setUp,
@@ -142,7 +138,6 @@ export function createWatch(options: WatchOptions): Watch {
       if (response.status === 200) counts.answered += 1;
       if (response.status === 200 && !call.hasRoom)
         violation(`I1 answered without room: ${call.holdId}`);
-      if (!call.hasRoom && call.providerEntries.length > 0) counts.givenUp += 1;
       if (response.status === 500) violation(`a fault of our own: ${call.holdId}`);
       const { isRefusal, phantom } = refusals.judge(call, response);
       if (isRefusal) counts.refused += 1;
@@ -187,8 +182,7 @@ function noCounts(): Counts {
     strayCharged: 0,
     leased: 0,
     unchecked: 0,
-    sentAhead: 0,
-    givenUp: 0,
+    madeReady: 0,
     slicesMoved: 0,
     softLimitsTold: 0,
     toldAgain: 0,
