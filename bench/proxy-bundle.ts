@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import * as z from 'zod';
 import { synthesize } from '../local/synth.ts';
@@ -9,8 +9,10 @@ import { readAssembly } from '../local/templates.ts';
 export interface ProxyBundle {
   readonly codeDir: string;
   readonly file: string;
+  /** All that is shipped, and the part of it that is loaded at the start. */
   readonly bytes: number;
-  readonly gzipBytes: number;
+  readonly eagerBytes: number;
+  readonly eagerGzipBytes: number;
   /** What the function finds in its environment. */
   readonly env: Readonly<Record<string, string>>;
 }
@@ -44,8 +46,31 @@ export async function proxyBundle(synthCacheDir: string): Promise<ProxyBundle> {
     if (env['POWERTOOLS_SERVICE_NAME'] !== SERVICE) continue;
     const codeDir = assembly.assetDir(Code.S3Key);
     const file = join(codeDir, Handler.replace(/\.\w+$/, '.mjs'));
-    const code = readFileSync(file);
-    return { codeDir, file, bytes: code.length, gzipBytes: gzipSync(code).length, env };
+    const all = readdirSync(codeDir).filter((name) => name.endsWith('.mjs'));
+    const eager = eagerFiles(codeDir, basename(file)).map((name) => join(codeDir, name));
+    return {
+      codeDir,
+      file,
+      bytes: sum(all.map((name) => statSync(join(codeDir, name)).size)),
+      eagerBytes: sum(eager.map((name) => statSync(name).size)),
+      eagerGzipBytes: sum(eager.map((name) => gzipSync(readFileSync(name)).length)),
+      env,
+    };
   }
   throw new Error('the templates hold no proxy function');
+}
+
+/** The module and what it imports, not what it may `import()`. */
+function eagerFiles(folder: string, entry: string): readonly string[] {
+  const found = new Set([entry]);
+  for (const name of found) {
+    const code = readFileSync(join(folder, name), 'utf8');
+    for (const [, imported = ''] of code.matchAll(/\b(?:from|import)"\.\/([\w.-]+\.mjs)"/g))
+      found.add(imported);
+  }
+  return [...found];
+}
+
+function sum(sizes: readonly number[]): number {
+  return sizes.reduce((all, size) => all + size, 0);
 }

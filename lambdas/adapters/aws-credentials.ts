@@ -3,11 +3,10 @@
  * environment lives; where one lives longer (managed instances, containers) an endpoint gives new ones, and
  * these are fetched before the old ones end. Nothing is read from a user's files.
  */
-import https from 'node:https';
 import * as z from 'zod/mini';
 import type { Clock, EpochMs } from '../../core/clock.ts';
 import type { Environment } from './aws-services.ts';
-import { http } from './builtin-http.ts';
+import { http, https } from './builtin-http.ts';
 import type { AwsCredentials } from './sigv4.ts';
 
 export interface CredentialSource {

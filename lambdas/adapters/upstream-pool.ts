@@ -1,9 +1,8 @@
 /** Connections to providers and AWS services that are kept open: how many, for how long, and which of them may still be trusted. */
 import type { Agent, ClientRequest, RequestOptions } from 'node:http';
-import https from 'node:https';
 import type { Duplex } from 'node:stream';
 import type { Clock } from '../../core/clock.ts';
-import { http } from './builtin-http.ts';
+import { http, https } from './builtin-http.ts';
 
 export interface UpstreamPool {
   /** A call that has yet to be written, on a connection of its origin. */

@@ -1,11 +1,14 @@
 import { join } from 'node:path';
-import { type Duration, RemovalPolicy } from 'aws-cdk-lib';
+import { AssetHashType, DockerImage, type Duration, RemovalPolicy } from 'aws-cdk-lib';
 import type { IGrantable, IPrincipal, IRole } from 'aws-cdk-lib/aws-iam';
 import { ManagedPolicy, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import {
   ApplicationLogLevel,
   Architecture,
+  Code,
+  type FunctionOptions,
   type IFunction,
+  Function as LambdaFunction,
   LoggingFormat,
   Runtime,
   SystemLogLevel,
@@ -14,7 +17,6 @@ import {
   type BundlingOptions,
   LogLevel,
   NodejsFunction,
-  type NodejsFunctionProps,
   OutputFormat,
 } from 'aws-cdk-lib/aws-lambda-nodejs';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
@@ -22,6 +24,7 @@ import { Construct } from 'constructs';
 import { ENV, METRIC_NAMESPACE } from '../../core/names.ts';
 import { acknowledge } from '../acknowledge.ts';
 import { exact } from '../exact.ts';
+import { bundleLean } from '../lean-bundle.ts';
 import { projectRoot } from '../project-root.ts';
 import type { StageConfig } from '../stage-config.ts';
 import { runOnManagedInstances } from './managed-instances.ts';
@@ -68,20 +71,15 @@ export class GatewayFunction extends Construct implements IGrantable {
     this.alias = exact(alias);
   }
 
-  #handler(props: GatewayFunctionProps): { handler: NodejsFunction; role: IRole } {
+  #handler(props: GatewayFunctionProps): { handler: LambdaFunction; role: IRole } {
     const { config, compute } = props;
     const logGroup = new LogGroup(this, 'Log', {
       retention: config.logRetentionDays,
       removalPolicy: RemovalPolicy.DESTROY,
     });
     const role = this.#role(logGroup, props);
-    const handler = new NodejsFunction(this, 'Function', {
+    const options = {
       description: props.description,
-      entry: join(projectRoot, 'lambdas', props.service, 'handler.ts'),
-      handler: 'handler',
-      projectRoot,
-      depsLockFilePath: join(projectRoot, 'package-lock.json'),
-      bundling: props.isLean === true ? leanBundling : bundling,
       runtime: Runtime.NODEJS_24_X,
       architecture: Architecture.ARM_64,
       memorySize: compute.memoryMb,
@@ -97,11 +95,27 @@ export class GatewayFunction extends Construct implements IGrantable {
         POWERTOOLS_SERVICE_NAME: props.service,
         POWERTOOLS_METRICS_NAMESPACE: METRIC_NAMESPACE,
         POWERTOOLS_LOG_LEVEL: config.logLevel,
+        // Lean telemetry reads the source map itself when there is a fault to report.
         ...(props.isLean === true ? {} : { NODE_OPTIONS: '--enable-source-maps' }),
         ...props.environment,
       },
       ...placement(props),
-    });
+    };
+    const handler =
+      props.isLean === true
+        ? new LambdaFunction(this, 'Function', {
+            ...options,
+            code: leanCode(props.service),
+            handler: 'index.handler',
+          })
+        : new NodejsFunction(this, 'Function', {
+            ...options,
+            entry: join(projectRoot, 'lambdas', props.service, 'handler.ts'),
+            handler: 'handler',
+            projectRoot,
+            depsLockFilePath: join(projectRoot, 'package-lock.json'),
+            bundling,
+          });
     return { handler, role };
   }
 
@@ -140,10 +154,23 @@ const bundling: BundlingOptions = {
     "import{createRequire as bannerRequire}from'node:module';const require=bannerRequire(import.meta.url);",
 };
 
-/** Telemetry reads the source map itself when there is a fault to report, and no dependency is CommonJS. */
-const leanBundling: BundlingOptions = { ...bundling, keepNames: false, banner: '' };
+function leanCode(service: string): Code {
+  return Code.fromAsset(projectRoot, {
+    assetHashType: AssetHashType.OUTPUT,
+    bundling: {
+      // Asked for by the type; nothing runs in it, since what is local succeeds or throws.
+      image: DockerImage.fromRegistry('none'),
+      local: {
+        tryBundle(outputDir) {
+          bundleLean(service, outputDir);
+          return true;
+        },
+      },
+    },
+  });
+}
 
-function placement({ compute, network }: GatewayFunctionProps): NodejsFunctionProps {
+function placement({ compute, network }: GatewayFunctionProps): FunctionOptions {
   if (compute.kind === 'managed-instances') {
     const { minEnvironments, maxEnvironments } = compute;
     return {

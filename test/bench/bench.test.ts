@@ -107,7 +107,10 @@ describe('the load', () => {
 describe('the report', () => {
   const times = { median: 100, min: 90, max: 120 };
   const results = (overMs: readonly number[]): Results => ({
-    coldStart: { bytes: 100_000, gzipBytes: 50_000, loadMs: times, emptyLoadMs: times },
+    coldStart: {
+      ...{ bytes: 300_000, eagerBytes: 100_000, eagerGzipBytes: 50_000 },
+      ...{ loadMs: times, askedMs: times, emptyLoadMs: times },
+    },
     takenAt: new Date(0),
     loadAverage: [0.5, 1.25],
     plan: { ...PLAN, rounds: overMs.length },
@@ -141,8 +144,9 @@ describe('the report', () => {
     const { text, missed } = report({
       ...results([0.6]),
       coldStart: {
-        ...{ bytes: 100_000, gzipBytes: 1, emptyLoadMs: times },
-        loadMs: { median: 20, min: 19, max: 21 },
+        ...{ bytes: 300_000, eagerBytes: 100_000, eagerGzipBytes: 1 },
+        ...{ loadMs: times, emptyLoadMs: times },
+        askedMs: { median: 20, min: 19, max: 21 },
       },
     });
     expect(line(text, '1. CPU of a saturated stream')).toContain('| - | not measured |');

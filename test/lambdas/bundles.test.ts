@@ -1,5 +1,9 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { build, type Metafile } from 'esbuild';
-import { expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
+import { bundleLean } from '../../lib/lean-bundle.ts';
 
 /** Inputs and size of a function's bundle, as lib/constructs/gateway-function.ts makes it. */
 async function bundled(name: string): Promise<Metafile['outputs'][string]> {
@@ -39,25 +43,76 @@ it('the price book travels with the function that applies policies, and with no 
   }
 });
 
-/** All dialects are in; those of no call yet wait unparsed (ADR 0020). */
+/** What a start loads, and all that is shipped: source of ADR 0032. */
+const EAGER_BYTES = 207_000;
 const PROXY_BYTES = 315_000;
 
-it('the proxy holds the request path and nothing else', async () => {
-  const { bytes, inputs, imports } = await bundled('proxy');
-  expect(bytes).toBeLessThan(PROXY_BYTES);
-  const packages = Object.entries(inputs).flatMap(([file, { bytesInOutput }]) =>
-    bytesInOutput > 0 && file.includes('node_modules/')
-      ? [file.replace(/^.*node_modules\//, '')]
-      : [],
-  );
-  // Of zod the small half alone: no SDK, no Powertools, no middy, no second HTTP client, no tokenizer.
-  const others = packages.filter(
-    (file) => !/^zod\/(mini|v4\/(mini|core|locales))\/[\w-]+\.js$/.test(file),
-  );
-  expect(others).toEqual([]);
-  expect(packages.length).toBeGreaterThan(0);
-  // An ES import of node:http loads a second HTTP client (lambdas/adapters/builtin-http.ts).
-  const builtins = imports.map(({ path }) => path);
-  expect(builtins).toContain('node:https');
-  expect(builtins).not.toContain('node:http');
+describe('the proxy', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'tollgate-proxy-'));
+  afterAll(() => rmSync(folder, { recursive: true }));
+  const { outputs } = bundleLean('proxy', folder);
+  const code = Object.entries(outputs).filter(([file]) => file.endsWith('.mjs'));
+  const eager = eagerFiles(outputs);
+
+  it('loads the request path at its start, from one file behind its entry', () => {
+    expect(eager.length).toBe(2);
+    expect(sizeOf(eager)).toBeLessThan(EAGER_BYTES);
+    const loaded = eager.flatMap(({ inputs }) => Object.keys(inputs));
+    expect(loaded).toContain('core/serve.ts');
+    expect(loaded.filter((file) => /chat-call|converse/.test(file))).toEqual([]);
+  });
+
+  it('holds the request path and nothing else', () => {
+    const all = code.map(([, output]) => output);
+    expect(sizeOf(all)).toBeLessThan(PROXY_BYTES);
+    const packages = all.flatMap(({ inputs }) =>
+      Object.entries(inputs).flatMap(([file, { bytesInOutput }]) =>
+        bytesInOutput > 0 && file.includes('node_modules/')
+          ? [file.replace(/^.*node_modules\//, '')]
+          : [],
+      ),
+    );
+    // Of zod the small half alone: no SDK, no Powertools, no middy, no second HTTP client, no tokenizer.
+    const others = packages.filter(
+      (file) => !/^zod\/(mini|v4\/(mini|core|locales))\/[\w-]+\.js$/.test(file),
+    );
+    expect(others).toEqual([]);
+    expect(packages.length).toBeGreaterThan(0);
+  });
+
+  it('makes no namespace of a module of Node', () => {
+    // One of node:http loads a second HTTP client, and one of node:util much that nobody needs.
+    const builtins = code.flatMap(([, { imports }]) =>
+      imports.filter(({ external, kind }) => external === true && kind === 'import-statement'),
+    );
+    expect(builtins).toEqual([]);
+  });
+
+  it('starts from what was bundled', async () => {
+    const loaded: unknown = await import(join(folder, 'index.mjs')).catch(String);
+    // Everything is evaluated up to the environment, which is not there.
+    expect(loaded).toContain('missing environment variables: ACCOUNTS_TABLE');
+  });
 });
+
+type Outputs = Metafile['outputs'];
+
+/** The entry and what it imports, and what that imports. */
+function eagerFiles(outputs: Outputs): Outputs[string][] {
+  const entry = Object.entries(outputs).find(
+    ([, { entryPoint }]) => entryPoint === 'lambdas/proxy/handler.ts',
+  );
+  const seen = new Set<string>();
+  const visit = (file: string): Outputs[string][] => {
+    const output = outputs[file];
+    if (output === undefined || seen.has(file)) return [];
+    seen.add(file);
+    const imported = output.imports.filter(({ kind }) => kind === 'import-statement');
+    return [output, ...imported.flatMap(({ path }) => visit(path))];
+  };
+  return entry === undefined ? [] : visit(entry[0]);
+}
+
+function sizeOf(files: readonly Outputs[string][]): number {
+  return files.reduce((sum, { bytes }) => sum + bytes, 0);
+}

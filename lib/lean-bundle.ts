@@ -1,0 +1,45 @@
+/**
+ * The code of a function for whose start callers wait (ADR 0032): one file of what every call needs, and one for each
+ * thing that only some need and `import()` loads. NodejsFunction always makes a single file.
+ */
+import { join } from 'node:path';
+import { buildSync, type Metafile } from 'esbuild';
+import { projectRoot } from './project-root.ts';
+
+/** Writes `index.mjs`, what it imports, and their source maps into the folder. */
+export function bundleLean(service: string, outdir: string): Metafile {
+  const handler = join(projectRoot, 'lambdas', service, 'handler.ts');
+  const { metafile } = buildSync({
+    absWorkingDir: projectRoot,
+    entryPoints: [{ in: handler, out: 'index' }],
+    outdir,
+    outExtension: { '.js': '.mjs' },
+    chunkNames: '[name]-[hash]',
+    bundle: true,
+    splitting: true,
+    // Every file then needs the handler, so that what it imports at once stays together: esbuild makes a file for each set of
+    // files that need the same, which were eleven.
+    inject: [handler],
+    alias: builtins(),
+    platform: 'node',
+    target: 'node24',
+    format: 'esm',
+    mainFields: ['module', 'main'],
+    minify: true,
+    sourcemap: true,
+    sourcesContent: false,
+    metafile: true,
+    logLevel: 'warning',
+  });
+  return metafile;
+}
+
+const BUILTINS = ['crypto', 'stream', 'stream/promises', 'timers/promises', 'util', 'zlib'];
+
+/** An ES import of a module of Node reads every export to fill a namespace, and some load much that nobody needs. */
+function builtins(): Record<string, string> {
+  const folder = join(projectRoot, 'lambdas/adapters/builtins');
+  return Object.fromEntries(
+    BUILTINS.map((name) => [`node:${name}`, join(folder, `${name.replace('/', '-')}.ts`)]),
+  );
+}
