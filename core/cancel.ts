@@ -3,11 +3,12 @@
  * so: a mark in a table, which the environment that streams looks for now and then. A caller reaches only
  * calls of its own key, because the mark is made under the key that asks (ADR 0013).
  */
+
+import { assertKeyActive } from './active-key.ts';
 import { GatewayError } from './errors.ts';
 import { holdIdOf, isRequestId } from './ids.ts';
 import { type GatewayResponse, jsonResponse } from './response.ts';
 import type { Ports } from './serve.ts';
-import { assertKeyActive } from './serve-usage.ts';
 import type { Caller } from './tenancy/authenticate.ts';
 
 export interface RunningCall {

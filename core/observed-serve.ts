@@ -21,7 +21,7 @@ import {
 import { tracedPorts } from './telemetry/traced-ports.ts';
 import type { Caller } from './tenancy/authenticate.ts';
 import { type CopiedAnswer, copyAnswer } from './traces/copy-answer.ts';
-import { type TraceObject, traceObjects } from './traces/trace-record.ts';
+import type { TraceObject } from './traces/trace-record.ts';
 import type { UsageEvent } from './usage/event.ts';
 
 export interface Watch {
@@ -181,6 +181,7 @@ async function storeRecord({ traceStore }: Watch, call: Watched): Promise<void> 
   if (store === undefined || event === undefined) return;
   if (traceStore === undefined)
     throw new Error('the policy keeps traces, and the stage has no trace store');
+  const { traceObjects } = await import('./traces/trace-record.ts');
   const answer = copy?.read() ?? NO_ANSWER;
   const objects = traceObjects(store, { event, request: request.body, answer });
   await Promise.all(objects.map((object) => traceStore.put(object)));

@@ -3,6 +3,7 @@
  * room and books nothing; it costs one read of each account that the call would reserve in.
  */
 import * as z from 'zod/mini';
+import { assertKeyActive } from './active-key.ts';
 import { demandOf, sizeOf, tagsOf } from './call-terms.ts';
 import type { EpochMs } from './clock.ts';
 import type { Call } from './dialects/call.ts';
@@ -21,7 +22,6 @@ import { MAX_BODY_BYTES } from './names.ts';
 import { errorResponse, type GatewayResponse, jsonResponse } from './response.ts';
 import { type Selection, selectRoutes } from './routing/select-routes.ts';
 import type { GatewayRequest, Ports } from './serve.ts';
-import { assertKeyActive } from './serve-usage.ts';
 import type { Caller, Headers } from './tenancy/authenticate.ts';
 import { scopesOf } from './tenancy/scopes-of.ts';
 

@@ -1,11 +1,12 @@
 /** `GET /v1/models`: exactly the models that this key may call, in the shape of the SDK that asks. */
+
+import { assertActive } from './active-key.ts';
 import type { ModelAlias } from './catalog/snapshot.ts';
 import { GatewayError } from './errors.ts';
 import { type GatewayResponse, jsonResponse } from './response.ts';
 import { deprecationToWire } from './routing/deprecation.ts';
 import { allowedModels } from './routing/select-routes.ts';
 import type { GatewayRequest, Ports } from './serve.ts';
-import { assertActive } from './serve-usage.ts';
 import type { Caller } from './tenancy/authenticate.ts';
 
 type Asked = Pick<GatewayRequest, 'headers' | 'query' | 'requestId'>;

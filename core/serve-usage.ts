@@ -2,8 +2,8 @@
  * `GET /v1/usage`: the caller's own scopes, live from their accounts: settled, held, limits, reset and
  * projection of the month; and of the day where a limit of any day makes the account count days.
  */
+import { assertKeyActive } from './active-key.ts';
 import type { EpochMs } from './clock.ts';
-import { GatewayError } from './errors.ts';
 import { type Account, counterValue, heldIn } from './limits/account.ts';
 import { calendarDay, monthName, periodEnd } from './limits/periods.ts';
 import { countsDay } from './limits/reserve.ts';
@@ -34,20 +34,6 @@ export async function serveUsage(
     account === undefined ? [] : [{ scope: scopeLabel(scope), ...usageOf(account, now) }],
   );
   return jsonResponse(200, { object: 'usage', time_zone: timeZone, scopes }, requestId);
-}
-
-/** One strongly consistent read: a revoked key learns nothing, not even the names of models. */
-export async function assertActive(ports: Pick<Ports, 'accounts'>, caller: Caller): Promise<void> {
-  assertKeyActive(await ports.accounts.read({ kind: 'key', keyId: caller.key.keyId }));
-}
-
-/** Throws GatewayError `invalid_api_key`. */
-export function assertKeyActive(account: Account | undefined): void {
-  if (account?.status === 'active') return;
-  throw new GatewayError(
-    'invalid_api_key',
-    `This API key has been ${account?.status ?? 'removed'}.`,
-  );
 }
 
 interface Period {

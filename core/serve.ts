@@ -26,9 +26,6 @@ import { type Report, reportFault } from './report.ts';
 import { errorResponse, type GatewayResponse, jsonResponse } from './response.ts';
 import { deprecationHeaders } from './routing/deprecation.ts';
 import { type Selection, selectRoutes } from './routing/select-routes.ts';
-import { serveEstimate } from './serve-estimate.ts';
-import { serveModel, serveModels } from './serve-models.ts';
-import { serveUsage } from './serve-usage.ts';
 import {
   authenticate,
   type Caller,
@@ -103,6 +100,7 @@ export async function serve(ports: Ports, request: GatewayRequest): Promise<Gate
   }
 }
 
+/** What is not a call of a model is loaded by the first request that asks for it (ADR 0032). */
 async function route(ports: Ports, request: GatewayRequest): Promise<GatewayResponse> {
   const { method, path } = request;
   if (path === '/health') return jsonResponse(200, { status: 'ok' }, request.requestId);
@@ -111,6 +109,7 @@ async function route(ports: Ports, request: GatewayRequest): Promise<GatewayResp
     return method === 'POST' ? serveCall(ports, request, parser) : methodNotAllowed(method);
   if (path === '/v1/estimate') {
     if (method !== 'POST') return methodNotAllowed(method);
+    const { serveEstimate } = await import('./serve-estimate.ts');
     return serveEstimate(ports, await identify(ports, request), request);
   }
   const cancelled = CANCEL_PATH.exec(path)?.[1];
@@ -124,7 +123,11 @@ async function route(ports: Ports, request: GatewayRequest): Promise<GatewayResp
   if (!isRead) throw new GatewayError('not_found', `Unknown path '${path.slice(0, 200)}'.`);
   if (method !== 'GET') return methodNotAllowed(method);
   const caller = await identify(ports, request);
-  if (path === '/v1/usage') return serveUsage(ports, caller, request.requestId);
+  if (path === '/v1/usage') {
+    const { serveUsage } = await import('./serve-usage.ts');
+    return serveUsage(ports, caller, request.requestId);
+  }
+  const { serveModel, serveModels } = await import('./serve-models.ts');
   return model === undefined
     ? serveModels(ports, caller, request)
     : serveModel(ports, caller, { alias: decoded(model), request });

@@ -6,20 +6,20 @@ import { join } from 'node:path';
 import { buildSync, type Metafile } from 'esbuild';
 import { projectRoot } from './project-root.ts';
 
-/** Writes `index.mjs`, what it imports, and their source maps into the folder. */
+/** Writes `index.mjs`, what it imports, and their source maps into the folder. The handler exports what `start.ts` beside it makes. */
 export function bundleLean(service: string, outdir: string): Metafile {
-  const handler = join(projectRoot, 'lambdas', service, 'handler.ts');
+  const folder = join(projectRoot, 'lambdas', service);
   const { metafile } = buildSync({
     absWorkingDir: projectRoot,
-    entryPoints: [{ in: handler, out: 'index' }],
+    entryPoints: [{ in: join(folder, 'handler.ts'), out: 'index' }],
     outdir,
     outExtension: { '.js': '.mjs' },
     chunkNames: '[name]-[hash]',
     bundle: true,
     splitting: true,
-    // Every file then needs the handler, so that what it imports at once stays together: esbuild makes a file for each set of
-    // files that need the same, which were eleven.
-    inject: [handler],
+    // Every file then needs this one, so that what it imports at once stays together: esbuild makes a file for each set of
+    // files that need the same, which were eleven. Not the handler, which nothing that it waits for could import.
+    inject: [join(folder, 'start.ts')],
     alias: builtins(),
     platform: 'node',
     target: 'node24',

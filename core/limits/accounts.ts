@@ -3,13 +3,13 @@
  * store is an argument; what a write means is decided in reserve.ts and settle.ts.
  */
 import type { Clock } from '../clock.ts';
-import { holdIdsOf, type RandomText } from '../ids.ts';
+import { holdIdsOf } from '../ids.ts';
 import { accountKey, type Scope } from '../tenancy/scopes.ts';
 import type { Account, HoldOwner } from './account.ts';
 import { type AccountStore, readScope, StoreFault } from './account-store.ts';
 import type { Denial, Moment } from './denial.ts';
 import { createDeniedMemory, type DeniedMemory } from './denied-memory.ts';
-import { createLeases, isLeasable, type LeasedPart, type Leases } from './leases.ts';
+import type { LeasedPart, Leases, LeasesOptions } from './leases.ts';
 import { createOutageAllowance, type OutageAllowance } from './outage.ts';
 import {
   CALLERS_PATIENCE,
@@ -22,7 +22,7 @@ import { calendarDay } from './periods.ts';
 import { createRefusedLately } from './refused-lately.ts';
 import { type Demand, momentOf, type ReserveRequest } from './reserve.ts';
 import { reserveScope, type ScopeEngine } from './reserve-scope.ts';
-import type { LimitPlan } from './schedule.ts';
+import { isLeasable, type LimitPlan } from './schedule.ts';
 import { type Actual, type Grant, planRelease } from './settle.ts';
 import { closingMoment, settleScope } from './settle-scope.ts';
 import { createSliceMemory } from './slice-memory.ts';
@@ -106,8 +106,11 @@ export interface Accounts {
   read(scope: Scope): Promise<Account | undefined>;
 }
 
+/** An argument, since most environments need none of it (ADR 0016). */
+export type NewLeases = (shared: Omit<LeasesOptions, 'newName'>) => Leases;
+
 /**
- * `closingStore` is for settling and giving back, where tests lead that elsewhere. With `leaseNames` calls that run side by side
+ * `closingStore` is for settling and giving back, where tests lead that elsewhere. With `newLeases` calls that run side by side
  * share what they take from the accounts of other scopes than their key's (core/limits/lease.ts).
  */
 export function createAccounts({
@@ -115,13 +118,13 @@ export function createAccounts({
   closingStore = store,
   clock,
   pause = async () => {},
-  leaseNames,
+  newLeases,
 }: {
   store: AccountStore;
   closingStore?: AccountStore;
   clock: Clock;
   pause?: Pause;
-  leaseNames?: RandomText | undefined;
+  newLeases?: NewLeases | undefined;
 }): Accounts {
   const engine = {
     store,
@@ -131,10 +134,7 @@ export function createAccounts({
     memory: createDeniedMemory(),
     slices: createSliceMemory(),
     allowance: createOutageAllowance(),
-    leases:
-      leaseNames === undefined
-        ? undefined
-        : createLeases({ store: closingStore, clock, pause, newName: leaseNames }),
+    leases: newLeases?.({ store: closingStore, clock, pause }),
   };
   const refusals = createRefusedLately();
   const leadKeyOf = (call: ReserveCall) => accountKey(leadOf(call).scope);

@@ -26,7 +26,7 @@ import { CLOSERS_PATIENCE, createPatientStore, type Pause } from './patient-stor
 import { calendarDay } from './periods.ts';
 import { correctAccount, postedKey } from './posted.ts';
 import { GRACE_SECONDS, holdOf, momentOf, type ReserveRequest } from './reserve.ts';
-import { everLimits, type LimitPlan, planVersionOf } from './schedule.ts';
+import { isLeasable, type LimitPlan, planVersionOf } from './schedule.ts';
 import type { Actual, Grant } from './settle.ts';
 
 /** A call's room under a lease, which it holds without a write. */
@@ -65,11 +65,6 @@ export interface LeasesOptions {
   readonly clock: Clock;
   readonly pause: Pause;
   readonly newName: RandomText;
-}
-
-/** Open calls are counted by their holds, and a lease is one hold for many: such limits are never leased. */
-export function isLeasable(plan: LimitPlan): boolean {
-  return !everLimits(plan, 'concurrentRequests');
 }
 
 /** Calls end at any time; what ends within so long is written together. */

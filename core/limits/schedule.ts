@@ -89,6 +89,11 @@ export function everLimits(plan: LimitPlan, dimension: Dimension): boolean {
   );
 }
 
+/** Open calls are counted by their holds, and a lease is one hold for many: such limits are never leased. */
+export function isLeasable(plan: LimitPlan): boolean {
+  return !everLimits(plan, 'concurrentRequests');
+}
+
 /** False for a plan that never limits anything: its scope needs no account. */
 export function hasLimits(plan: LimitPlan | undefined): plan is LimitPlan {
   return plan !== undefined && DIMENSION_NAMES.some((dimension) => everLimits(plan, dimension));

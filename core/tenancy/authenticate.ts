@@ -3,15 +3,8 @@ import type { Issuer, KeyRecord, PolicySnapshot, Team } from '../catalog/snapsho
 import type { EpochMs } from '../clock.ts';
 import { GatewayError } from '../errors.ts';
 import { teamOf } from '../routing/select-routes.ts';
-import {
-  isSignedBy,
-  looksLikeToken,
-  MAX_TOKEN_CHARACTERS,
-  readToken,
-  type SigningKey,
-  whyRefused,
-} from './jwt.ts';
-import { asUser, placeOf, ssoKeyId } from './sign-in.ts';
+import { looksLikeToken, readCredential } from './credential.ts';
+import type { SigningKey } from './jwt.ts';
 import { hashKey, isWellFormedKey } from './virtual-key.ts';
 
 /** The port to keys and policy. Both may be up to 30 s old; throws GatewayError when out of reach. */
@@ -60,8 +53,10 @@ export async function authenticate(
   nowMs: EpochMs,
 ): Promise<Caller> {
   const credential = readCredential(headers);
-  if (credential !== undefined && looksLikeToken(credential))
+  if (credential !== undefined && looksLikeToken(credential)) {
+    const { byToken } = await import('./by-token.ts');
     return byToken(identity, credential, nowMs);
+  }
   if (credential !== undefined && isWellFormedKey(credential))
     return byKey(identity, credential, nowMs);
   throw new GatewayError(
@@ -76,42 +71,4 @@ async function byKey({ directory }: Identity, secret: string, nowMs: EpochMs): P
   if (key.expiresAtMs !== undefined && key.expiresAtMs <= nowMs)
     throw new GatewayError('invalid_api_key', 'This API key has expired.');
   return { key, team: teamOf(policy, key), policy };
-}
-
-async function byToken(
-  { directory, signIn }: Identity,
-  text: string,
-  nowMs: EpochMs,
-): Promise<Caller> {
-  const policy = await directory.policy();
-  const token = readToken(text);
-  if (token === undefined) throw notTaken('it is malformed, too long or signed in a way not taken');
-  // What the token says of its issuer only chooses among those that the policy trusts.
-  const issuer = policy.issuers?.find((each) => each.issuer === token.claims['iss']);
-  if (issuer === undefined || signIn === undefined)
-    throw notTaken('its issuer is not trusted here');
-  const signer = await signIn.signers.find(issuer, token.kid);
-  if (signer === undefined || !isSignedBy(token, signer)) throw notTaken('its signature is wrong');
-  const reason = whyRefused(token.claims, issuer, nowMs);
-  if (reason !== undefined) throw notTaken(reason);
-  const place = placeOf(issuer, token.claims, policy);
-  if (place === undefined) throw notTaken('no rule gives its bearer a project here');
-  const record = await signIn.keys.findKeyById(ssoKeyId(issuer.id, place));
-  if (record === undefined) throw notTaken('its project takes no tokens yet');
-  const key = asUser(record, issuer, token.claims);
-  return { key, team: teamOf(policy, key), policy };
-}
-
-function notTaken(reason: string): GatewayError {
-  return new GatewayError('invalid_api_key', `This token is not accepted: ${reason}.`);
-}
-
-const BEARER = new RegExp(`^Bearer +(\\S{1,${MAX_TOKEN_CHARACTERS}})$`, 'i');
-
-/** The one credential in the headers; two that differ are none at all. */
-function readCredential(headers: Headers): string | undefined {
-  const bearer = BEARER.exec(headers['authorization'] ?? '')?.[1];
-  const direct = headers['x-api-key'];
-  if (bearer !== undefined && direct !== undefined && bearer !== direct) return undefined;
-  return bearer ?? direct;
 }

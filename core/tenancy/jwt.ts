@@ -5,9 +5,8 @@
 import { constants, createPublicKey, type KeyObject, verify } from 'node:crypto';
 import * as z from 'zod/mini';
 import type { EpochMs } from '../clock.ts';
+import { MAX_TOKEN_CHARACTERS, TOKEN_PARTS } from './credential.ts';
 
-/** API Gateway takes 10,240 bytes of all headers together. */
-export const MAX_TOKEN_CHARACTERS = 8_192;
 const LEEWAY_SECONDS = 60;
 const MIN_RSA_BITS = 2_048;
 
@@ -36,8 +35,6 @@ export interface UnverifiedToken {
   readonly signature: Buffer;
 }
 
-const PARTS = /^([\w-]+)\.([\w-]+)\.([\w-]+)$/;
-
 const headerSchema = z.object({
   alg: z.enum(['RS256', 'PS256', 'ES256']),
   kid: z.string().check(z.minLength(1), z.maxLength(256)),
@@ -47,14 +44,10 @@ const headerSchema = z.object({
   b64: z.optional(z.never()),
 });
 
-export function looksLikeToken(credential: string): boolean {
-  return PARTS.test(credential);
-}
-
 /** Undefined for what no reader of ours should go on with. */
 export function readToken(token: string): UnverifiedToken | undefined {
   if (token.length > MAX_TOKEN_CHARACTERS) return undefined;
-  const [, header = '', payload = '', signature = ''] = PARTS.exec(token) ?? [];
+  const [, header = '', payload = '', signature = ''] = TOKEN_PARTS.exec(token) ?? [];
   const head = headerSchema.safeParse(jsonOf(header));
   const claims = z.record(z.string(), z.unknown()).safeParse(jsonOf(payload));
   if (!head.success || !claims.success) return undefined;

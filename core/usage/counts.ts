@@ -3,10 +3,7 @@
  * a bill is better known than none. A count that is negative, fractional, text or absurd is unknown.
  */
 import * as z from 'zod/mini';
-import type { TokenUsage } from './tokens.ts';
-
-/** No call is of more tokens than the largest context that a policy may name. */
-export const MAX_REPORTED = 100_000_000;
+import { MAX_REPORTED, type TokenUsage } from './tokens.ts';
 
 /** What `schema` reads, or undefined. */
 export function lenient<T extends z.ZodMiniType>(schema: T) {

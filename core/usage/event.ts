@@ -194,9 +194,11 @@ export interface Column {
 }
 
 /** The event's columns in declaration order with their Hive types. */
-export const usageEventColumns: readonly Column[] = Object.entries(usageEventSchema.shape).map(
-  ([name, schema]) => ({ name, type: columnType(schema) }),
-);
+export const usageEventColumns: readonly Column[] = /* @__PURE__ */ columnsOf(usageEventSchema);
+
+function columnsOf({ shape }: typeof usageEventSchema): Column[] {
+  return Object.entries(shape).map(([name, schema]) => ({ name, type: columnType(schema) }));
+}
 
 function columnType(schema: z.core.$ZodType): ColumnType {
   const definition = schema._zod.def as z.core.$ZodTypeDef & { innerType?: z.core.$ZodType };

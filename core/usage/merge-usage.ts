@@ -1,6 +1,5 @@
 /** What holds when a provider reports usage more than once in one answer. */
-import { MAX_REPORTED } from './counts.ts';
-import { type TokenUsage, totalInputTokens, totalOutputTokens } from './tokens.ts';
+import { MAX_REPORTED, type TokenUsage, totalInputTokens, totalOutputTokens } from './tokens.ts';
 
 /**
  * Reports that are whole each time (OpenAI's chunks, Bedrock's metadata): the last one counts. A later

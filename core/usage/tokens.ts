@@ -6,6 +6,9 @@
 import type { BilledTool } from '../catalog/snapshot.ts';
 import type { NanoUsd } from '../money.ts';
 
+/** No call is of more tokens than the largest context that a policy may name. */
+export const MAX_REPORTED = 100_000_000;
+
 export interface TokenUsage {
   /** Text and image input that was neither read from the provider's cache nor written to it. */
   readonly inputTokens: number;

@@ -1,10 +1,11 @@
 /** Wires the request path to AWS. Built once per environment; holds no state of any request. */
 import * as z from 'zod/mini';
-import { systemClock, systemTimer } from '../../core/clock.ts';
+import { type Clock, systemClock, systemTimer } from '../../core/clock.ts';
 import { randomText } from '../../core/ids.ts';
-import { createAccounts } from '../../core/limits/accounts.ts';
+import { createAccounts, type NewLeases } from '../../core/limits/accounts.ts';
 import type { Report } from '../../core/report.ts';
 import type { Ports } from '../../core/serve.ts';
+import type { SigningKeys } from '../../core/tenancy/authenticate.ts';
 import { createAws } from '../adapters/aws-client.ts';
 import { createCredentials } from '../adapters/aws-credentials.ts';
 import { createDynamoAccounts, pauseRandomly } from '../adapters/dynamo-accounts.ts';
@@ -13,12 +14,11 @@ import { createDynamoDirectory } from '../adapters/dynamo-directory.ts';
 import { createLeanDynamo } from '../adapters/dynamo-lean.ts';
 import { readEnvironment } from '../adapters/environment.ts';
 import { createHttpUpstream } from '../adapters/http-upstream.ts';
-import { createOidc } from '../adapters/oidc.ts';
 import { createProviderKeys } from '../adapters/provider-keys.ts';
 import { createSignedUpstream } from '../adapters/signed-upstream.ts';
 import { createUsageStream } from '../adapters/usage-stream.ts';
 
-export function createPorts(report: Report): Ports {
+export async function createPorts(report: Report): Promise<Ports> {
   const env = readEnvironment([
     'accountsTable',
     'catalogTable',
@@ -43,12 +43,12 @@ export function createPorts(report: Report): Ports {
     clock,
     timer: systemTimer,
     directory,
-    signIn: { keys: directory, signers: createOidc({ clock, report }) },
+    signIn: { keys: directory, signers: lateSigners({ clock, report }) },
     accounts: createAccounts({
       store: createDynamoAccounts({ dynamo: accounts, tableName: env.accountsTable }),
       clock,
       pause: pauseRandomly,
-      leaseNames: env.leases === 'on' ? randomText : undefined,
+      newLeases: env.leases === 'on' ? await workersLeases() : undefined,
     }),
     providerKeys: createProviderKeys({
       aws,
@@ -74,5 +74,23 @@ export function createPorts(report: Report): Ports {
       report,
     }),
     report,
+  };
+}
+
+/** Loaded where an environment serves many calls at once: elsewhere none is ever taken (ADR 0016). */
+async function workersLeases(): Promise<NewLeases> {
+  const { createLeases } = await import('../../core/limits/leases.ts');
+  return (shared) => createLeases({ ...shared, newName: randomText });
+}
+
+/** Loaded by the first token: most callers have keys. */
+function lateSigners(options: { clock: Clock; report: Report }): SigningKeys {
+  let signers: SigningKeys | undefined;
+  return {
+    async find(issuer, kid) {
+      const { createOidc } = await import('../adapters/oidc.ts');
+      signers ??= createOidc(options);
+      return signers.find(issuer, kid);
+    },
   };
 }

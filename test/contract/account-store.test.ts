@@ -22,6 +22,7 @@ import { createDynamoAccounts } from '../../lambdas/adapters/dynamo-accounts.ts'
 import { overAws } from '../../lambdas/adapters/dynamo-lean.ts';
 import type { DynamoPort } from '../../lambdas/adapters/dynamo-port.ts';
 import { overSdk } from '../../lambdas/adapters/dynamo-sdk.ts';
+import { leasesNamed } from '../support/leases.ts';
 import { createMemoryStore, type MemoryStore } from '../support/memory-store.ts';
 import { type AccountEngine, HAS_ENGINE, openAccountEngine } from './account-engine.ts';
 
@@ -219,7 +220,12 @@ describe.skipIf(!HAS_ENGINE).each(['the SDK', 'our own client'])(
       await setUpScope(store, accountKey(key), { setup: { limits: {}, policyVersion }, at });
       await setUpScope(store, accountKey(team), { setup: { limits, policyVersion }, at });
       const workers = Array.from({ length: 4 }, () =>
-        createAccounts({ store, clock, pause: (ms) => sleep(ms / 20), leaseNames: randomText }),
+        createAccounts({
+          store,
+          clock,
+          pause: (ms) => sleep(ms / 20),
+          newLeases: leasesNamed(randomText),
+        }),
       );
       const counts = { settled: 0, refused: 0, leased: 0 };
       const call = async (index: number) => {

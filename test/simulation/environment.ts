@@ -8,6 +8,7 @@ import type { Limits } from '../../core/limits/dimensions.ts';
 import type { Pause } from '../../core/limits/patient-store.ts';
 import type { UpstreamPort } from '../../core/providers/upstream.ts';
 import type { Ports, UsageSink } from '../../core/serve.ts';
+import { leasesNamed } from '../support/leases.ts';
 import type { CallRecord } from './call-record.ts';
 import type { Company } from './company.ts';
 import type { FakeDynamo } from './fake-dynamo.ts';
@@ -76,9 +77,9 @@ export function newEnvironment(
   const clock: Clock = { nowMs: () => scheduler.nowMs() + skewMs };
   const store = (sabotage.store ?? same)(dynamo.storeFor(process));
   const pause = pauseIn(options, process);
-  const leaseNames = isWorker ? random.text : undefined;
+  const newLeases = isWorker ? leasesNamed(random.text) : undefined;
   const accounts = (sabotage.accounts ?? same)(
-    createAccounts({ store, clock: (sabotage.clock ?? same)(clock), pause, leaseNames }),
+    createAccounts({ store, clock: (sabotage.clock ?? same)(clock), pause, newLeases }),
   );
   return { clock, accounts, process, open: 0, catalog: undefined };
 }

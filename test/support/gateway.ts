@@ -17,6 +17,7 @@ import { teamKey } from '../../core/tenancy/scopes.ts';
 import { hashKey, newVirtualKey } from '../../core/tenancy/virtual-key.ts';
 import type { UsageEvent } from '../../core/usage/event.ts';
 import { createHttpUpstream } from '../../lambdas/adapters/http-upstream.ts';
+import { leasesNamed } from './leases.ts';
 import { createMemoryStore, type MemoryStore } from './memory-store.ts';
 
 const PRICE = { version: 'p1', input: 250_000, cachedInput: 25_000, output: 2_000_000 };
@@ -175,7 +176,9 @@ export function createTestGateway({
     accounts: createAccounts({
       store: wrap(store),
       clock: systemClock,
-      ...(hasLeases ? { leaseNames: randomText, pause: (ms: number) => sleep(ms) } : {}),
+      ...(hasLeases
+        ? { newLeases: leasesNamed(randomText), pause: (ms: number) => sleep(ms) }
+        : {}),
     }),
     providerKeys: { get: async () => undefined, cacheSecret: async () => CACHE_SECRET },
     timer: { after: (ms, signal) => systemTimer.after(ms / haste, signal) },

@@ -17,6 +17,7 @@ import { releaseLeases } from '../../../core/limits/lease-reap.ts';
 import { correctPosted } from '../../../core/limits/posted.ts';
 import { reapAccount } from '../../../core/limits/reaper.ts';
 import { accountKey, type Scope } from '../../../core/tenancy/scopes.ts';
+import { leasesNamed } from '../../support/leases.ts';
 import { createMemoryStore } from '../../support/memory-store.ts';
 import { createVirtualTime } from '../../support/virtual-time.ts';
 
@@ -61,7 +62,7 @@ function world({ team = TEAM_LIMITS, key = {}, areLeased = true }: WorldOptions 
       store,
       clock: time,
       pause: time.pause,
-      ...(areLeased ? { leaseNames: name } : {}),
+      ...(areLeased ? { newLeases: leasesNamed(name) } : {}),
     });
   const scopes: ScopeLimits[] = [
     { scope: KEY, limits: key },
