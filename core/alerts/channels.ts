@@ -1,4 +1,7 @@
-/** Who gets an alert and when: the channels of its team, or of its tenant where it names no team, and the platform team's always. */
+/**
+ * Who gets an alert and when: the channels of its team, of its tenant where it names no team, or the policy's own where it
+ * names neither; and the platform team's always.
+ */
 import type { AlertChannel, PolicySnapshot } from '../catalog/snapshot.ts';
 import type { EpochMs } from '../clock.ts';
 import { isOpen } from '../limits/schedule.ts';
@@ -19,7 +22,7 @@ export function channelsOf(
   const ofTeam =
     tenant === undefined || team === undefined ? undefined : policy.teams[teamKey(tenant, team)];
   const ofTenant = tenant === undefined ? undefined : policy.tenants?.[tenant];
-  const names = new Set((ofTeam ?? ofTenant)?.notify);
+  const names = new Set((tenant === undefined ? policy : (ofTeam ?? ofTenant))?.notify);
   return [...names].flatMap((name) => channelNamed(policy, name));
 }
 

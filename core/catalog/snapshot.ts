@@ -300,6 +300,8 @@ export const policySnapshotSchema = z.object({
   issuers: z.optional(z.array(issuerSchema)),
   /** By name. Absent in snapshots from before alerts were routed. */
   alertChannels: z.optional(z.record(z.string(), alertChannelSchema)),
+  /** Channels of alerts that are about no tenant. */
+  notify: z.optional(z.array(z.string())),
 });
 export type PolicySnapshot = z.infer<typeof policySnapshotSchema>;
 

@@ -99,6 +99,7 @@ export function compilePolicy(policy: Policy, version: number, atMs: EpochMs): C
     alertChannels: mapEntries(policy.alert_channels, (_, channel) =>
       toChannel(channel, policy.time_zone),
     ),
+    ...notifyOf(policy.alerts),
     keyMaxAgeMs: policy.keys.max_age,
     ...(ssoKeys.length === 0 ? {} : { issuers: issuersOf(policy.sso) }),
   };
@@ -221,10 +222,14 @@ function toChannel(
 
 function alertsOf({ at_percent: percents, notify, detectors }: FileTeam['alerts']) {
   return {
-    ...(notify.length === 0 ? {} : { notify }),
+    ...notifyOf({ notify }),
     alertAtPercent: [...new Set(percents)].toSorted((a, b) => a - b),
     ...(detectors === undefined ? {} : { detectors }),
   };
+}
+
+function notifyOf({ notify }: Policy['alerts']): Pick<PolicySnapshot, 'notify'> {
+  return notify.length === 0 ? {} : { notify };
 }
 
 function plansOf(

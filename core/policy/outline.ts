@@ -25,6 +25,7 @@ function named<T extends z.ZodType>(value: T) {
 export const outlineSchema = lenient({
   providers: named(lenient({ base_url: text, price_book: text })),
   alert_channels: named(z.unknown()),
+  alerts: lenient({ notify: texts }),
   sso: named(
     lenient({
       models: texts,

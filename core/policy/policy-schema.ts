@@ -313,6 +313,8 @@ export const policySchema = mapping({
   providers: collection(id, provider),
   models: collection(alias, model),
   alert_channels: collection(id, alertChannel).default({}),
+  /** Of what is about no tenant. The platform team's topic has every alert anyway. */
+  alerts: mapping({ notify: list(id).default([]) }).prefault({}),
   keys: keyRules,
   sso,
   tenants: collection(id, tenant),

@@ -23,6 +23,7 @@ export function checkReferences(tree: unknown): Finding[] {
   return [
     ...modelFindings(outline),
     ...accessFindings(outline),
+    ...channelFindings(outline, outline, []),
     ...entries(outline.tenants).flatMap(([tenantId, tenant]) => [
       ...tenantFindings(outline, tenant, ['tenants', tenantId]),
       ...repeatedSecrets(tenant, ['tenants', tenantId, 'keys'], secrets),

@@ -4,13 +4,14 @@ import { compilePolicy } from '../../../core/policy/compile-policy.ts';
 import { parsePolicy } from '../../../core/policy/parse-policy.ts';
 import { formatPolicyError } from '../../../core/policy/policy-error.ts';
 
-function read({ detectors = '', quiet = '' }) {
+function read({ detectors = '', quiet = '', policy = '' }) {
   const hours = quiet === '' ? '' : `, quiet_hours: ${quiet}`;
   const text = `time_zone: UTC
 providers: {}
 models: {}
 alert_channels:
   night: { slack: "#night"${hours} }
+${policy}
 tenants:
   acme:
     teams:
@@ -20,7 +21,8 @@ tenants:
   if (parsed.kind === 'invalid') return { errors: parsed.errors.map(formatPolicyError) };
   const { snapshot } = compilePolicy(parsed.policy, 1, 0);
   const [team] = Object.values(snapshot.teams);
-  return { errors: [], team, channel: snapshot.alertChannels?.['night'] };
+  const { notify, alertChannels } = snapshot;
+  return { errors: [], team, notify, channel: alertChannels?.['night'] };
 }
 
 describe('detectors of a team', () => {
@@ -70,4 +72,18 @@ describe('quiet hours of a channel', () => {
     expect(errors.join('\n')).toContain('alert_channels.night.quiet_hours');
     expect(errors.join('\n')).toContain(place);
   });
+});
+
+describe('channels of what is about no tenant', () => {
+  it('are named by the policy itself', () => {
+    expect(read({ policy: 'alerts: { notify: [night] }' }).notify).toEqual(['night']);
+    expect(read({}).notify).toBeUndefined();
+  });
+
+  it.each(['alerts: { notify: [nigth] }', 'alerts: { notify: [night], detectors: {} }'])(
+    'are refused with their place: %s',
+    (policy) => {
+      expect(read({ policy }).errors.join('\n')).toMatch(/policy\.yaml:6:\d+ alerts\./);
+    },
+  );
 });

@@ -136,6 +136,7 @@ const policy: PolicySnapshot = {
     quiet: { email: 'sleepy@example.com', quietHours: night },
     nowhere: { slack: '#nowhere' },
   },
+  notify: ['chat'],
 };
 
 function teamOf(id: string, notify: string[]) {
@@ -168,6 +169,14 @@ describe('alert router', () => {
     expect(teams).toEqual(['mail [warning] spike found: a']);
     expect(posted).toHaveLength(1);
     expect(posted[0]).toContain('spike found: a');
+  });
+
+  it('about no tenant goes to the channels of the policy, and those of a tenant without any to none of them', async () => {
+    const { tenant, team, ...ofNobody } = alertOf('pool');
+    await router.route(ofNobody);
+    expect([platform.length, teams.length, posted.length]).toEqual([1, 0, 1]);
+    await router.route(alertOf('elsewhere', { tenant: 'other', team: 'lab' }));
+    expect([platform.length, teams.length, posted.length]).toEqual([2, 0, 1]);
   });
 
   it('tells once when two copies race', async () => {
