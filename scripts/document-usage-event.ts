@@ -10,13 +10,17 @@ import {
   usageEventColumns,
   usageEventSchema,
 } from '../core/usage/event.ts';
+import { commentsIn } from './source-comments.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const SOURCE = 'core/usage/event.ts';
 export const PAGE = 'docs/usage-event.md';
 
 export function usageEventPage(): string {
-  const says = commentsOf(readFileSync(join(ROOT, SOURCE), 'utf8'));
+  const says = commentsIn(
+    readFileSync(join(ROOT, SOURCE), 'utf8'),
+    'usageEventSchema = z.object({',
+  );
   const amounts: ReadonlySet<string> = new Set(AMOUNT_COLUMNS);
   const rows = usageEventColumns.map(({ name, type }) => {
     const marks = [isNullable(name) ? 'null' : '', amounts.has(name) ? 'sum' : ''];
@@ -37,21 +41,6 @@ ledger takes it back. A line without words goes on from the one above.
 |---|---|---|---|
 ${rows.join('\n')}
 `;
-}
-
-/** Text of the comment above each column. */
-function commentsOf(source: string): ReadonlyMap<string, string> {
-  const columns = source.slice(source.indexOf('usageEventSchema = z.object({'));
-  const found = columns.matchAll(/\/\*\*(?<text>(?:(?!\*\/).)*)\*\/\s+(?<name>\w+): /gs);
-  return new Map(
-    [...found].map(({ groups }) => [
-      groups?.['name'] ?? '',
-      (groups?.['text'] ?? '')
-        .replace(/\s+\*?\s*/g, ' ')
-        .replace(/\{@link (\w+)\}/g, '`$1`')
-        .trim(),
-    ]),
-  );
 }
 
 function isNullable(name: string): boolean {

@@ -4,12 +4,26 @@
  */
 import * as z from 'zod/mini';
 import { ALERT_DETAIL_TYPE } from '../names.ts';
-import { type IncidentEvent, incidentEventSchema } from './event-schema.ts';
+import {
+  type BooksEvent,
+  type BudgetEvent,
+  booksEventSchema,
+  budgetEventSchema,
+  type IncidentEvent,
+  incidentEventSchema,
+  type SoftLimitEvent,
+  softLimitEventSchema,
+} from './event-schema.ts';
+import { DETECTOR_KINDS } from './thresholds.ts';
+
+/** Every kind of alert there is: each has its section in docs/runbook.md and its play in scripts/demo/plays.ts. */
+export const ALERT_KINDS = [...DETECTOR_KINDS, 'budget', 'soft-limit', 'books-differ'] as const;
+export type AlertKind = (typeof ALERT_KINDS)[number];
 
 const facts = z.record(z.string(), z.union([z.string(), z.number()]));
 
 export const alertSchema = z.object({
-  /** A detector's, or `budget`, `soft-limit`, `books-differ`. */
+  /** One of {@link ALERT_KINDS}; an alert that was held back may be of another version's. */
   kind: z.string(),
   severity: z.enum(['info', 'warning', 'critical']),
   state: z.enum(['opened', 'worsened', 'closed']),
@@ -30,58 +44,26 @@ export const alertSchema = z.object({
 });
 export type Alert = z.infer<typeof alertSchema>;
 
-const budgetSchema = z.object({
-  scope: z.string(),
-  tenantId: z.optional(z.string()),
-  teamId: z.optional(z.string()),
-  owner: z.string(),
-  period: z.string(),
-  thresholdPercent: z.number(),
-  spentUsd: z.string(),
-  limitUsd: z.string(),
-  deduplicationId: z.string(),
-});
-
-const softLimitSchema = z.object({
-  scope: z.string(),
-  tenantId: z.string(),
-  teamId: z.string(),
-  owner: z.string(),
-  dimension: z.string(),
-  limit: z.string(),
-  used: z.string(),
-  time: z.string(),
-  deduplicationId: z.string(),
-});
-
-const booksSchema = z.object({
-  scope: z.string(),
-  period: z.string(),
-  verdict: z.string(),
-  differenceUsd: z.string(),
-  differenceTokens: z.number(),
-  explanation: z.string(),
-  requests: z.string(),
-  time: z.string(),
-});
+/** Of a kind of this version. */
+type ReadAlert = Alert & { readonly kind: AlertKind };
 
 /** Throws for what is no alert of ours: a defect of the sender, which has to be seen. */
-export function readAlert(detailType: string, detail: unknown): Alert {
+export function readAlert(detailType: string, detail: unknown): ReadAlert {
   switch (detailType) {
     case ALERT_DETAIL_TYPE.incident:
       return ofIncident(incidentEventSchema.parse(detail));
     case ALERT_DETAIL_TYPE.budget:
-      return ofBudget(budgetSchema.parse(detail));
+      return ofBudget(budgetEventSchema.parse(detail));
     case ALERT_DETAIL_TYPE.softLimit:
-      return ofSoftLimit(softLimitSchema.parse(detail));
+      return ofSoftLimit(softLimitEventSchema.parse(detail));
     case ALERT_DETAIL_TYPE.booksDiffer:
-      return ofBooks(booksSchema.parse(detail));
+      return ofBooks(booksEventSchema.parse(detail));
     default:
       throw new TypeError(`no alert has the detail type ${detailType}`);
   }
 }
 
-function ofIncident(event: IncidentEvent): Alert {
+function ofIncident(event: IncidentEvent): ReadAlert {
   const { tenant, team, project, key, tier, feature, model, provider, ...rest } = event;
   const labels = { tenant, team, project, key, tier, feature, model, provider };
   const about = Object.entries(labels).flatMap(([name, value]) =>
@@ -94,7 +76,7 @@ function ofIncident(event: IncidentEvent): Alert {
 const SPENT_PERCENT = 100;
 const WARNING_PERCENT = 80;
 
-function ofBudget(event: z.infer<typeof budgetSchema>): Alert {
+function ofBudget(event: BudgetEvent): ReadAlert {
   const { scope, tenantId, teamId, thresholdPercent: percent, period, ...rest } = event;
   const { owner, spentUsd, limitUsd, deduplicationId } = rest;
   return {
@@ -115,7 +97,7 @@ function ofBudget(event: z.infer<typeof budgetSchema>): Alert {
   };
 }
 
-function ofSoftLimit(event: z.infer<typeof softLimitSchema>): Alert {
+function ofSoftLimit(event: SoftLimitEvent): ReadAlert {
   const { scope, tenantId, teamId, owner, dimension, limit, used, time, deduplicationId } = event;
   return {
     kind: 'soft-limit',
@@ -134,7 +116,7 @@ function ofSoftLimit(event: z.infer<typeof softLimitSchema>): Alert {
   };
 }
 
-function ofBooks(event: z.infer<typeof booksSchema>): Alert {
+function ofBooks(event: BooksEvent): ReadAlert {
   const { scope, period, verdict, differenceUsd, differenceTokens, explanation, time } = event;
   return {
     kind: 'books-differ',

@@ -3,6 +3,7 @@
  * the truth. Then it compares the accounts as the last run read them, by now old enough for the ledger to have
  * heard of every call in them, with the ledger; and the ledger with the raw events. Then it reads the accounts anew.
  */
+import type { BooksEvent } from '../../core/alerts/event-schema.ts';
 import type { Clock, EpochMs } from '../../core/clock.ts';
 import type { AccountStore } from '../../core/limits/account-store.ts';
 import type { Pause } from '../../core/limits/patient-store.ts';
@@ -241,7 +242,7 @@ function tell({ alerts }: ReconcilerPorts, row: ResultRow): Promise<void> {
     // Alerts are sentences, in which JSON's quotation marks would not survive.
     requests: (row.request_ids ?? 'none').replace(/["[\]]/g, '').replaceAll(',', ', '),
     time: new Date(row.checked_at_ms).toISOString(),
-  });
+  } satisfies BooksEvent);
 }
 
 function dayOf(atMs: EpochMs): string {

@@ -5,6 +5,7 @@
 import { whoAnswers } from '../../core/alerts/answers.ts';
 import { crossedThresholds, projectedOverrun, thresholdMark } from '../../core/alerts/budget.ts';
 import { type BudgetScope, budgetScopes } from '../../core/alerts/budget-scopes.ts';
+import type { BudgetEvent } from '../../core/alerts/event-schema.ts';
 import type { Found } from '../../core/alerts/incidents.ts';
 import { FOREVER } from '../../core/alerts/mark.ts';
 import type { PolicySnapshot } from '../../core/catalog/snapshot.ts';
@@ -113,9 +114,8 @@ async function tellThresholds(
         thresholdPercent: percent,
         spentUsd: formatUsd(nanoUsd(spent)),
         limitUsd: formatUsd(nanoUsd(limit)),
-        /** Deliveries may repeat; receivers tell repetitions by this. */
         deduplicationId: [labels.tenant, scopeLabel(scope), period, percent].join('/'),
-      },
+      } satisfies BudgetEvent,
     });
 }
 

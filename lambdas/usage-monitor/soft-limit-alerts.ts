@@ -1,4 +1,5 @@
 /** Tells soft limits that usage events say were crossed. */
+import type { SoftLimitEvent } from '../../core/alerts/event-schema.ts';
 import { planTold } from '../../core/alerts/mark.ts';
 import {
   crossingsOf,
@@ -79,7 +80,7 @@ async function tellCrossing(
       used: amountText(crossing.dimension, whole.used),
       time: new Date(event.event_time_ms).toISOString(),
       deduplicationId: deduplicationId(crossing, nowSeconds),
-    },
+    } satisfies SoftLimitEvent,
   });
   // The other shards' calls see their own account alone.
   for (const shard of others) await options.store.write(shard.key, planTold(mark, untilSeconds));

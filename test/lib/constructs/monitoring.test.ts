@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
-import { DETECTOR_KINDS } from '../../../core/alerts/thresholds.ts';
+import { ALERT_KINDS } from '../../../core/alerts/alert.ts';
 import { METRIC_NAMESPACE, METRICS } from '../../../core/names.ts';
 import { projectRoot } from '../../../lib/project-root.ts';
 import { resources, synthesize } from '../synthesized.ts';
@@ -46,7 +46,7 @@ describe('monitoring', () => {
         );
       return match?.[2];
     });
-    expect([...linked, ...DETECTOR_KINDS, 'budget', 'soft-limit'].sort()).toEqual(sections.sort());
+    expect([...new Set([...linked, ...ALERT_KINDS])].sort()).toEqual(sections.sort());
   });
 
   it('says in every section what the alarm means, where to look and what to do', () => {
