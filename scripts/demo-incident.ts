@@ -1,33 +1,33 @@
 /**
- * `npm run demo:incident -- <kind>`: plays one incident against a gateway of its own on this machine, until its alert is in
- * the e-mail topic's file and at a Slack webhook, and shows both. `--list` names the kinds; `--synth-cache <folder>`.
+ * `npm run demo:incident -- <kind>`: plays one incident against a gateway of its own on this machine until its alert has come
+ * to the e-mail topic and to a Slack webhook, shows both and keeps them (`--out <folder>`, .tollgate/demo). `all` plays one
+ * after the other; `--list` names the kinds; `--synth-cache <folder>`.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { busDetail, type DemoKind, PLAYS } from './demo/plays.ts';
-import { type Arrived, type DemoStage, openStage } from './demo/stage.ts';
-import { putCalls, seedHistory } from './demo/usage.ts';
+import { ALERT_KINDS, type AlertKind } from '../core/alerts/alert.ts';
+import { perform } from './demo/perform.ts';
+import { PLAYS } from './demo/plays.ts';
+import { type Arrived, openStage } from './demo/stage.ts';
 
-const PATIENCE_MS = 120_000;
-const WINDOW_MS = 300_000;
-const PARALLEL = 4;
-/** No tenant's: the platform team's topic has them, and where a stage configures it AWS's chat service. */
-const OF_NO_TENANT: readonly DemoKind[] = ['pool-headroom', 'books-differ'];
+const REPEATED_SIGNAL_MS = 500;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { list: { type: 'boolean' }, 'synth-cache': { type: 'string' } },
+  options: {
+    list: { type: 'boolean' },
+    out: { type: 'string', default: '.tollgate/demo' },
+    'synth-cache': { type: 'string', default: '.tollgate/synth' },
+  },
 });
-const [kind] = positionals;
+const [wanted] = positionals;
+const kinds = ALERT_KINDS.filter((kind) => wanted === 'all' || wanted === kind);
 if (values.list === true) list();
-else if (kind === undefined || !isDemoKind(kind)) {
-  console.error('npm run demo:incident -- <kind>, where --list names the kinds');
+else if (kinds.length === 0) {
+  console.error('npm run demo:incident -- <kind>, where --list names the kinds; all plays each');
   process.exitCode = 2;
-} else await demonstrate(kind, values['synth-cache'] ?? '.tollgate/synth');
-
-function isDemoKind(name: string): name is DemoKind {
-  return Object.hasOwn(PLAYS, name);
-}
+} else process.exitCode = await playEach(kinds, stopSignal());
 
 function list(): void {
   for (const [name, play] of Object.entries(PLAYS)) {
@@ -36,92 +36,57 @@ function list(): void {
   }
 }
 
-async function demonstrate(kind: DemoKind, synthCacheDir: string): Promise<void> {
-  const stage = await openStage(synthCacheDir);
+/** Of Ctrl-C: stages close and remove their folders. A second one does not wait; npm passes the first one on a second time. */
+function stopSignal(): AbortSignal {
+  const stopping = new AbortController();
+  let requestedAtMs = Number.POSITIVE_INFINITY;
+  const onSignal = (): void => {
+    if (Date.now() - requestedAtMs > REPEATED_SIGNAL_MS) process.exit(1);
+    requestedAtMs = Math.min(requestedAtMs, Date.now());
+    stopping.abort();
+  };
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, onSignal);
+  return stopping.signal;
+}
+
+/** A stage for each: so many alerts in five minutes would be a storm on one. Gives the exit code. */
+async function playEach(kinds: readonly AlertKind[], signal: AbortSignal): Promise<number> {
+  const failed: AlertKind[] = [];
+  for (const kind of kinds) {
+    try {
+      await demonstrate(kind, signal);
+    } catch (fault) {
+      if (signal.aborted) return 130;
+      console.error(`${kind}: ${String(fault)}`);
+      failed.push(kind);
+    }
+  }
+  if (kinds.length > 1)
+    console.log(`\n${kinds.length - failed.length} of ${kinds.length} alerts arrived`);
+  return failed.length === 0 ? 0 : 1;
+}
+
+async function demonstrate(kind: AlertKind, signal: AbortSignal): Promise<void> {
+  const stage = await openStage({ synthCacheDir: values['synth-cache'], signal });
   try {
     const beganMs = Date.now();
-    await play(stage, kind);
-    const arrived = await waitFor(stage, kind);
+    const arrived = await perform(stage, kind, signal);
     show(kind, arrived, Date.now() - beganMs);
   } finally {
     await stage.close();
   }
 }
 
-async function play(stage: DemoStage, kind: DemoKind): Promise<void> {
-  const chosen = PLAYS[kind];
-  if (chosen.by === 'bus') {
-    console.log(`${kind}: by its event on the bus, because ${chosen.why}`);
-    return stage.putOnBus(chosen.detailType, busDetail(chosen.detailType, Date.now()));
-  }
-  await waitForWindow(kind);
-  if (chosen.history !== undefined) {
-    await seedHistory(stage, chosen.history);
-    console.log('history seeded: 60 calls in the same hour of earlier days and weeks');
-  }
-  if (chosen.by === 'events') {
-    const calls = chosen.groups.reduce((sum, group) => sum + group.calls, 0);
-    console.log(`${kind}: by ${calls} usage events on the stream, dated into windows just past`);
-    return putCalls(stage, chosen.groups);
-  }
-  await call(stage, kind, chosen);
-}
-
-/** What is judged must not move into another window meanwhile; a spike is not judged as the hour begins. */
-async function waitForWindow(kind: DemoKind): Promise<void> {
-  const leftMs = WINDOW_MS - (Date.now() % WINDOW_MS);
-  const isNewHour = kind === 'spike' && Date.now() % 3_600_000 < WINDOW_MS;
-  if (leftMs > 30_000 && !isNewHour) return;
-  console.log(`waits ${Math.ceil(leftMs / 1000)} s for the next five minutes to begin`);
-  await sleep(leftMs + 1_000);
-}
-
-async function call(
-  stage: DemoStage,
-  kind: DemoKind,
-  { team, model, calls, stream = false }: Extract<(typeof PLAYS)[DemoKind], { by: 'calls' }>,
-): Promise<void> {
-  const key = await stage.keyOf(team);
-  const statuses = new Map<number, number>();
-  const body = JSON.stringify({ model, stream, messages: [{ role: 'user', content: 'Hello' }] });
-  const left = Array.from({ length: calls }).values();
-  const caller = async () => {
-    for (const _ of left) {
-      const response = await fetch(`${stage.baseUrl}/v1/chat/completions`, {
-        method: 'POST',
-        headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
-        body,
-      });
-      // Some models break off in the middle, which is what they are for.
-      await response.text().catch(() => '');
-      statuses.set(response.status, (statuses.get(response.status) ?? 0) + 1);
-    }
+function show(kind: AlertKind, { mails, slack }: Arrived, afterMs: number): void {
+  const [mail = ''] = mails;
+  const [payload = ''] = slack;
+  mkdirSync(values.out, { recursive: true });
+  const keep = (name: string, text: string) => {
+    const file = join(values.out, `${kind}.${name}`);
+    writeFileSync(file, text);
+    return file;
   };
-  await Promise.all(Array.from({ length: PARALLEL }, caller));
-  const counts = [...statuses].map(([status, count]) => `${count} x ${status}`).join(', ');
-  console.log(`${kind}: by ${calls} calls of team ${team} to ${model}, answered ${counts}`);
-}
-
-async function waitFor(stage: DemoStage, kind: DemoKind): Promise<Arrived> {
-  const untilMs = Date.now() + PATIENCE_MS;
-  while (Date.now() < untilMs) {
-    const arrived = stage.arrived(kind);
-    const isWhole = arrived.slack.length > 0 || OF_NO_TENANT.includes(kind);
-    if (arrived.mails.length > 0 && isWhole) return arrived;
-    await sleep(250);
-  }
-  throw new Error(`no alert of ${kind} came within ${PATIENCE_MS / 1000} s`);
-}
-
-function show(kind: DemoKind, { mails, slack }: Arrived, afterMs: number): void {
   console.log(`\nthe alert of ${kind} arrived after ${Math.round(afterMs / 100) / 10} s`);
-  const [mail] = mails;
-  for (const file of new Set(mails.map(({ file }) => file))) console.log(`e-mail topic: ${file}`);
-  console.log(`\n${mail?.text ?? ''}\n`);
-  const [payload] = slack;
-  console.log(
-    payload === undefined
-      ? 'Slack: no tenant is concerned, so the platform topic alone has it'
-      : `Slack payload: ${payload}`,
-  );
+  console.log(`\ne-mail: ${keep('e-mail.txt', mail)}\n\n${mail}`);
+  console.log(`\nSlack: ${keep('slack.json', payload)}\nSlack payload: ${payload}`);
 }

@@ -3,11 +3,9 @@
  * on the stream, as the gateway writes them, where it takes volume or earlier windows; and by the alert's own event on the
  * bus where it takes a month or a mistake in the books.
  */
-import type { DetectorKind } from '../../core/alerts/thresholds.ts';
+import type { AlertKind } from '../../core/alerts/alert.ts';
 import { ALERT_DETAIL_TYPE } from '../../core/names.ts';
 import type { UsageEvent } from '../../core/usage/event.ts';
-
-export type DemoKind = DetectorKind | 'budget' | 'soft-limit' | 'books-differ';
 
 /** Calls of one shape. */
 export interface Group {
@@ -17,7 +15,7 @@ export interface Group {
   readonly shape: Partial<UsageEvent>;
 }
 
-type Play =
+export type Play =
   | {
       readonly by: 'calls';
       readonly team: string;
@@ -34,7 +32,8 @@ type Play =
     }
   | { readonly by: 'bus'; readonly why: string; readonly detailType: string };
 
-export const PLAYS: Readonly<Record<DemoKind, Play>> = {
+/** A kind of alert that nobody can see is refused by the compiler. */
+export const PLAYS: Readonly<Record<AlertKind, Play>> = {
   budget: { by: 'calls', team: 'budgeted', model: 'dear', calls: 7 },
   'soft-limit': { by: 'calls', team: 'warned', model: 'dear', calls: 3 },
   'denial-storm': { by: 'calls', team: 'limited', model: 'plain', calls: 40 },
@@ -103,7 +102,7 @@ export function busDetail(detailType: string, nowMs: number): Readonly<Record<st
     return {
       scope: 'tenant acme',
       period: now.slice(0, 7),
-      verdict: 'wrong',
+      verdict: 'different',
       differenceUsd: '1.25',
       differenceTokens: 1_250,
       explanation: 'the ledger lacks calls that the accounts have',

@@ -1,6 +1,6 @@
 /** Where incidents are played: a gateway of its own in a temporary folder, and a Slack that shows what it is sent. */
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -28,15 +28,42 @@ export interface DemoStage {
 }
 
 export interface Arrived {
-  readonly mails: readonly { readonly file: string; readonly text: string }[];
+  readonly mails: readonly string[];
   readonly slack: readonly string[];
 }
 
 const POLICY = resolve(import.meta.dirname, 'policy.yaml');
 
-export async function openStage(synthCacheDir: string): Promise<DemoStage> {
-  const slack = await openSlack();
+export interface StageOptions {
+  readonly synthCacheDir: string;
+  /** Ends a start that is under way. */
+  readonly signal: AbortSignal;
+}
+
+type Stop = () => void | Promise<void>;
+
+/** Nothing of it stays, whether it opens or not. */
+export async function openStage(options: StageOptions): Promise<DemoStage> {
+  const stops: Stop[] = [];
+  const close = async (): Promise<void> => {
+    for (const stop of stops.splice(0).reverse()) await stop();
+  };
+  try {
+    return { ...(await open(options, stops)), close };
+  } catch (fault) {
+    await close();
+    throw fault;
+  }
+}
+
+async function open(
+  { synthCacheDir, signal }: StageOptions,
+  stops: Stop[],
+): Promise<Omit<DemoStage, 'close'>> {
   const dataDir = mkdtempSync(join(tmpdir(), 'tollgate-demo-'));
+  stops.push(() => rmSync(dataDir, { recursive: true, force: true, maxRetries: 3 }));
+  const slack = await openSlack();
+  stops.push(slack.close);
   const instance = await startInstance({
     port: 0,
     dataDir,
@@ -46,8 +73,9 @@ export async function openStage(synthCacheDir: string): Promise<DemoStage> {
     // Without a key every provider is the simulated one.
     env: { ...process.env, OPENAI_API_KEY: '' },
     log: () => {},
-    signal: new AbortController().signal,
+    signal,
   });
+  stops.push(() => instance.close());
   const { state, functionEnv } = instance;
   const nameIn = (variable: string) => {
     const name = functionEnv[variable];
@@ -71,10 +99,6 @@ export async function openStage(synthCacheDir: string): Promise<DemoStage> {
       mails: topics.flatMap((file) => mailsIn(file, kind)),
       slack: slack.got.filter((body) => isAbout(body, kind)),
     }),
-    async close() {
-      await instance.close();
-      slack.close();
-    },
   };
 }
 
@@ -146,7 +170,7 @@ function mailsIn(file: string, kind: string) {
     .filter((line) => line !== '');
   return lines.flatMap((line) => {
     const { subject = '', message } = notificationSchema.parse(JSON.parse(line));
-    return isAbout(subject, kind) ? [{ file, text: `${subject}\n\n${message}` }] : [];
+    return isAbout(subject, kind) ? [`${subject}\n\n${message}`] : [];
   });
 }
 
