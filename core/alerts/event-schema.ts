@@ -55,7 +55,7 @@ function of<K extends DetectorKind, N extends Readonly<Record<string, z.ZodMiniN
 export const incidentEventSchema = z.discriminatedUnion('kind', [
   of('spike', { tokens: number, usualTokens: number, deviations: number }),
   of('denial-storm', { denied: number, requests: number, percent: number }),
-  of('premium-switch', { percent: number, usualPercent: number, nanoUsd: number }),
+  of('premium-switch', { percent: number, usualPercent: number, spentUsd: number }),
   of('expensive-model', {
     times: number,
     usdPerMillionTokens: number,

@@ -16,9 +16,10 @@ function dearIn({ labels, overrides, usual, recent, models }: TeamView, index: n
   const before = plainOf(usual?.together ?? {});
   if (window.cost < LEAST.nanoUsd || window.tokens < LEAST.tokens / 10) return [];
   if (before.cost === 0 || before.tokens === 0) return [];
-  const dollars = window.cost / window.tokens / 1000;
-  const usualDollars = before.cost / before.tokens / 1000;
-  const value = rounded(dollars / usualDollars);
+  // Nano-dollars a token are thousandths of a dollar a million tokens.
+  const usd = rounded(window.cost / window.tokens / 1000);
+  const usualUsd = rounded(before.cost / before.tokens / 1000);
+  const value = rounded((window.cost * before.tokens) / (window.tokens * before.cost));
   return findingOf({
     kind: 'expensive-model',
     labels,
@@ -28,10 +29,10 @@ function dearIn({ labels, overrides, usual, recent, models }: TeamView, index: n
       labels: { ...labels, model: dearestOf(models, index) },
       numbers: {
         times: value,
-        usdPerMillionTokens: rounded(dollars * 1_000_000),
-        usualUsdPerMillionTokens: rounded(usualDollars * 1_000_000),
+        usdPerMillionTokens: usd,
+        usualUsdPerMillionTokens: usualUsd,
       },
-      summary: `a million tokens cost $${rounded(dollars * 1_000_000)}, where $${rounded(usualDollars * 1_000_000)} is usual`,
+      summary: `a million tokens cost $${usd}, where $${usualUsd} is usual`,
     }),
   });
 }

@@ -1,6 +1,6 @@
 /** A team that spends on premium models what it did not spend on them before. */
 import { amountOf, type Rollup } from '../../rollups/amounts.ts';
-import { type Finding, findingOf, percentOf, worseOf } from '../finding.ts';
+import { type Finding, findingOf, percentOf, rounded, worseOf } from '../finding.ts';
 import { LEAST, thresholdOf } from '../thresholds.ts';
 import { type TeamView, windowAt } from '../view.ts';
 
@@ -27,7 +27,11 @@ function switchIn({ labels, overrides, usual }: TeamView, window: Rollup): Findi
     overrides,
     value: percent,
     say: () => ({
-      numbers: { percent, usualPercent, nanoUsd: amountOf(window, 'premiumNanoUsd') },
+      numbers: {
+        percent,
+        usualPercent,
+        spentUsd: rounded(amountOf(window, 'premiumNanoUsd') / 1e9),
+      },
       summary: `${percent} % of the cost of five minutes goes to premium models, where ${usualPercent} % is usual`,
     }),
   });

@@ -137,6 +137,19 @@ describe('detectors', () => {
     });
   });
 
+  it('say what a million tokens cost in dollars', () => {
+    // Four dollars for 200,000 tokens.
+    const [finding] = detectTeam(team({ recent: rising(rollup({ nanoUsd: 4e9 })) })).filter(
+      ({ kind }) => kind === 'expensive-model',
+    );
+    expect(finding?.numbers).toEqual({
+      times: 10,
+      usdPerMillionTokens: 20,
+      usualUsdPerMillionTokens: 2,
+    });
+    expect(finding?.summary).toBe('a million tokens cost $20, where $2 is usual');
+  });
+
   it('say nothing when the policy turns them off, and use its threshold', () => {
     const recent = rising(scaled(calm, 5));
     expect(kinds(detectTeam(team({ recent, overrides: { spike: 'off' } })))).not.toContain('spike');

@@ -12,7 +12,7 @@ const calls = { percent: 6, calls: 60, requests: 1000 };
 const NUMBERS: { readonly [K in DetectorKind]: Extract<IncidentEvent, { kind: K }>['numbers'] } = {
   spike: { tokens: 900_000, usualTokens: 100_000, deviations: 6.5 },
   'denial-storm': { denied: 300, requests: 400, percent: 75 },
-  'premium-switch': { percent: 80, usualPercent: 2, nanoUsd: 5_000_000_000 },
+  'premium-switch': { percent: 80, usualPercent: 2, spentUsd: 5 },
   'expensive-model': { times: 4, usdPerMillionTokens: 12, usualUsdPerMillionTokens: 3 },
   'feature-share': { percent: 71.4, tokens: 912_000 },
   'share-doubled': { percent: 48, percentBefore: 20, tokens: 300_000 },
