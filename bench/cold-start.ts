@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import * as z from 'zod';
+import { fullStack } from './full-stack.ts';
 import type { ProxyBundle } from './proxy-bundle.ts';
 import { type Summary, summarize } from './statistics.ts';
 
@@ -19,33 +20,48 @@ export interface ColdStart {
   readonly askedMs: Summary;
   /** Of a module that holds nothing: what the measurement itself costs. */
   readonly emptyLoadMs: Summary;
+  /** Of what a gateway usually begins with (bench/full-stack.ts). */
+  readonly fullStackBytes: number;
+  readonly fullStackLoadMs: Summary;
 }
 
 const LOADER = fileURLToPath(import.meta.resolve('./module-load.ts'));
 const LOAD_TIMEOUT_MS = 20_000;
 const run = promisify(execFile);
 
-/** So many fresh processes for each of the two, taking turns. The bundle asks a table for its policy while it starts. */
+/** So many fresh processes for each of the three, taking turns. The bundle asks a table for its policy while it starts. */
 export async function measureColdStart(
   bundle: ProxyBundle,
   { processes, dataDir }: { processes: number; dataDir: string },
 ): Promise<ColdStart> {
   const empty = join(dataDir, 'empty.mjs');
   writeFileSync(empty, 'export const handler = async () => {};\n');
+  const reference = await fullStack(dataDir);
   const table = await startEmptyTable();
   const env = { ...bundle.env, AWS_ENDPOINT_URL_DYNAMODB: table.url };
-  const times: { bundle: LoadTimes; empty: LoadTimes }[] = [];
+  const times: { bundle: LoadTimes; empty: LoadTimes; reference: LoadTimes }[] = [];
   for (let count = 0; count < processes; count += 1)
-    times.push({ bundle: await timesOf(bundle.file, env), empty: await timesOf(empty, env) });
+    times.push({
+      bundle: await timesOf(bundle.file, env),
+      empty: await timesOf(empty, env),
+      reference: await timesOf(reference.file, env),
+    });
   table.close();
-  const loaded = summarize(times.map((time) => time.bundle.loadMs));
-  const asked = summarize(times.map((time) => time.bundle.askedMs));
-  const emptyLoaded = summarize(times.map((time) => time.empty.loadMs));
-  if (loaded === undefined || asked === undefined || emptyLoaded === undefined)
-    throw new Error('nothing was loaded');
-  const { bytes, eagerBytes, eagerGzipBytes } = bundle;
-  const loads = { loadMs: loaded, askedMs: asked, emptyLoadMs: emptyLoaded };
-  return { bytes, eagerBytes, eagerGzipBytes, ...loads };
+  const summaryOf = (which: keyof (typeof times)[number], time: keyof LoadTimes) => {
+    const summary = summarize(times.map((each) => each[which][time]));
+    if (summary === undefined) throw new Error('nothing was loaded');
+    return summary;
+  };
+  return {
+    bytes: bundle.bytes,
+    eagerBytes: bundle.eagerBytes,
+    eagerGzipBytes: bundle.eagerGzipBytes,
+    loadMs: summaryOf('bundle', 'loadMs'),
+    askedMs: summaryOf('bundle', 'askedMs'),
+    emptyLoadMs: summaryOf('empty', 'loadMs'),
+    fullStackBytes: reference.bytes,
+    fullStackLoadMs: summaryOf('reference', 'loadMs'),
+  };
 }
 
 /** A table without items, which answers at once. */

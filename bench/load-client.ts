@@ -22,6 +22,8 @@ export interface CallTimes {
   readonly overMs: number;
   /** Of each token, from the provider's write to the caller's read. */
   readonly transitsMs: readonly number[];
+  /** Tokens that came in one read with the token before. */
+  readonly merged: number;
   readonly sentAtUs: number;
   /** When the provider had the question. */
   readonly askedAtUs: number;
@@ -191,6 +193,7 @@ function timesOf(question: Question, heard: Heard): CallTimes {
   return {
     overMs: ((arrivals[0] ?? Number.NaN) - sentAtUs - heldUs) / 1e3,
     transitsMs: stamps.map((stamp, index) => ((arrivals[index] ?? 0) - stamp.sentAtUs) / 1e3),
+    merged: arrivals.filter((atUs, index) => atUs === arrivals[index - 1]).length,
     sentAtUs,
     askedAtUs: first.askedAtUs,
   };

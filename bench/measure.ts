@@ -9,6 +9,7 @@ import { departures } from './loads/departures.ts';
 import { json } from './loads/json.ts';
 import { largePrompts } from './loads/large-prompts.ts';
 import { type Context, callersOf, type Figures, type Load, type Runner } from './loads/load.ts';
+import { mostStreams } from './loads/most-streams.ts';
 import { pacedStreams } from './loads/paced-streams.ts';
 import { saturatedStreams } from './loads/saturated-streams.ts';
 import { strangers } from './loads/strangers.ts';
@@ -34,6 +35,7 @@ const PARTS: readonly Part[] = [
   { load: largePrompts },
   { load: strangers, only: ['stub4', 'managed'] },
   { load: departures, only: ['stub0', 'managed'] },
+  { load: mostStreams, only: ['barePipe', 'portkey', 'stub0'] },
   { load: cpuShares, only: ['barePipe', 'portkey', 'stub4', 'stub4Sdk'] },
 ];
 

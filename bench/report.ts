@@ -12,7 +12,8 @@ export function report(results: Results): { readonly text: string; readonly miss
   const { rounds } = results;
   const verdicts = GOALS.map((goal) => {
     const value = goal.measured(results);
-    return { goal, value, verdict: judge(goal, value) };
+    const floor = typeof goal.floor === 'function' ? goal.floor(results) : goal.floor;
+    return { goal, floor, value, verdict: judge(goal, value) };
   });
   const tables = [
     heading(results),
@@ -23,6 +24,7 @@ export function report(results: Results): { readonly text: string; readonly miss
     figuresTable(rounds, SHARES),
     ratioTable(results),
     coldStartTable(results),
+    estimateTable(results),
   ];
   return {
     text: tables.filter((text) => text !== '').join('\n\n'),
@@ -56,6 +58,8 @@ const PACED: Columns = {
     ['stream: over p50, ms', 'pacedOverP50'],
     ['over p99, ms', 'pacedOverP99'],
     ['token transit p50, ms', 'pacedTransitP50'],
+    ['tokens that came together, %', 'pacedMergedPercent'],
+    ['streams/s with over p99 <= 50 ms', 'mostStreams'],
     ['CPU, ms', 'pacedCpu'],
     ['whole answer: over p50, ms', 'jsonOverP50'],
     ['over p99, ms', 'jsonOverP99'],
@@ -85,6 +89,9 @@ const TABLES: Columns = {
     ['known tenant: over p50, ms', 'knownOverP50'],
     ['round trips before dispatch', 'knownTrips'],
     ['writes a call', 'writesPerCall'],
+    ['write units a call', 'unitsPerCall'],
+    ['writes a call, saturated', 'saturatedWrites'],
+    ['write units', 'saturatedUnits'],
     ['caller leaves: upstream ends after, ms', 'leftMax'],
     ['usage events a call', 'leftSettled'],
     ['holds left', 'leftHolds'],
@@ -156,7 +163,9 @@ function ratioTable(results: Results): string {
 
 function coldStartTable({ coldStart }: Results): string {
   const { bytes, eagerBytes, eagerGzipBytes, loadMs, askedMs, emptyLoadMs } = coldStart;
+  const { fullStackBytes, fullStackLoadMs } = coldStart;
   const sizes = [bytes, eagerBytes, eagerGzipBytes].map((size) => show(size / 1e3));
+  const reference = show(fullStackBytes / 1e3);
   return table(
     [
       ...['cold start', 'size, kB', 'loaded at once, kB', 'gzip, kB'],
@@ -164,8 +173,16 @@ function coldStartTable({ coldStart }: Results): string {
     ],
     [
       ['proxy bundle', ...sizes, withSpread(askedMs), withSpread(loadMs)],
+      ['the SDK, undici and zod', reference, reference, '-', '-', withSpread(fullStackLoadMs)],
       ['empty module', '0', '0', '0', '-', withSpread(emptyLoadMs)],
     ],
+  );
+}
+
+function estimateTable({ estimate }: Results): string {
+  return table(
+    ['bound of a prompt / its tokens', 'prompts', 'ratio'],
+    estimate.texts.map(({ kind, calls, ratio: each }) => [kind, String(calls), withSpread(each)]),
   );
 }
 
@@ -179,19 +196,20 @@ const SAID: Readonly<Record<Verdict, string>> = {
 function goalTable(
   verdicts: readonly {
     readonly goal: Goal;
+    readonly floor: number | undefined;
     readonly value: number | undefined;
     readonly verdict: Verdict;
   }[],
 ): string {
   return table(
     ['goal', 'bar', 'stretch', 'floor', 'ours', ''],
-    verdicts.map(({ goal, value, verdict }) => {
+    verdicts.map(({ goal, floor, value, verdict }) => {
       const shown = (number: number | undefined) =>
         number === undefined ? '-' : `${show(number)}${goal.unit === 'x' ? 'x' : ` ${goal.unit}`}`;
-      const { title, bar, stretch, floor } = goal;
-      return [title, shown(bar), shown(stretch), shown(floor), shown(value), SAID[verdict]].map(
-        (cell) => cell.trim(),
-      );
+      const { title, bar, atLeast, stretch } = goal;
+      const asked = `${atLeast ? '>= ' : ''}${shown(bar)}`;
+      const cells = [title, asked, shown(stretch), shown(floor), shown(value), SAID[verdict]];
+      return cells.map((cell) => cell.trim());
     }),
   );
 }

@@ -8,10 +8,11 @@ import { measureColdStart } from './cold-start.ts';
 import { createCpuShare } from './cpu-share.ts';
 import { measureHot } from './hot.ts';
 import { measure } from './measure.ts';
+import { inOwnProcess } from './own-process.ts';
 import { writePage } from './page.ts';
 import { proxyBundle } from './proxy-bundle.ts';
 import { report } from './report.ts';
-import type { Results } from './results.ts';
+import { awsClientSchema, estimateSchema, type Results } from './results.ts';
 import { startTargets, targetNames } from './targets/targets.ts';
 
 const USAGE = `npm run bench -- [options]
@@ -34,8 +35,10 @@ const FULL: FullPlan = {
   largeCalls: 8,
   shareCalls: 60,
   departures: 5,
+  capacityMs: 1_200,
   warmUpMs: 8_000,
   coldStarts: 11,
+  clientCalls: 2_000,
 };
 const QUICK: FullPlan = {
   rounds: 1,
@@ -46,8 +49,10 @@ const QUICK: FullPlan = {
   largeCalls: 2,
   shareCalls: 8,
   departures: 1,
+  capacityMs: 100,
   warmUpMs: 500,
   coldStarts: 3,
+  clientCalls: 200,
 };
 /** As shells report it. */
 const INTERRUPTED = 130;
@@ -108,6 +113,11 @@ async function measureAll(plan: FullPlan, signal: AbortSignal, { peers }: Args):
     const bundle = await proxyBundle(SYNTH_CACHE);
     progress('loading the bundle in fresh processes');
     const coldStart = await measureColdStart(bundle, { processes: plan.coldStarts, dataDir });
+    progress('comparing the client of AWS with the SDK');
+    const size = ['--calls', String(plan.clientCalls), '--rounds', String(plan.rounds)];
+    const awsClient = await inOwnProcess('aws-client.ts', awsClientSchema, size);
+    progress('counting tokens');
+    const estimate = await inOwnProcess('estimate.ts', estimateSchema);
     progress('starting the targets');
     const places = { dataDir, synthCacheDir: SYNTH_CACHE, bundle };
     const only = targetNames({ withPeers: peers });
@@ -116,7 +126,7 @@ async function measureAll(plan: FullPlan, signal: AbortSignal, { peers }: Args):
     try {
       const rounds = await measure(all, { plan, providerUrl, cpuShare }, progress);
       const loadAverage = [loadBefore, loadavg()[0] ?? 0] as const;
-      return { takenAt, plan, coldStart, rounds, loadAverage };
+      return { takenAt, plan, coldStart, awsClient, estimate, rounds, loadAverage };
     } finally {
       await targets.stop();
     }

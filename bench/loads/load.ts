@@ -8,7 +8,12 @@ export type Figure =
   | 'pacedOverP99'
   | 'pacedTransitP50'
   | 'pacedCpu'
+  | 'pacedMergedPercent'
   | 'writesPerCall'
+  | 'unitsPerCall'
+  | 'mostStreams'
+  | 'saturatedWrites'
+  | 'saturatedUnits'
   | 'streamsPerSecond'
   | 'streamCpu'
   | 'streamRssMb'
@@ -45,6 +50,8 @@ export interface Plan {
   readonly largeCalls: number;
   readonly shareCalls: number;
   readonly departures: number;
+  /** How long each rate of streams is tried. */
+  readonly capacityMs: number;
   /** The longest that one target is warmed up. */
   readonly warmUpMs: number;
 }

@@ -12,6 +12,7 @@ export const pacedStreams: Load = async ({ target, client }, { plan: { pacedCall
   const { result, cpuMs } = await withCpu(target, () => client.paced(QUESTION, arrival));
   const counts = await target.table?.take();
   const overMs = result.map((call) => call.overMs);
+  const { tokens } = QUESTION.model;
   return {
     pacedOverP50: quantile(overMs, 0.5),
     pacedOverP99: quantile(overMs, 0.99),
@@ -20,6 +21,12 @@ export const pacedStreams: Load = async ({ target, client }, { plan: { pacedCall
       0.5,
     ),
     pacedCpu: perCall(cpuMs, pacedCalls),
-    writesPerCall: counts === undefined ? undefined : counts.writes / pacedCalls,
+    pacedMergedPercent: (100 * sum(result.map((call) => call.merged))) / (tokens * pacedCalls),
+    writesPerCall: counts && counts.writes / pacedCalls,
+    unitsPerCall: counts && counts.units / pacedCalls,
   };
 };
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, each) => total + each, 0);
+}

@@ -15,7 +15,7 @@ import { startTargets, type TargetName, type Targets } from '../../bench/targets
 
 const PLAN: Results['plan'] = {
   ...{ rounds: 1, pacedCalls: 3, jsonCalls: 1, streamMs: 100, jsonMs: 100, largeCalls: 1 },
-  ...{ shareCalls: 1, departures: 1, warmUpMs: 1, coldStarts: 1 },
+  ...{ shareCalls: 1, departures: 1, capacityMs: 1, warmUpMs: 1, coldStarts: 1, clientCalls: 1 },
 };
 
 const BOOKS_MS = 400;
@@ -65,6 +65,7 @@ describe('the load', () => {
       expect(call.overMs).toBeGreaterThan(0);
       expect(call.overMs).toBeLessThan(400);
       expect(Math.min(...call.transitsMs)).toBeGreaterThan(0);
+      expect(call.merged).toBeLessThan(MODELS.paced.tokens / 2);
     }
   });
 
@@ -110,7 +111,10 @@ describe('the report', () => {
     coldStart: {
       ...{ bytes: 300_000, eagerBytes: 100_000, eagerGzipBytes: 50_000 },
       ...{ loadMs: times, askedMs: times, emptyLoadMs: times },
+      ...{ fullStackBytes: 1_400_000, fullStackLoadMs: times },
     },
+    awsClient: { one: 0.2, sixteen: 0.1 },
+    estimate: { boundUs: 1, underPercent: 0, quarterUnderPercent: 47.5, texts: [] },
     takenAt: new Date(0),
     loadAverage: [0.5, 1.25],
     plan: { ...PLAN, rounds: overMs.length },
@@ -133,6 +137,28 @@ describe('the report', () => {
     );
   });
 
+  it('takes as much as the bar or more for met where more is better', () => {
+    const { plan, rounds: _rounds, ...rest } = results([0.6]);
+    const verdict = (mostStreams: number) => {
+      const rounds = [
+        new Map([
+          ['barePipe', { mostStreams: 100 }],
+          ['stub0', { mostStreams }],
+        ] as const),
+      ];
+      return line(report({ ...rest, plan, rounds }).text, '7. streams a second');
+    };
+    expect(verdict(61)).toContain('| >= 0.60x | 0.75x | 0.75x | 0.61x | met |');
+    expect(verdict(45)).toContain('| 0.45x | within the noise |');
+    expect(verdict(30)).toContain('| 0.30x | **MISSED** |');
+  });
+
+  it('names a floor from the same run', () => {
+    const { text } = report(results([0.6]));
+    expect(line(text, '16. calls held at under')).toContain('| 47.5 % | 0.00 % | met |');
+    expect(line(text, '19. a million streams of 4.8 s on Lambda')).toMatch(/\| 2\d\.\d \$ \| - \|/);
+  });
+
   it('tells a miss from the noise', () => {
     const verdict = (overMs: number) =>
       line(report(results([overMs])).text, '3. `over` p50 of streams, bare pipe');
@@ -146,6 +172,7 @@ describe('the report', () => {
       coldStart: {
         ...{ bytes: 300_000, eagerBytes: 100_000, eagerGzipBytes: 1 },
         ...{ loadMs: times, emptyLoadMs: times },
+        ...{ fullStackBytes: 1_400_000, fullStackLoadMs: times },
         askedMs: { median: 20, min: 19, max: 21 },
       },
     });
