@@ -114,6 +114,6 @@ function tenantOf({ policy: { tenants = {} }, team: { tenantId } }: Access) {
   return Object.hasOwn(tenants, tenantId) ? tenants[tenantId] : undefined;
 }
 
-function modelOf({ models }: PolicySnapshot, alias: string): ModelAlias | undefined {
+export function modelOf({ models }: PolicySnapshot, alias: string): ModelAlias | undefined {
   return Object.hasOwn(models, alias) ? models[alias] : undefined;
 }

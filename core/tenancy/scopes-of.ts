@@ -1,4 +1,4 @@
-import type { ModelAlias, PolicySnapshot, Route, Team } from '../catalog/snapshot.ts';
+import type { ModelAlias, Route, Tier } from '../catalog/snapshot.ts';
 import type { ScopeLimits } from '../limits/accounts.ts';
 import { hasLimits, type LimitPlan } from '../limits/schedule.ts';
 import type { Caller } from './authenticate.ts';
@@ -18,71 +18,61 @@ export interface CallOfScopes extends Caller {
  * settle. What a scope without limits used is known to the ledger alone; limits given to it later count
  * from then on, and hold as soon as every cache of the policy has them (30 s).
  */
-export function scopesOf({
-  key,
-  team,
-  policy,
-  model,
-  routes,
-  tags,
-}: CallOfScopes): readonly ScopeLimits[] {
-  const { tenantId } = team;
-  const tenant = own(policy.tenants, tenantId);
-  const others: readonly Candidate[] = [
-    ...ownScopes({ key, team, policy }),
-    tierOf(team, model.tier),
-    { scope: { kind: 'tenant', tenantId }, limits: tenant?.limits },
-    ...tagged(team, tags),
-    ...poolOf(policy, routes),
-  ];
+export function scopesOf(call: CallOfScopes): readonly ScopeLimits[] {
+  const { key, policy } = call;
+  const [lead, ...others] = scopesNamed(namesOf(call));
   return [
-    { scope: { kind: 'key', keyId: key.keyId }, limits: key.limits },
-    ...others.flatMap(({ scope, limits }): ScopeLimits[] =>
+    { scope: lead, limits: key.limits },
+    ...others.flatMap((scope): ScopeLimits[] => {
+      const limits = limitsOf(scope, call);
       // No account is no fault here: users and features are met for the first time, and a policy is in
       // force a moment before the accounts of its new limits are written. Only a key must have been made.
-      hasLimits(limits) ? [{ scope, limits, policyVersion: policy.version }] : [],
-    ),
+      return hasLimits(limits) ? [{ scope, limits, policyVersion: policy.version }] : [];
+    }),
   ];
 }
 
 /** What a caller sees of its own: its key; and its project, team and tiers, where they have limits. */
 export function scopesOfCaller(caller: Caller): readonly Scope[] {
   const { key, team } = caller;
-  const tiers = team.tiers.map((tier) => tierOf(team, tier));
-  const limited = [...ownScopes(caller), ...tiers].filter(({ limits }) => hasLimits(limits));
-  return [{ kind: 'key', keyId: key.keyId }, ...limited.map(({ scope }) => scope)];
-}
-
-interface Candidate {
-  readonly scope: Scope;
-  readonly limits: LimitPlan | undefined;
-}
-
-function ownScopes({ key: { projectId }, team, policy }: Caller): Candidate[] {
   const { tenantId, id: teamId } = team;
-  const projectLimits = own(policy.tenants, tenantId)?.projectLimits;
-  return [
-    { scope: { kind: 'project', tenantId, projectId }, limits: own(projectLimits, projectId) },
-    { scope: { kind: 'team', tenantId, teamId }, limits: team.limits },
+  const own: readonly Scope[] = [
+    { kind: 'project', tenantId, projectId: key.projectId },
+    { kind: 'team', tenantId, teamId },
+    ...team.tiers.map((tier): Scope => ({ kind: 'team-tier', tenantId, teamId, tier })),
   ];
+  const limited = own.filter((scope) => hasLimits(limitsOf(scope, caller)));
+  return [{ kind: 'key', keyId: key.keyId }, ...limited];
 }
 
-function tierOf({ tenantId, id: teamId, tierLimits }: Team, tier: ModelAlias['tier']): Candidate {
-  return { scope: { kind: 'team-tier', tenantId, teamId, tier }, limits: tierLimits?.[tier] };
+/** What the scopes of a call are named after. */
+export interface CallNames {
+  readonly tenantId: string;
+  readonly teamId: string;
+  readonly projectId: string;
+  readonly keyId: string;
+  /** Undefined where nobody knows the model any more. */
+  readonly tier: Tier | undefined;
+  /** A call without the tag is no user's and no feature's; a key that must not leave one out pins it. */
+  readonly userId: string | null;
+  readonly feature: string | null;
+  /** By their providers. */
+  readonly pools: readonly string[];
 }
 
-/** A call without the tag is no user's and no feature's; a key that must not leave one out pins it. */
-function tagged(team: Team, { user_id: userId, feature }: CallOfScopes['tags']): Candidate[] {
-  const { tenantId, id: teamId, perUserLimits, perFeatureLimits, featureLimits } = team;
-  const candidates: Candidate[] = [];
-  if (userId !== null) {
-    candidates.push({ scope: { kind: 'user', tenantId, teamId, userId }, limits: perUserLimits });
-  }
-  if (feature !== null) {
-    const limits = own(featureLimits, feature) ?? perFeatureLimits;
-    candidates.push({ scope: { kind: 'feature', tenantId, teamId, feature }, limits });
-  }
-  return candidates;
+/** Every scope that a call of these names can be reserved at, the key first. */
+export function scopesNamed(names: CallNames): readonly [Scope, ...Scope[]] {
+  const { tenantId, teamId, projectId, keyId, tier, userId, feature, pools } = names;
+  return [
+    { kind: 'key', keyId },
+    { kind: 'project', tenantId, projectId },
+    { kind: 'team', tenantId, teamId },
+    ...(tier === undefined ? [] : [{ kind: 'team-tier', tenantId, teamId, tier } as const]),
+    { kind: 'tenant', tenantId },
+    ...(userId === null ? [] : [{ kind: 'user', tenantId, teamId, userId } as const]),
+    ...(feature === null ? [] : [{ kind: 'feature', tenantId, teamId, feature } as const]),
+    ...pools.map((providerId) => ({ kind: 'pool', providerId }) as const),
+  ];
 }
 
 /**
@@ -90,10 +80,36 @@ function tagged(team: Team, { user_id: userId, feature }: CallOfScopes['tags']):
  * of the largest, and would count each call in pools that never see it. The other routes are such that
  * they need no room of their own (core/routing).
  */
-function poolOf({ providers }: PolicySnapshot, [first]: readonly Route[]): Candidate[] {
-  if (first === undefined) return [];
-  const { provider: providerId } = first;
-  return [{ scope: { kind: 'pool', providerId }, limits: own(providers, providerId)?.limits }];
+function namesOf({ key, team, model, routes: [first], tags }: CallOfScopes): CallNames {
+  const { keyId, projectId } = key;
+  return {
+    ...{ tenantId: team.tenantId, teamId: team.id, projectId, keyId, tier: model.tier },
+    ...{ userId: tags.user_id, feature: tags.feature },
+    pools: first === undefined ? [] : [first.provider],
+  };
+}
+
+/** As the policy has them. A key's are its own. */
+function limitsOf(scope: Scope, { key, team, policy }: Caller): LimitPlan | undefined {
+  const tenant = own(policy.tenants, team.tenantId);
+  switch (scope.kind) {
+    case 'key':
+      return key.limits;
+    case 'project':
+      return own(tenant?.projectLimits, scope.projectId);
+    case 'team':
+      return team.limits;
+    case 'team-tier':
+      return team.tierLimits?.[scope.tier];
+    case 'tenant':
+      return tenant?.limits;
+    case 'user':
+      return team.perUserLimits;
+    case 'feature':
+      return own(team.featureLimits, scope.feature) ?? team.perFeatureLimits;
+    case 'pool':
+      return own(policy.providers, scope.providerId)?.limits;
+  }
 }
 
 /** Names are free texts: `constructor` is one that every object seems to have. */
