@@ -20,6 +20,8 @@ export const ENV = {
   cacheSecret: 'CACHE_SECRET',
   adminKeySecret: 'ADMIN_KEY_SECRET',
   athenaWorkGroup: 'ATHENA_WORK_GROUP',
+  /** The workgroup of questions, for a function whose own is that of a writer. */
+  questionsWorkGroup: 'QUESTIONS_WORK_GROUP',
   /** S3 address of the ledger's folder. */
   ledgerLocation: 'LEDGER_LOCATION',
   /** The bucket of the lake: statements, invoices, the reconciler's state and results. */
@@ -31,6 +33,8 @@ export const ENV = {
   leases: 'LEASES',
   /** JSON: where spans go and how many, and the bucket of the trace store (lambdas/proxy/watch.ts). */
   observation: 'OBSERVATION',
+  /** JSON: the log group of the proxy and the bucket of the trace store (lambdas/admin/request-place.ts). */
+  requestPlace: 'REQUEST_PLACE',
   stage: 'STAGE',
 } as const;
 

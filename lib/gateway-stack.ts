@@ -51,7 +51,7 @@ export class GatewayStack extends Stack {
     });
     const auditShipper = new AuditShipper(this, 'AuditShipper', { config, data });
     const proxy = this.#proxy(props, pipeline);
-    const admin = this.#admin(props);
+    const admin = this.#admin(props, proxy);
     this.#finishRollouts(admin, reaper);
     const api = new StreamingApi(this, 'StreamingApi', {
       config,
@@ -116,11 +116,15 @@ export class GatewayStack extends Stack {
     return proxy;
   }
 
-  #admin({ config, data }: GatewayStackProps): GatewayFunction {
+  #admin({ config, data }: GatewayStackProps, proxy: GatewayFunction): GatewayFunction {
+    const place = {
+      logGroup: proxy.logGroup.logGroupName,
+      traceBucket: data.traceStore?.bucket.bucketName,
+    };
     const admin = new GatewayFunction(this, 'Admin', {
       config,
       service: 'admin',
-      description: 'The admin API: policy, keys, limits, invoices',
+      description: 'The admin API: policy, keys, limits, invoices, calls',
       timeout: Duration.seconds(29),
       compute: { kind: 'lambda', memoryMb: 1769 },
       environment: {
@@ -129,6 +133,8 @@ export class GatewayStack extends Stack {
         [ENV.rollupsTable]: data.rollups.tableName,
         [ENV.adminKeySecret]: data.adminKey.secretArn,
         [ENV.athenaWorkGroup]: data.queries.writerWorkGroupName,
+        [ENV.questionsWorkGroup]: data.queries.workGroupName,
+        [ENV.requestPlace]: this.toJsonString(place),
         [ENV.lakeBucket]: data.lake.bucket.bucketName,
         [ENV.auditTable]: data.audit.records.tableName,
         [ENV.auditBucket]: data.audit.bucket.bucketName,
@@ -149,6 +155,7 @@ export class GatewayStack extends Stack {
     data.adminKey.grantRead(admin);
     admin.role.addManagedPolicy(data.audit.writingPolicy);
     admin.role.addManagedPolicy(data.lakeAccess.invoicesPolicy);
+    admin.role.addManagedPolicy(data.lakeAccess.lookupPolicy);
     return admin;
   }
 

@@ -4,6 +4,7 @@ import type { Clock } from '../../core/clock.ts';
 import { auditRecord } from '../../core/governance/audit.ts';
 import type { AuditLog } from '../adapters/audit-log.ts';
 import { createDynamoAccounts } from '../adapters/dynamo-accounts.ts';
+import { createDynamoCancellations } from '../adapters/dynamo-cancellations.ts';
 import { overSdk } from '../adapters/dynamo-sdk.ts';
 import { createRollups } from '../adapters/rollups.ts';
 import { createCatalogWriter } from './catalog-writer.ts';
@@ -13,6 +14,7 @@ import { createKeyStore } from './key-store.ts';
 import { createOverrideAccounts } from './override-accounts.ts';
 import { recordChanges } from './record-change.ts';
 import { createOverrideRegister, createPrincipalRegister } from './registers.ts';
+import type { RequestLookupPorts } from './request-lookup.ts';
 import type { AdminPorts } from './routes.ts';
 
 export interface GovernanceOptions {
@@ -31,7 +33,12 @@ export function createGovernance(options: GovernanceOptions) {
   const overrides = createOverrideRegister(place);
   const writer = createCatalogWriter({ client, catalogTable, accountsTable });
   const keys = createKeyStore({ client, catalogTable });
-  const store = createDynamoAccounts({ dynamo: overSdk(client), tableName: accountsTable });
+  const dynamo = overSdk(client);
+  const store = createDynamoAccounts({ dynamo, tableName: accountsTable });
+  async function currentPolicy() {
+    const pointer = await writer.policies.pointer();
+    return pointer === undefined ? undefined : writer.policies.snapshot(pointer.version);
+  }
   const ports = {
     change: { writer, keys, overrides, clock, recorded: recordChanges(audit, clock) },
     keys: {
@@ -40,10 +47,7 @@ export function createGovernance(options: GovernanceOptions) {
       clock,
       accountStore: store,
       audit: auditOfKeys(audit, clock),
-      async currentPolicy() {
-        const pointer = await writer.policies.pointer();
-        return pointer === undefined ? undefined : writer.policies.snapshot(pointer.version);
-      },
+      currentPolicy,
     },
     principals: { principals, audit, catalogTable, clock },
     overrides: {
@@ -56,8 +60,12 @@ export function createGovernance(options: GovernanceOptions) {
       ...createOverrideAccounts({ store, clock }),
     },
     denials: { rollups: createRollups({ client, tableName: rollupsTable }), clock },
-  } satisfies Omit<AdminPorts, 'ledger'>;
-  return { ports, writer, keys, principals, overrides, store };
+  } satisfies Omit<AdminPorts, 'ledger' | 'requests'>;
+  const requests = {
+    ...{ keys, clock, currentPolicy, accountStore: store },
+    cancellations: createDynamoCancellations({ dynamo, tableName: accountsTable, clock }),
+  } satisfies Partial<RequestLookupPorts>;
+  return { ports, requests, writer, keys, principals, overrides, store };
 }
 
 /** A change of a key is more than one item, so its record comes before the first of them. */

@@ -19,6 +19,7 @@ import { createTelemetry } from '../adapters/telemetry.ts';
 import { refused } from './admin-route.ts';
 import { createGovernance } from './governance-ports.ts';
 import { createIdentify } from './identify.ts';
+import { readPlace } from './request-place.ts';
 import { rollOut } from './roll-out.ts';
 import { answerRequest, type WireAnswer, type WireRequest } from './router.ts';
 import { adminRoutes } from './routes.ts';
@@ -33,6 +34,8 @@ const env = readEnvironment([
   'rollupsTable',
   'adminKeySecret',
   'athenaWorkGroup',
+  'questionsWorkGroup',
+  'requestPlace',
   'lakeBucket',
   'auditTable',
   'auditBucket',
@@ -46,7 +49,7 @@ const audit = createAuditLog({
   clock: systemClock,
   report: telemetry.report,
 });
-const { ports, writer, principals } = createGovernance({
+const { ports, requests, writer, principals } = createGovernance({
   client,
   catalogTable: env.catalogTable,
   accountsTable: env.accountsTable,
@@ -54,21 +57,27 @@ const { ports, writer, principals } = createGovernance({
   audit,
   clock: systemClock,
 });
+const athena = new AthenaClient({ maxAttempts: 3 });
+const athenaOf = (workGroup: string) =>
+  createAthena({ client: athena, workGroup, clock: systemClock, pause: pauseRandomly });
 const lakeBucket = { client: s3, bucket: env.lakeBucket };
 const ledger = {
-  athena: createAthena({
-    client: new AthenaClient({ maxAttempts: 3 }),
-    workGroup: env.athenaWorkGroup,
-    clock: systemClock,
-    pause: pauseRandomly,
-  }),
+  athena: athenaOf(env.athenaWorkGroup),
   files: createLakeFiles(lakeBucket),
   open: createLakeObjects(lakeBucket),
   closedMonths: createClosedMonths({ client, tableName: env.catalogTable }),
   writer,
   clock: systemClock,
 };
-const routes = adminRoutes({ ...ports, ledger });
+const routes = adminRoutes({
+  ...ports,
+  ledger,
+  requests: {
+    ...requests,
+    athena: athenaOf(env.questionsWorkGroup),
+    place: readPlace(env.requestPlace),
+  },
+});
 const secrets = new SecretsManagerClient({ maxAttempts: 3 });
 const identify = createIdentify({
   client,

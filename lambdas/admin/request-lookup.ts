@@ -1,26 +1,35 @@
 /** Finds what there is about one call: its usage event in the lake, its holds and postings in the accounts, its cancellation. */
 import type { Cancellations } from '../../core/cancel.ts';
+import type { KeyRecord, PolicySnapshot } from '../../core/catalog/snapshot.ts';
 import type { Clock, EpochMs } from '../../core/clock.ts';
 import { holdIdsOf, isRequestId } from '../../core/ids.ts';
-import type { AccountStore } from '../../core/limits/account-store.ts';
-import type { Accounts } from '../../core/limits/accounts.ts';
+import { type Hold, parseAccount } from '../../core/limits/account.ts';
+import { type AccountStore, readShards } from '../../core/limits/account-store.ts';
 import { readPostedAccounts } from '../../core/limits/posted.ts';
 import { LAKE } from '../../core/names.ts';
 import {
+  type CallOwner,
   describeRequest,
-  type Findings,
-  type OpenHold,
+  type FoundHold,
+  type FoundLease,
+  type KnownCall,
+  leadOf,
   type Place,
+  type RequestReport,
+  scopesToSearch,
 } from '../../core/request-lookup.ts';
-import { type Scope, scopeLabel } from '../../core/tenancy/scopes.ts';
+import { modelOf } from '../../core/routing/select-routes.ts';
+import { accountKey, type Scope } from '../../core/tenancy/scopes.ts';
 import { type UsageEvent, usageEventColumns, usageEventSchema } from '../../core/usage/event.ts';
 import type { Athena, AthenaRow } from '../adapters/athena.ts';
+import type { KeyStore } from './key-store.ts';
 
 export interface RequestLookupPorts {
   readonly clock: Clock;
   readonly athena: Athena;
-  readonly accounts: Pick<Accounts, 'read'>;
-  readonly store: Pick<AccountStore, 'read'>;
+  readonly accountStore: Pick<AccountStore, 'read'>;
+  readonly keys: Pick<KeyStore, 'find'>;
+  readonly currentPolicy: () => Promise<PolicySnapshot | undefined>;
   readonly cancellations: Pick<Cancellations, 'isMarked'>;
   readonly place: Place;
 }
@@ -33,38 +42,34 @@ export interface RequestQuery {
   readonly keyId?: string | undefined;
 }
 
-export type RequestAnswer =
-  | { readonly kind: 'found'; readonly body: ReturnType<typeof describeRequest> }
-  | { readonly kind: 'refused'; readonly reason: string };
-
 /** The admin API gives an answer 29 s. */
 const QUERY_MS = 20_000;
 const DAY_MS = 86_400_000;
 const DAYS_BACK = 2;
 
+/** Undefined where nothing tells of such a call. Whose it is, is for the caller to judge. */
 export async function lookUpRequest(
   ports: RequestLookupPorts,
   { id, day, keyId }: RequestQuery,
-): Promise<RequestAnswer> {
-  if (!isRequestId(id)) return refused('A request id is `req_` and 22 letters and digits.');
-  if (day !== undefined && !isDay(day)) return refused('`day` is a date such as 2026-11-21.');
-  if (keyId !== undefined && !/^vk_[0-9a-z]{1,64}$/.test(keyId))
-    return refused('`key` is the id of a key, such as vk_0123456789ab.');
-  const nowMs = ports.clock.nowMs();
-  const event = await findEvent(ports, { id, day, nowMs });
-  const known = event?.virtual_key_id ?? keyId;
-  const accounts =
-    known === undefined ? undefined : await findInAccounts(ports, { id, keyId: known, event });
-  const { place } = ports;
-  return { kind: 'found', body: describeRequest({ requestId: id, nowMs, event, accounts, place }) };
+): Promise<RequestReport | undefined> {
+  const { clock, keys, place } = ports;
+  const nowMs = clock.nowMs();
+  const [event, stored] = await Promise.all([
+    findEvent(ports, { id, day, nowMs }),
+    keyId === undefined ? undefined : keys.find(keyId),
+  ]);
+  const owner = ownerOf(event, stored?.record);
+  if (owner === undefined) return undefined;
+  // An event is surer than what somebody says: then the key named may be another one.
+  const key = event === undefined ? stored?.record : undefined;
+  const found = await findInAccounts(ports, id, { owner, event, key });
+  return describeRequest({ requestId: id, nowMs, owner, event, place, ...found });
 }
 
-function refused(reason: string): RequestAnswer {
-  return { kind: 'refused', reason };
-}
-
-function isDay(text: string): boolean {
-  return /^\d{4}-\d{2}-\d{2}$/.test(text) && !Number.isNaN(Date.parse(text));
+function ownerOf(event: UsageEvent | undefined, key: KeyRecord | undefined): CallOwner | undefined {
+  if (event === undefined) return key;
+  const { tenant_id: tenantId, team_id: teamId, project_id: projectId } = event;
+  return { tenantId, teamId, projectId, keyId: event.virtual_key_id };
 }
 
 /** Of several deliveries the one that knows most: an event of the reaper gives way to the call's own. */
@@ -72,6 +77,8 @@ async function findEvent(
   { athena }: RequestLookupPorts,
   { id, day, nowMs }: { id: string; day: string | undefined; nowMs: EpochMs },
 ): Promise<UsageEvent | undefined> {
+  // Nothing else ever stands in the question.
+  if (!isRequestId(id)) return undefined;
   const fromMs = day === undefined ? nowMs - DAYS_BACK * DAY_MS : Date.parse(day);
   // A call may run over midnight, and its event is filed under the hour of its arrival.
   const toMs = day === undefined ? nowMs : fromMs + DAY_MS;
@@ -98,48 +105,64 @@ function eventOf(row: AthenaRow): UsageEvent {
   return usageEventSchema.parse(Object.fromEntries(values));
 }
 
+/** The lead first: it knows the model, and which leases the call has a part of. */
 async function findInAccounts(
-  { accounts, store, cancellations }: RequestLookupPorts,
-  { id, keyId, event }: { id: string; keyId: string; event: UsageEvent | undefined },
-): Promise<Findings['accounts']> {
-  const call = { keyId, requestId: id };
-  const [holds, posted, isCancelled] = await Promise.all([
-    Promise.all(scopesOf(keyId, event).map((scope) => holdsAt(accounts, scope, id))),
-    readPostedAccounts(store, call),
-    cancellations.isMarked(call),
+  { accountStore, cancellations, currentPolicy }: RequestLookupPorts,
+  requestId: string,
+  call: Omit<KnownCall, 'model'>,
+) {
+  const { keyId } = call.owner;
+  const search = { requestId, leadAccount: accountKey({ kind: 'key', keyId }) };
+  const [own, posted, isCancelled, policy] = await Promise.all([
+    holdsAt(accountStore, { kind: 'key', keyId }, search),
+    readPostedAccounts(accountStore, { keyId, requestId }),
+    cancellations.isMarked({ keyId, requestId }),
+    currentPolicy(),
   ]);
-  return { holds: holds.flat(), posted, isCancelled };
+  const lead = leadOf(own)?.owner;
+  const alias = call.event?.model_alias ?? lead?.alias;
+  const model = policy && alias !== undefined ? modelOf(policy, alias) : undefined;
+  const [, ...others] = scopesToSearch({ ...call, model });
+  const [siblings, leases] = await Promise.all([
+    Promise.all(others.map((scope) => holdsAt(accountStore, scope, search))),
+    Promise.all(
+      (lead?.leases ?? []).map(async ({ account, lease }): Promise<FoundLease> => {
+        const item = await accountStore.read(account);
+        const hold = item === undefined ? undefined : parseAccount(item).holds.get(lease);
+        return { account, lease, hold };
+      }),
+    ),
+  ]);
+  return { holds: [...own, ...siblings.flat()], leases, posted, isCancelled };
 }
 
-/** Where the call may hold; the scopes of its user and its feature have no name here that is sure. */
-function scopesOf(keyId: string, event: UsageEvent | undefined): Scope[] {
-  const key: Scope = { kind: 'key', keyId };
-  if (event === undefined) return [key];
-  const { tenant_id: tenantId, team_id: teamId, project_id: projectId, pool } = event;
-  return [
-    key,
-    { kind: 'project', tenantId, projectId },
-    { kind: 'team', tenantId, teamId },
-    { kind: 'tenant', tenantId },
-    ...(pool === null ? [] : [{ kind: 'pool' as const, providerId: pool }]),
-  ];
+interface Search {
+  readonly requestId: string;
+  readonly leadAccount: string;
 }
 
 async function holdsAt(
-  accounts: Pick<Accounts, 'read'>,
+  store: Pick<AccountStore, 'read'>,
   scope: Scope,
-  requestId: string,
-): Promise<OpenHold[]> {
-  const account = await accounts.read(scope);
-  return holdIdsOf(requestId).flatMap((holdId) => {
-    const hold = account?.holds.get(holdId);
-    if (hold === undefined) return [];
-    const { owner, nanoUsd, inputTokens, outputTokens, expiresAtSeconds } = hold;
-    // Eight characters of an id may be another call's too; a lead says whose it is.
-    if (owner.kind === 'lead' && owner.requestId !== requestId) return [];
-    const isLead = owner.kind === 'lead';
-    return [
-      { scope: scopeLabel(scope), nanoUsd, inputTokens, outputTokens, expiresAtSeconds, isLead },
-    ];
-  });
+  search: Search,
+): Promise<FoundHold[]> {
+  const shards = await readShards(store, accountKey(scope), 1);
+  return shards.flatMap(({ key: account, account: { holds } }) =>
+    holdIdsOf(search.requestId).flatMap((id) => {
+      const hold = holds.get(id);
+      return hold !== undefined && isOf(hold, search) ? [{ scope, account, id, hold }] : [];
+    }),
+  );
+}
+
+/** Eight characters of an id may be another call's too, or a lease's name. */
+function isOf({ owner }: Hold, { requestId, leadAccount }: Search): boolean {
+  switch (owner.kind) {
+    case 'lead':
+      return owner.requestId === requestId;
+    case 'sibling':
+      return owner.leadAccount === leadAccount;
+    case 'lease':
+      return false;
+  }
 }

@@ -12,6 +12,8 @@ import type { OverridePorts } from './override-ports.ts';
 import { createOverrideRoutes } from './override-routes.ts';
 import { policyRoutes } from './policy-routes.ts';
 import { createPrincipalRoutes, type PrincipalPorts } from './principal-routes.ts';
+import type { RequestLookupPorts } from './request-lookup.ts';
+import { requestRoutes } from './request-routes.ts';
 import type { AdminRoute } from './route.ts';
 import { usageRoutes } from './usage-routes.ts';
 
@@ -21,6 +23,7 @@ export interface AdminPorts {
   readonly principals: PrincipalPorts;
   readonly overrides: OverridePorts;
   readonly denials: DenialPorts;
+  readonly requests: RequestLookupPorts;
   readonly ledger: ClosePorts & InvoicePorts;
 }
 
@@ -34,6 +37,7 @@ export function adminRoutes(ports: AdminPorts): readonly AdminRoute[] {
     ...createAuditRoutes(ports.principals),
     ...usageRoutes(ports.keys),
     ...denialRoutes(ports.denials),
+    ...requestRoutes(ports.requests),
     ...ledgerRoutes(ports.ledger),
   ]);
 }

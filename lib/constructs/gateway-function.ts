@@ -19,7 +19,7 @@ import {
   NodejsFunction,
   OutputFormat,
 } from 'aws-cdk-lib/aws-lambda-nodejs';
-import { LogGroup } from 'aws-cdk-lib/aws-logs';
+import { type ILogGroup, LogGroup } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
 import { ENV, METRIC_NAMESPACE } from '../../core/names.ts';
 import { acknowledge } from '../acknowledge.ts';
@@ -52,10 +52,15 @@ export class GatewayFunction extends Construct implements IGrantable {
   readonly grantPrincipal: IPrincipal;
   /** For policies that belong to what they protect. */
   readonly role: IRole;
+  readonly logGroup: ILogGroup;
 
   constructor(scope: Construct, id: string, props: GatewayFunctionProps) {
     super(scope, id);
-    const { compute, network } = props;
+    const { config, compute, network } = props;
+    this.logGroup = new LogGroup(this, 'Log', {
+      retention: config.logRetentionDays,
+      removalPolicy: RemovalPolicy.DESTROY,
+    });
     const { handler, role } = this.#handler(props);
     this.role = role;
     this.grantPrincipal = handler.grantPrincipal;
@@ -73,11 +78,8 @@ export class GatewayFunction extends Construct implements IGrantable {
 
   #handler(props: GatewayFunctionProps): { handler: LambdaFunction; role: IRole } {
     const { config, compute } = props;
-    const logGroup = new LogGroup(this, 'Log', {
-      retention: config.logRetentionDays,
-      removalPolicy: RemovalPolicy.DESTROY,
-    });
-    const role = this.#role(logGroup, props);
+    const { logGroup } = this;
+    const role = this.#role(props);
     const options = {
       description: props.description,
       runtime: Runtime.NODEJS_24_X,
@@ -120,12 +122,12 @@ export class GatewayFunction extends Construct implements IGrantable {
   }
 
   /** Written by hand because the generated role may write every log group of the account. */
-  #role(logGroup: LogGroup, { network, service, compute }: GatewayFunctionProps): Role {
+  #role({ network, service, compute }: GatewayFunctionProps): Role {
     const role = new Role(this, 'Role', {
       assumedBy: new ServicePrincipal('lambda.amazonaws.com'),
       description: `Execution role of the ${service} function`,
     });
-    logGroup.grantWrite(role);
+    this.logGroup.grantWrite(role);
     if (network !== undefined && compute.kind === 'lambda') {
       const policy = 'service-role/AWSLambdaVPCAccessExecutionRole';
       role.addManagedPolicy(ManagedPolicy.fromAwsManagedPolicyName(policy));

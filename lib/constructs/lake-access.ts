@@ -28,12 +28,15 @@ export class LakeAccess extends Construct {
   readonly provingPolicy: ManagedPolicy;
   /** Keeps invoices; reads the ledger and books adjustments into it. */
   readonly invoicesPolicy: ManagedPolicy;
+  /** Asks for single calls of the raw usage, in the workgroup of questions. */
+  readonly lookupPolicy: ManagedPolicy;
 
   constructor(scope: Construct, id: string, { queries }: LakeAccessProps) {
     super(scope, id);
     const { lake } = queries;
     this.provingPolicy = this.#proving(queries);
     this.invoicesPolicy = this.#invoices(queries);
+    this.lookupPolicy = this.#lookup(queries);
     this.bookingPolicy = new ManagedPolicy(this, 'Booking', {
       description: 'Books usage into the ledger',
       statements: [
@@ -129,6 +132,22 @@ export class LakeAccess extends Construct {
     acknowledge(policy, {
       'IAM5[Resource::<UsageLakeBucket92E3DB89.Arn>/ledger/*]': unnamed,
       'IAM5[Resource::<UsageLakeBucket92E3DB89.Arn>/invoices/*]': unnamed,
+      'IAM5[Resource::<UsageQueriesResultsFC32D7A1.Arn>/results/*]': unnamed,
+    });
+    return policy;
+  }
+
+  #lookup(queries: UsageQueries): ManagedPolicy {
+    const policy = new ManagedPolicy(this, 'Lookup', {
+      description: 'Finds the usage event of a call',
+      statements: [
+        ...queryStatements(queries, queries.workGroupName),
+        allow(['glue:GetDatabase', 'glue:GetTable'], glueArns(this, ['usageTable'])),
+        allow(['s3:GetObject'], [queries.lake.bucket.arnForObjects(`${DATA_PREFIX}*`)]),
+      ],
+    });
+    acknowledge(policy, {
+      'IAM5[Resource::<UsageLakeBucket92E3DB89.Arn>/usage/*]': unnamed,
       'IAM5[Resource::<UsageQueriesResultsFC32D7A1.Arn>/results/*]': unnamed,
     });
     return policy;

@@ -42,6 +42,8 @@ describe('gateway stack', () => {
         'rollupsTable',
         'adminKeySecret',
         'athenaWorkGroup',
+        'questionsWorkGroup',
+        'requestPlace',
         'lakeBucket',
         'auditTable',
         'auditBucket',
@@ -109,6 +111,22 @@ describe('gateway stack', () => {
     }
     const others = statements(gateway, 'UsagePipeline').flatMap(({ Action }) => Action);
     expect(others.filter((action) => action.startsWith('secretsmanager:'))).toEqual([]);
+  });
+
+  it('tells the admin function where calls leave their logs, and lets it ask for them without writing', () => {
+    const { Variables } = functionOf(gateway, 'admin').Environment;
+    expect(JSON.stringify(Variables[ENV.requestPlace])).toMatch(/logGroup.*ProxyLog/);
+    expect(JSON.stringify(Variables[ENV.requestPlace])).not.toContain('traceBucket');
+    const stage = synthesize({ 'waf: false': 'waf: false\n\ntraceStore: true' });
+    const place = functionOf(stage.gateway, 'admin').Environment.Variables[ENV.requestPlace];
+    expect(JSON.stringify(place)).toMatch(/traceBucket.*TraceStoreBucket/);
+    const [lookup] = [...resources(data, 'AWS::IAM::ManagedPolicy')].filter(([id]) =>
+      id.startsWith('LakeAccessLookup'),
+    );
+    const policy = JSON.stringify(lookup);
+    expect(policy).toContain('workgroup/tollgate-dev"');
+    expect(policy).toContain('table/tollgate/usage"');
+    expect(policy).not.toMatch(/ledger|Delete|Update|Create/);
   });
 
   it('bounds the retries of the monitor and keeps what it gives up on', () => {

@@ -31,7 +31,9 @@ export async function openControlPlane(client: DynamoDBClient, clock: Clock) {
   });
   const governance = createGovernance({ client, ...TABLES, audit, clock });
   const ledger = { ...emptyLedger(), writer: governance.writer, clock };
-  const routes = adminRoutes({ ...governance.ports, ledger });
+  const place = { region: 'us-east-1', logGroup: '/proxy', traceBucket: undefined };
+  const requests = { ...governance.requests, athena: ledger.athena, place };
+  const routes = adminRoutes({ ...governance.ports, ledger, requests });
   return { ...governance, audit, objects, reports, routes };
 }
 

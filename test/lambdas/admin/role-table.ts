@@ -2,6 +2,8 @@
 import { expect } from 'vitest';
 import * as z from 'zod';
 import type { Principal } from '../../../core/governance/principal.ts';
+import { newRequestId } from '../../../core/ids.ts';
+import { createAccounts } from '../../../core/limits/accounts.ts';
 import { ROOT } from '../../support/control-plane.ts';
 import { type Governance, POLICY } from '../../support/governance.ts';
 import { objectRows } from './role-objects.ts';
@@ -86,6 +88,23 @@ function keyRows(): Record<string, Expectation> {
   };
 }
 
+/** A call that runs under a key of team search. */
+async function running({ store, clock, call }: Governance) {
+  const made = await call({ as: ROOT, method: 'POST', path: '/keys', body: NEW_KEY });
+  const { keyId } = withKeyId.parse(made.body);
+  const requestId = newRequestId();
+  const { kind } = await createAccounts({ store, clock }).reserve({
+    requestId,
+    alias: 'fast',
+    demand: { nanoUsd: 1, inputTokens: 1, outputTokens: 1 },
+    scopes: [{ scope: { kind: 'key', keyId }, limits: {} }],
+    timeZone: 'UTC',
+    holdSeconds: 900,
+  });
+  expect(kind).toBe('reserved');
+  return { method: 'GET', path: `/requests/${requestId}`, query: { key: keyId } };
+}
+
 function ledgerRows(): Record<string, Expectation> {
   const invoice = '/invoices/own/0123456789abcdef';
   return {
@@ -148,6 +167,7 @@ export const EXPECTED: Readonly<Record<string, Expectation>> = {
   },
   /** Everybody may ask, and is shown what its reach holds (usage-routes.test.ts). */
   listUsage: { call: get('/usage'), allowed: ALL },
+  showRequest: { call: running, allowed: READS_TEAM },
   listDenials: {
     call: get('/denials', { tenantId: 'acme', teamId: 'search' }),
     allowed: READS_TEAM,
