@@ -37,6 +37,7 @@ import {
   principalsRevoke,
   principalsRotate,
 } from './commands/principals.ts';
+import { requestsShow } from './commands/requests.ts';
 import { spend } from './commands/spend.ts';
 import { tail } from './commands/tail.ts';
 
@@ -52,6 +53,7 @@ export const COMMANDS: readonly Command[] = [
   limitsSet,
   spend,
   tail,
+  requestsShow,
   keysCreate,
   keysList,
   keysShow,

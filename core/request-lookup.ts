@@ -100,6 +100,7 @@ export const requestSchema = z.object({
   posted: z.array(z.object({ account: z.string(), corrected: z.boolean() })),
   /** A query for CloudWatch Logs Insights, and when to look; null where nobody knows when it ran. */
   logs: z.object({
+    region: z.string(),
     log_group: z.string(),
     query: z.string(),
     from: z.nullable(z.string()),
@@ -211,6 +212,7 @@ function logsOf(findings: Findings) {
   const { requestId, place } = findings;
   const [fromMs, toMs] = hoursOf(findings);
   return {
+    region: place.region,
     log_group: place.logGroup,
     query: `fields @timestamp, level, message, status, errorCode, durationMs, error.message | filter requestId = "${requestId}" | sort @timestamp`,
     from: fromMs === undefined ? null : new Date(fromMs - MARGIN_MS).toISOString(),

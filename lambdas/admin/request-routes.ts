@@ -35,7 +35,7 @@ export function requestRoutes(ports: RequestLookupPorts): readonly AdminRoute[] 
         const found = await lookUpRequest(ports, { id, day, keyId });
         if (found === undefined || !mayDo(principal, 'usage:read', targetOf(found)))
           return notFound(
-            `call ${id} here, of ${day ?? 'the last three days'}. Its record comes some minutes after its end; until then name its key`,
+            `call ${id} to show you. One that runs is found by its key, one that is over by its record, which comes some minutes later, on ${day ?? 'one of the last three days'}`,
           );
         return done(200, found);
       },

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type RunningGateway, startGateway } from '../e2e/instance.ts';
+import { eventually, type RunningGateway, startGateway } from '../e2e/instance.ts';
 
 const POLICY = 'test/fixtures/e2e-policy.yaml';
 
@@ -90,6 +90,36 @@ describe('tollgate', () => {
     expect(await tollgate(['keys', 'check'], { input: secret })).toMatchObject({ code: 0 });
     expect(await tollgate(create)).toMatchObject({ code: 1 });
     expect(readFileSync(file, 'utf8')).toBe(secret);
+  });
+
+  it('shows a call by its request id, and where its logs are', async () => {
+    const { keyId, key } = await gateway.keyOf('open');
+    const response = await fetch(`${gateway.baseUrl}/v1/chat/completions`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ model: 'fast', messages: [{ role: 'user', content: 'Hi' }] }),
+    });
+    await response.text();
+    const id = response.headers.get('x-request-id') ?? '';
+    const { out } = await eventually(async () => {
+      const shown = await tollgate(['requests', 'show', id]);
+      expect(shown).toMatchObject({ code: 0 });
+      return shown;
+    });
+    expect(out).toMatch(/^state +closed: /m);
+    expect(out).toMatch(/^whose +acme\/open\/open$/m);
+    expect(out).toMatch(new RegExp(`^key +${keyId}$`, 'm'));
+    expect(out).toMatch(/^served by +openai\/sim-small\+tokens=20 \(shared\)$/m);
+    expect(out).toMatch(/^answer +200, ok, /m);
+    expect(out).toMatch(/^tokens +\d+ in, 20 out$/m);
+    expect(out).toMatch(/^cost +\$0\.0000/m);
+    expect(out).toMatch(
+      /^id=\$\(aws logs start-query .*'\S*ProxyLog\S*' --start-time \d{10} --end/m,
+    );
+    const json = await tollgate(['requests', 'show', id, '--key', keyId, '--json']);
+    expect(JSON.parse(json.out)).toMatchObject({ request_id: id, state: 'closed', holds: [] });
+    const wrong = await tollgate(['requests', 'show', id, '--day', '2020-01-01']);
+    expect(wrong).toMatchObject({ code: 1, err: expect.stringContaining('There is no call') });
   });
 
   it.each([
