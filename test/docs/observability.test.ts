@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { DIMENSIONS } from '../../core/limits/dimensions.ts';
 import { CALL_DIMENSIONS, CALL_METRICS, MAX_METERED_MODELS } from '../../core/names.ts';
+import { requestSchema } from '../../core/request-lookup.ts';
 import { projectRoot } from '../../lib/project-root.ts';
 
 const page = readFileSync(join(projectRoot, 'docs/observability.md'), 'utf8');
@@ -49,5 +50,20 @@ describe('docs/observability.md', () => {
       const short = name.replace(/^gen_ai\.client\.inference\.usage(?=\.output)/, '');
       expect(page).toContain(`\`${short}\``);
     }
+  });
+
+  it('says what every state of a call means, and where each part of its report is from', () => {
+    const { state, ...parts } = requestSchema.shape;
+    const own = [
+      'request_id',
+      'tenant_id',
+      'team_id',
+      'project_id',
+      'virtual_key_id',
+      'model_alias',
+    ];
+    const told = Object.keys(parts).filter((name) => !own.includes(name));
+    for (const name of [...state.options, ...told])
+      expect(page).toMatch(new RegExp(`^\\| [^|]*\`${name}\`[^|]*\\|`, 'm'));
   });
 });
