@@ -103,6 +103,7 @@ async function portsTo(providerUrl: string): Promise<Ports> {
     directory: { findKey: async () => record, policy: async () => snapshot },
     accounts: createAccounts({ store, clock: systemClock }),
     cancellations: { mark: async () => {}, isMarked: async () => false },
+    rollups: { readCollection: async () => [] },
     providerKeys: { get: async () => undefined, cacheSecret: async () => 'none' },
     upstream,
     usage: { put: async () => {} },

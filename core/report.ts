@@ -7,6 +7,7 @@ export type Incident =
   | 'stream broke'
   | 'drain broke'
   | 'cancellation not checked'
+  | 'activity not read'
   | 'connection not reusable'
   | 'denial not closed'
   | 'limits not checked'

@@ -1,24 +1,30 @@
 /**
  * `GET /v1/usage`: the caller's own scopes, live from their accounts: settled, held, limits, reset and
- * projection of the month; and of the day where a limit of any day makes the account count days.
+ * projection of the month; and of the day where a limit of any day makes the account count days. Where the query asks
+ * for `activity`, what the team did lately too, from the monitor's sums: it costs reads of every window and member.
  */
 import { assertKeyActive } from './active-key.ts';
+import type { KeyRecord } from './catalog/snapshot.ts';
 import type { EpochMs } from './clock.ts';
+import { GatewayError } from './errors.ts';
 import { type Account, counterValue, heldIn } from './limits/account.ts';
 import { calendarDay, monthName, periodEnd } from './limits/periods.ts';
 import { countsDay } from './limits/reserve.ts';
 import { isRaised, type LimitPlan, limitsAt } from './limits/schedule.ts';
 import { formatUsd, MAX_NANO_USD, nanoUsd } from './money.ts';
 import { type GatewayResponse, jsonResponse } from './response.ts';
-import type { Ports } from './serve.ts';
+import { isActivitySpan, type Part, readActivity } from './rollups/activity.ts';
+import { featureName } from './rollups/subjects.ts';
+import { allowedModels } from './routing/select-routes.ts';
+import type { GatewayRequest, Ports } from './serve.ts';
 import type { Caller } from './tenancy/authenticate.ts';
 import { scopeLabel } from './tenancy/scopes.ts';
 import { scopesOfCaller } from './tenancy/scopes-of.ts';
 
 export async function serveUsage(
-  ports: Pick<Ports, 'accounts' | 'clock'>,
+  ports: Pick<Ports, 'accounts' | 'clock' | 'rollups' | 'report'>,
   caller: Caller,
-  requestId: string,
+  { requestId, query }: Pick<GatewayRequest, 'requestId' | 'query'>,
 ): Promise<GatewayResponse> {
   const nowMs = ports.clock.nowMs();
   const accounts = await Promise.all(
@@ -33,7 +39,41 @@ export async function serveUsage(
   const scopes = accounts.flatMap(({ scope, account }) =>
     account === undefined ? [] : [{ scope: scopeLabel(scope), ...usageOf(account, now) }],
   );
-  return jsonResponse(200, { object: 'usage', time_zone: timeZone, scopes }, requestId);
+  const last = query?.['activity'];
+  const activity = last === undefined ? {} : { activity: await activityOf(ports, caller, last) };
+  return jsonResponse(
+    200,
+    { object: 'usage', time_zone: timeZone, scopes, ...activity },
+    requestId,
+  );
+}
+
+/** Of the caller's team; of its features and models those that the key may use. Null while the sums cannot be read. */
+async function activityOf(
+  { clock, rollups, report }: Pick<Ports, 'clock' | 'rollups' | 'report'>,
+  caller: Caller,
+  last: string,
+) {
+  if (!isActivitySpan(last))
+    throw new GatewayError('invalid_request', "'activity' is 1h or 24h.", { param: 'activity' });
+  const { tenantId, id: teamId } = caller.team;
+  const nowMs = clock.nowMs();
+  const models = new Set(allowedModels(caller, nowMs).map(({ alias }) => alias));
+  const features = featuresOf(caller.key);
+  const maySee = ({ kind, name }: Part) =>
+    kind === 'model' ? models.has(name) : features === undefined || features.includes(name);
+  const subject = { kind: 'team', tenantId, teamId } as const;
+  return readActivity(rollups, { subject, last, nowMs, maySee }).catch((fault: unknown) => {
+    report('activity not read', fault);
+    return null;
+  });
+}
+
+/** By the names that their sums have; undefined for a key that may serve any. */
+function featuresOf({ pinnedTags, features }: KeyRecord): readonly string[] | undefined {
+  const pinned = pinnedTags['feature'];
+  if (pinned !== undefined) return [featureName(pinned)];
+  return features.length === 0 ? undefined : features.map(featureName);
 }
 
 interface Period {

@@ -24,6 +24,7 @@ import type { Terms } from './prepare.ts';
 import type { UpstreamPort } from './providers/upstream.ts';
 import { type Report, reportFault } from './report.ts';
 import { errorResponse, type GatewayResponse, jsonResponse } from './response.ts';
+import type { RollupReader } from './rollups/rollup-reader.ts';
 import { deprecationHeaders } from './routing/deprecation.ts';
 import { type Selection, selectRoutes } from './routing/select-routes.ts';
 import {
@@ -80,6 +81,7 @@ export interface Ports {
   readonly providerKeys: ProviderKeys;
   readonly upstream: UpstreamPort;
   readonly cancellations: Cancellations;
+  readonly rollups: RollupReader;
   readonly usage: UsageSink;
   /** Operators read these; callers never do. */
   readonly report: Report;
@@ -125,7 +127,7 @@ async function route(ports: Ports, request: GatewayRequest): Promise<GatewayResp
   const caller = await identify(ports, request);
   if (path === '/v1/usage') {
     const { serveUsage } = await import('./serve-usage.ts');
-    return serveUsage(ports, caller, request.requestId);
+    return serveUsage(ports, caller, request);
   }
   const { serveModel, serveModels } = await import('./serve-models.ts');
   return model === undefined

@@ -97,6 +97,7 @@ export class GatewayStack extends Stack {
       environment: {
         [ENV.accountsTable]: data.accounts.tableName,
         [ENV.catalogTable]: data.catalog.tableName,
+        [ENV.rollupsTable]: data.rollups.tableName,
         [ENV.usageStream]: data.usageStream.streamName,
         [ENV.spillQueueUrl]: pipeline.spillQueue.queueUrl,
         [ENV.providerSecrets]: this.toJsonString(secretArns),
@@ -107,6 +108,7 @@ export class GatewayStack extends Stack {
     });
     data.accounts.grant(proxy, 'dynamodb:GetItem', 'dynamodb:UpdateItem');
     grantItems(data.catalog, proxy, 'dynamodb:GetItem');
+    grantItems(data.rollups, proxy, 'dynamodb:Query');
     data.usageStream.grantWrite(proxy);
     pipeline.spillQueue.grantSendMessages(proxy);
     for (const [, secret] of secrets) secret.grantRead(proxy);

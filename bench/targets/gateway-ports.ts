@@ -26,6 +26,7 @@ export async function createBenchPorts(options: GatewayOptions): Promise<Ports> 
     clock,
     timer: systemTimer,
     cancellations: { mark: async () => {}, isMarked: async () => false },
+    rollups: { readCollection: async () => [] },
     providerKeys: { get: async () => undefined, cacheSecret: async () => 'none' },
     upstream: createHttpUpstream({ clock }),
     report,

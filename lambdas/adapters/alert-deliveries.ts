@@ -19,6 +19,7 @@ import { STORM_WINDOW_MS } from '../../core/alerts/channels.ts';
 import type { Clock } from '../../core/clock.ts';
 import { compositeKey } from '../../core/ids.ts';
 import { TABLE_KEY, TABLE_SORT, TABLE_TTL } from '../../core/names.ts';
+import { overSdk } from './dynamo-sdk.ts';
 import { queryItems } from './query-items.ts';
 
 /** `again`: an earlier delivery failed or died. */
@@ -88,7 +89,7 @@ export function createAlertDeliveries(table: Table): AlertDeliveries {
       );
     },
     async held() {
-      const items = await queryItems(client, { tableName, partition: HELD });
+      const items = await queryItems(overSdk(client), { tableName, partition: HELD });
       return items.map(({ channel, document }) => ({
         channel: String(channel),
         alert: alertSchema.parse(JSON.parse(String(document))),

@@ -11,6 +11,7 @@ import type { Clock } from '../../core/clock.ts';
 import { compositeKey } from '../../core/ids.ts';
 import { TABLE_KEY, TABLE_SORT, TABLE_TTL } from '../../core/names.ts';
 import { type Plain, toAttribute } from './attribute-values.ts';
+import { overSdk } from './dynamo-sdk.ts';
 import { queryItems } from './query-items.ts';
 
 const PARTITION = 'incident';
@@ -34,7 +35,7 @@ export function createDynamoIncidents({
   readonly clock: Clock;
 }): IncidentStore {
   const find = async (prefix: string) => {
-    const items = await queryItems(client, { tableName, partition: PARTITION, prefix });
+    const items = await queryItems(overSdk(client), { tableName, partition: PARTITION, prefix });
     return new Map(items.map(storedOf));
   };
   return {

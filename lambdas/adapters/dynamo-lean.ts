@@ -35,6 +35,11 @@ export function overAws(client: AwsClient): DynamoPort {
       const TransactItems = updates.map((Update) => ({ Update }));
       await call('TransactWriteItems', { TransactItems });
     },
+    async query(input) {
+      const { Items, LastEvaluatedKey } = await call('Query', input);
+      const items = Array.isArray(Items) ? Items.map((item) => fromAttributes(item) ?? {}) : [];
+      return { items, next: fromAttributes(LastEvaluatedKey) };
+    },
   };
 }
 

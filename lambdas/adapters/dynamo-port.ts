@@ -1,5 +1,5 @@
 /**
- * The three operations of DynamoDB that accounts, keys, policy and marks need, whoever carries them: the request path's
+ * The operations of DynamoDB that accounts, keys, policy, marks and rollups need, whoever carries them: the request path's
  * own client (dynamo-lean.ts) or the SDK of the control plane (dynamo-sdk.ts). Attributes are in wire form on
  * the way in and plain on the way back.
  */
@@ -10,6 +10,8 @@ export interface DynamoPort {
   /** What `ReturnValues` asks for. */
   updateItem(input: UpdateInput): Promise<Item | undefined>;
   transactWrite(updates: readonly Update[]): Promise<void>;
+  /** One page. `next` is where the page after it begins: what the operation gave as its `LastEvaluatedKey`. */
+  query(input: QueryInput): Promise<Page>;
 }
 
 interface ItemAddress {
@@ -27,6 +29,20 @@ export interface Update extends ItemAddress {
 export interface UpdateInput extends Update {
   readonly ReturnValues?: 'ALL_NEW';
   readonly ReturnValuesOnConditionCheckFailure?: 'ALL_OLD';
+}
+
+export interface QueryInput {
+  readonly TableName: string;
+  readonly ConsistentRead: boolean;
+  readonly KeyConditionExpression: string;
+  readonly ExpressionAttributeNames: Record<string, string>;
+  readonly ExpressionAttributeValues: Attributes;
+  readonly ExclusiveStartKey?: Attributes;
+}
+
+interface Page {
+  readonly items: readonly Item[];
+  readonly next: Item | undefined;
 }
 
 /** How an operation ended that has no result. */

@@ -4,6 +4,7 @@ import {
   DynamoDBClient,
   DynamoDBServiceException,
   GetItemCommand,
+  QueryCommand,
   TransactionCanceledException,
   TransactionConflictException,
   TransactionInProgressException,
@@ -37,7 +38,7 @@ export function createSdkDynamo(): SdkDynamo {
   return { accounts: overSdk(once), catalog: overSdk(client), client };
 }
 
-export function overSdk(client: DynamoDBClient): DynamoPort {
+export function overSdk(client: Pick<DynamoDBClient, 'send'>): DynamoPort {
   return {
     async getItem(input) {
       const { Item } = await reached(() => client.send(new GetItemCommand(input)));
@@ -50,6 +51,11 @@ export function overSdk(client: DynamoDBClient): DynamoPort {
     async transactWrite(updates) {
       const TransactItems = updates.map((Update) => ({ Update }));
       await reached(() => client.send(new TransactWriteItemsCommand({ TransactItems })));
+    },
+    async query(input) {
+      const page = await reached(() => client.send(new QueryCommand(input)));
+      const items = (page.Items ?? []).map((item) => fromAttributes(item) ?? {});
+      return { items, next: fromAttributes(page.LastEvaluatedKey) };
     },
   };
 }

@@ -1,7 +1,7 @@
 /** All items of a partition of the rollups table between two sort keys, or with a prefix; page by page, strongly consistent. */
-import { type AttributeValue, type DynamoDBClient, QueryCommand } from '@aws-sdk/client-dynamodb';
 import { TABLE_KEY, TABLE_SORT } from '../../core/names.ts';
-import { fromAttributes } from './attribute-values.ts';
+import type { Item } from './attribute-values.ts';
+import type { DynamoPort, QueryInput } from './dynamo-port.ts';
 
 export interface ItemQuery {
   readonly tableName: string;
@@ -15,42 +15,44 @@ export interface ItemQuery {
 const MAX_PAGES = 100;
 
 export async function queryItems(
-  client: Pick<DynamoDBClient, 'send'>,
+  dynamo: Pick<DynamoPort, 'query'>,
   query: ItemQuery,
-): Promise<Readonly<Record<string, unknown>>[]> {
-  const items: Readonly<Record<string, unknown>>[] = [];
-  let startKey: Record<string, AttributeValue> | undefined;
+): Promise<Item[]> {
+  const input = inputOf(query);
+  const found: Item[] = [];
+  let from: Pick<QueryInput, 'ExclusiveStartKey'> = {};
   for (let page = 0; page < MAX_PAGES; page += 1) {
-    const { Items = [], LastEvaluatedKey } = await client.send(commandOf(query, startKey));
-    items.push(...Items.map((item) => fromAttributes(item) ?? {}));
-    if (LastEvaluatedKey === undefined) return items;
-    startKey = LastEvaluatedKey;
+    const { items, next } = await dynamo.query({ ...input, ...from });
+    found.push(...items);
+    if (next === undefined) return found;
+    from = {
+      ExclusiveStartKey: {
+        [TABLE_KEY]: text(next[TABLE_KEY]),
+        [TABLE_SORT]: text(next[TABLE_SORT]),
+      },
+    };
   }
   throw new Error(`${query.partition} has more than ${MAX_PAGES} pages between the two ends`);
 }
 
-function commandOf(
-  { tableName, partition, prefix = '', between }: ItemQuery,
-  startKey: Record<string, AttributeValue> | undefined,
-): QueryCommand {
-  const [from, to] = between ?? [];
+function inputOf({ tableName, partition, prefix = '', between }: ItemQuery): QueryInput {
   const range =
-    from !== undefined && to !== undefined
-      ? {
-          text: ' AND #sk BETWEEN :from AND :to',
-          values: { ':from': { S: from }, ':to': { S: to } },
-        }
-      : { text: ' AND begins_with(#sk, :prefix)', values: { ':prefix': { S: prefix } } };
+    between === undefined
+      ? { condition: 'begins_with(#sk, :from)', values: { ':from': text(prefix) } }
+      : {
+          condition: '#sk BETWEEN :from AND :to',
+          values: { ':from': text(between[0]), ':to': text(between[1]) },
+        };
   const isWhole = between === undefined && prefix === '';
-  return new QueryCommand({
+  return {
     TableName: tableName,
     ConsistentRead: true,
-    KeyConditionExpression: `#pk = :pk${isWhole ? '' : range.text}`,
-    ExpressionAttributeNames: {
-      '#pk': TABLE_KEY,
-      ...(isWhole ? {} : { '#sk': TABLE_SORT }),
-    },
-    ExpressionAttributeValues: { ':pk': { S: partition }, ...(isWhole ? {} : range.values) },
-    ...(startKey === undefined ? {} : { ExclusiveStartKey: startKey }),
-  });
+    KeyConditionExpression: isWhole ? '#pk = :pk' : `#pk = :pk AND ${range.condition}`,
+    ExpressionAttributeNames: { '#pk': TABLE_KEY, ...(isWhole ? {} : { '#sk': TABLE_SORT }) },
+    ExpressionAttributeValues: { ':pk': text(partition), ...(isWhole ? {} : range.values) },
+  };
+}
+
+function text(value: unknown) {
+  return { S: String(value) };
 }

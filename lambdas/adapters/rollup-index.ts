@@ -11,6 +11,7 @@ import {
 import type { EpochMs } from '../../core/clock.ts';
 import { TABLE_KEY, TABLE_SORT, TABLE_TTL } from '../../core/names.ts';
 import { MAX_FEATURES } from '../../core/rollups/subjects.ts';
+import { overSdk } from './dynamo-sdk.ts';
 import { queryItems } from './query-items.ts';
 import type { RollupsOptions } from './rollups.ts';
 
@@ -43,7 +44,7 @@ export function createRollupIndex({ client, tableName }: RollupsOptions): Rollup
       );
     },
     async activeIn(startMs) {
-      const items = await queryItems(client, { tableName, partition: activeKey(startMs) });
+      const items = await queryItems(overSdk(client), { tableName, partition: activeKey(startMs) });
       return items.map((item) => String(item[TABLE_SORT]));
     },
     admitFeature: (team, day, feature) => admit(client, { tableName, team, day, feature }),

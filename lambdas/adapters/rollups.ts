@@ -1,11 +1,4 @@
-/**
- * The rollups table. One item for each window of a subject: its sums, and for each shard the sequence number up to which
- * they hold (core/rollups/apply-batch.ts). Windows of a collection lie beside one another, so that a team is read with its
- * features and models at once:
- *
- *   5m/team/acme/search   1790000100/all              it, ot, nu, rq ..., m0000 = sequence number
- *   5m/team/acme/search   1790000100/feature/answers
- */
+/** Writes the rollups table, and reads it for the monitor (rollup-reader.ts says what is where). */
 import {
   type AttributeValue,
   BatchGetItemCommand,
@@ -18,57 +11,26 @@ import { TABLE_KEY, TABLE_SORT, TABLE_TTL } from '../../core/names.ts';
 import type { Rollup } from '../../core/rollups/amounts.ts';
 import type { RollupSink } from '../../core/rollups/apply-batch.ts';
 import type { Addition, WindowKey } from '../../core/rollups/fold.ts';
-import { collectionOf, memberOf, type Subject } from '../../core/rollups/subjects.ts';
-import { GRANULARITIES, type Granularity, windowExpiry } from '../../core/rollups/windows.ts';
+import type { RollupReader } from '../../core/rollups/rollup-reader.ts';
+import { memberOf, type Subject } from '../../core/rollups/subjects.ts';
+import { windowExpiry } from '../../core/rollups/windows.ts';
 import { fromAttributes } from './attribute-values.ts';
-import { queryItems } from './query-items.ts';
+import { overSdk } from './dynamo-sdk.ts';
+import { createRollupReader, partitionOf, secondsOf, storedOf } from './rollup-reader.ts';
 
 export interface RollupsOptions {
   readonly client: DynamoDBClient;
   readonly tableName: string;
 }
 
-interface RollupRange {
-  readonly granularity: Granularity;
-  /** Begins of the first and the last window. */
-  readonly fromMs: EpochMs;
-  readonly toMs: EpochMs;
-}
-
-export interface StoredRollup {
-  readonly member: string;
-  readonly startMs: EpochMs;
-  readonly rollup: Rollup;
-}
-
-export interface Rollups extends RollupSink {
-  /** All members of the subject's collection, by begin of window. */
-  readCollection(subject: Subject, range: RollupRange): Promise<readonly StoredRollup[]>;
-  /** One subject's; windows without events are left out. For people and pages: it reads the collection. */
-  readRollups(subject: Subject, range: RollupRange): Promise<readonly StoredRollup[]>;
+export interface Rollups extends RollupSink, RollupReader {
   /** The subject's hours that begin then, by begin; at most 100. */
   readHours(subject: Subject, starts: readonly EpochMs[]): Promise<ReadonlyMap<EpochMs, Rollup>>;
 }
 
 export function createRollups({ client, tableName }: RollupsOptions): Rollups {
-  const readCollection: Rollups['readCollection'] = async (
-    subject,
-    { granularity, fromMs, toMs },
-  ) => {
-    const items = await queryItems(client, {
-      tableName,
-      partition: partitionOf(granularity, subject),
-      // `/` comes before `0`, so that all members of the last window are below its end.
-      between: [secondsOf(fromMs), `${secondsOf(toMs)}0`],
-    });
-    return items.map(storedOf);
-  };
   return {
-    readCollection,
-    async readRollups(subject, range) {
-      const all = await readCollection(subject, range);
-      return all.filter(({ member }) => member === memberOf(subject));
-    },
+    ...createRollupReader({ dynamo: overSdk(client), tableName }),
     async readHours(subject, starts) {
       const keys = starts.map((startMs) => keyOf({ subject, granularity: 'hour', startMs }));
       const items = await getAll(client, tableName, keys);
@@ -126,27 +88,6 @@ function keyOf({ subject, granularity, startMs }: WindowKey): Key {
   return {
     [TABLE_KEY]: { S: partitionOf(granularity, subject) },
     [TABLE_SORT]: { S: `${secondsOf(startMs)}/${memberOf(subject)}` },
-  };
-}
-
-function partitionOf(granularity: Granularity, subject: Subject): string {
-  return `${GRANULARITIES[granularity].code}/${collectionOf(subject)}`;
-}
-
-/** Ten digits until the year 2286, so that text and time sort alike. */
-function secondsOf(ms: EpochMs): string {
-  return String(Math.floor(ms / 1000)).padStart(10, '0');
-}
-
-function storedOf(item: Readonly<Record<string, unknown>>): StoredRollup {
-  const [seconds = '', ...member] = String(item[TABLE_SORT]).split('/');
-  const amounts = Object.entries(item).flatMap(([name, value]): [string, number][] =>
-    typeof value === 'number' && name !== TABLE_TTL ? [[name, value]] : [],
-  );
-  return {
-    member: member.join('/'),
-    startMs: Number(seconds) * 1000,
-    rollup: Object.fromEntries(amounts),
   };
 }
 

@@ -2,14 +2,14 @@
 import * as z from 'zod';
 import type { Clock } from '../../core/clock.ts';
 import { deniedByDimension } from '../../core/rollups/amounts.ts';
+import type { RollupReader } from '../../core/rollups/rollup-reader.ts';
 import { nameOfMember } from '../../core/rollups/subjects.ts';
 import { windowStart } from '../../core/rollups/windows.ts';
-import type { Rollups } from '../adapters/rollups.ts';
 import { adminRoute, done } from './admin-route.ts';
 import type { AdminRoute } from './route.ts';
 
 export interface DenialPorts {
-  readonly rollups: Pick<Rollups, 'readCollection'>;
+  readonly rollups: RollupReader;
   readonly clock: Clock;
 }
 

@@ -6,7 +6,7 @@ import type { AuditLog } from '../adapters/audit-log.ts';
 import { createDynamoAccounts } from '../adapters/dynamo-accounts.ts';
 import { createDynamoCancellations } from '../adapters/dynamo-cancellations.ts';
 import { overSdk } from '../adapters/dynamo-sdk.ts';
-import { createRollups } from '../adapters/rollups.ts';
+import { createRollupReader } from '../adapters/rollup-reader.ts';
 import { createCatalogWriter } from './catalog-writer.ts';
 import { enforceOverrides } from './enforce-overrides.ts';
 import type { Audit } from './key-changes.ts';
@@ -59,7 +59,7 @@ export function createGovernance(options: GovernanceOptions) {
       enforce: () => enforceOverrides({ writer, overrides, clock }),
       ...createOverrideAccounts({ store, clock }),
     },
-    denials: { rollups: createRollups({ client, tableName: rollupsTable }), clock },
+    denials: { rollups: createRollupReader({ dynamo, tableName: rollupsTable }), clock },
   } satisfies Omit<AdminPorts, 'ledger' | 'requests'>;
   const requests = {
     ...{ keys, clock, currentPolicy, accountStore: store },

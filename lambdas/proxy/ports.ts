@@ -15,6 +15,7 @@ import { createLeanDynamo } from '../adapters/dynamo-lean.ts';
 import { readEnvironment } from '../adapters/environment.ts';
 import { createHttpUpstream } from '../adapters/http-upstream.ts';
 import { createProviderKeys } from '../adapters/provider-keys.ts';
+import { createRollupReader } from '../adapters/rollup-reader.ts';
 import { createSignedUpstream } from '../adapters/signed-upstream.ts';
 import { createUsageStream } from '../adapters/usage-stream.ts';
 
@@ -22,6 +23,7 @@ export async function createPorts(report: Report): Promise<Ports> {
   const env = readEnvironment([
     'accountsTable',
     'catalogTable',
+    'rollupsTable',
     'usageStream',
     'spillQueueUrl',
     'providerSecrets',
@@ -67,6 +69,7 @@ export async function createPorts(report: Report): Promise<Ports> {
       tableName: env.accountsTable,
       clock,
     }),
+    rollups: createRollupReader({ dynamo: catalog, tableName: env.rollupsTable }),
     usage: createUsageStream({
       aws,
       streamName: env.usageStream,

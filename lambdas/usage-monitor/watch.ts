@@ -14,10 +14,11 @@ import type { PolicySnapshot, Provider } from '../../core/catalog/snapshot.ts';
 import type { Clock, EpochMs } from '../../core/clock.ts';
 import { limitsAt } from '../../core/limits/schedule.ts';
 import { EMPTY, type Rollup } from '../../core/rollups/amounts.ts';
+import type { StoredRollup } from '../../core/rollups/rollup-reader.ts';
 import { featureName, nameOfMember, subjectKey, WHOLE } from '../../core/rollups/subjects.ts';
 import { GRANULARITIES, windowStart } from '../../core/rollups/windows.ts';
 import { teamKey } from '../../core/tenancy/scopes.ts';
-import type { Rollups, StoredRollup } from '../adapters/rollups.ts';
+import type { Rollups } from '../adapters/rollups.ts';
 
 export interface WatchOptions {
   readonly rollups: Pick<Rollups, 'readCollection' | 'readHours'>;

@@ -1,12 +1,16 @@
 import { CreateTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { afterFinding } from '../../core/alerts/incidents.ts';
+import { systemClock } from '../../core/clock.ts';
 import { TABLE_KEY, TABLE_SORT } from '../../core/names.ts';
 import { amountOf } from '../../core/rollups/amounts.ts';
 import { applyBatch } from '../../core/rollups/apply-batch.ts';
 import { MAX_FEATURES } from '../../core/rollups/subjects.ts';
+import { type Aws, createAws } from '../../lambdas/adapters/aws-client.ts';
 import { createDynamoIncidents } from '../../lambdas/adapters/dynamo-incidents.ts';
+import { createLeanDynamo } from '../../lambdas/adapters/dynamo-lean.ts';
 import { createRollupIndex } from '../../lambdas/adapters/rollup-index.ts';
+import { createRollupReader } from '../../lambdas/adapters/rollup-reader.ts';
 import { createRollups } from '../../lambdas/adapters/rollups.ts';
 import { AT_MS, usageEvent } from '../core/rollups/usage-events.ts';
 import { DYNOXIDE_CREDENTIALS, dynoxideBinary, startDynoxide } from '../support/dynoxide.ts';
@@ -19,6 +23,7 @@ const binary = dynoxideBinary();
 /** The engine is an optional dependency that exists for Linux x64 only. */
 describe.skipIf(binary === undefined)('the rollups table', () => {
   let client: DynamoDBClient;
+  let aws: Aws;
   let stop: () => Promise<void>;
   beforeAll(async () => {
     const engine = await startDynoxide(binary ?? '');
@@ -29,6 +34,10 @@ describe.skipIf(binary === undefined)('the rollups table', () => {
       credentials: DYNOXIDE_CREDENTIALS,
       maxAttempts: 10,
     });
+    const role = { AWS_ACCESS_KEY_ID: 'local', AWS_SECRET_ACCESS_KEY: 'local' };
+    const url = `http://127.0.0.1:${port}`;
+    const env = { AWS_ENDPOINT_URL: url, AWS_REGION: 'us-east-1', ...role };
+    aws = createAws({ clock: systemClock, env });
     await client.send(
       new CreateTableCommand({
         TableName: TABLE,
@@ -46,6 +55,7 @@ describe.skipIf(binary === undefined)('the rollups table', () => {
   });
   afterAll(async () => {
     client.destroy();
+    aws.close();
     await stop();
   });
 
@@ -66,12 +76,16 @@ describe.skipIf(binary === undefined)('the rollups table', () => {
     await applyBatch(rollups, batch('once', 5, 25));
     await applyBatch(rollups, { ...batch('once', 0, 3), shard: 'shardId-000000000004' });
     const team = { kind: 'team', tenantId: 'once', teamId: 'search' } as const;
-    const [window] = await rollups.readRollups(team, RANGE);
+    const members = await rollups.readCollection(team, RANGE);
+    const [window] = members;
     expect(window?.startMs).toBe(WINDOW_MS);
     expect(amountOf(window?.rollup ?? {}, 'requests')).toBe(28);
     expect(amountOf(window?.rollup ?? {}, 'inputTokens')).toBe(2_800);
-    const members = await rollups.readCollection(team, RANGE);
     expect(members.map(({ member }) => member)).toEqual(['all', 'feature/answers', 'model/small']);
+    // The request path reads them with its own client.
+    const { catalog } = createLeanDynamo(aws);
+    const lean = createRollupReader({ dynamo: catalog, tableName: TABLE });
+    expect(await lean.readCollection(team, RANGE)).toEqual(members);
   });
 
   it('finds hours by their begin, and nothing where there is nothing', async () => {
@@ -81,7 +95,7 @@ describe.skipIf(binary === undefined)('the rollups table', () => {
     const hours = await rollups.readHours(subject, [WINDOW_MS, WINDOW_MS - 3_600_000]);
     expect([...hours].map(([at, rollup]) => [at, rollup['rq']])).toEqual([[WINDOW_MS, 4]]);
     const other = { kind: 'tenant', tenantId: 'nobody' } as const;
-    expect(await rollups.readRollups(other, RANGE)).toEqual([]);
+    expect(await rollups.readCollection(other, RANGE)).toEqual([]);
   });
 
   it('gives so many features of a team a sum of their own on a day', async () => {

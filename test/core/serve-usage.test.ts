@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { rollupsOf } from '../support/memory-rollups.ts';
 import { withProvider } from '../support/served.ts';
+import { usageEvent } from './rollups/usage-events.ts';
 
 const { gateway } = withProvider();
 
@@ -72,5 +74,72 @@ describe('GET /v1/usage', () => {
     expect(during.day.settled).toEqual(before.day.settled);
     expect(during.day.held).toEqual({ usd: '0.000001', nano_usd: 1_000, total_tokens: 70 });
     expect(during.held).toMatchObject({ requests: 1, nano_usd: 1_000 });
+  });
+});
+
+describe('GET /v1/usage?activity', () => {
+  const seen = (fields: Parameters<typeof usageEvent>[0]) =>
+    usageEvent({ event_time_ms: Date.now(), model_alias: 'sim-small', ...fields });
+  const rollups = () =>
+    rollupsOf([
+      seen({ feature: 'answers' }),
+      seen({ feature: 'payroll', model_alias: 'board-only' }),
+      seen({ team_id: 'support' }),
+      seen({ tenant_id: 'globex' }),
+    ]);
+  const ask = (g: ReturnType<typeof gateway>, activity: string) =>
+    g.call({ path: '/v1/usage', query: { activity } });
+
+  it('adds what the team did lately, in all and by the features and models of the key', async () => {
+    const answer = (await ask(gateway({ rollups: rollups() }), '24h')).json();
+    expect(answer).toMatchObject({
+      object: 'usage',
+      scopes: [{ scope: 'key:vk_test' }, { scope: 'team:search' }],
+      activity: {
+        last: '24h',
+        total: { requests: 2, input_tokens: 200 },
+        features: { data: [{ name: 'answers', requests: 1 }], left_out: 0 },
+        models: { data: [{ name: 'sim-small', requests: 1 }], left_out: 0 },
+      },
+    });
+    expect(JSON.stringify(answer)).not.toMatch(/payroll|board-only|support|globex/);
+  });
+
+  it('names every feature of the team to a key that may serve any, and the pinned one alone to a key with one', async () => {
+    for (const [key, features] of [
+      [{ features: [] }, ['answers', 'payroll']],
+      [{ features: [], pinnedTags: { feature: 'payroll' } }, ['payroll']],
+    ] as const) {
+      const record = { ...key, features: [...key.features] };
+      const g = gateway({ rollups: rollups(), key: record });
+      const { activity } = (await ask(g, '1h')).json();
+      expect(activity).toMatchObject({ features: { data: features.map((name) => ({ name })) } });
+    }
+  });
+
+  it('reads no sums unless it is asked to', async () => {
+    const sums = rollups();
+    const g = gateway({ rollups: sums });
+    expect((await g.call({ path: '/v1/usage' })).json()).not.toHaveProperty('activity');
+    g.store.setStatus({ kind: 'key', keyId: 'vk_test' }, 'revoked');
+    expect((await ask(g, '24h')).status).toBe(401);
+    expect(sums.asked).toEqual([]);
+  });
+
+  it('answers the live part while the sums are out of reach, and reports it', async () => {
+    const readCollection = async () => Promise.reject(new Error('throttled'));
+    const g = gateway({ rollups: { readCollection } });
+    const answer = await ask(g, '24h');
+    expect(answer.status).toBe(200);
+    expect(answer.json()).toMatchObject({
+      activity: null,
+      scopes: [{ period: expect.any(String) }, {}],
+    });
+    expect(g.reports).toEqual(['activity not read: Error: throttled']);
+  });
+
+  it.each(['2h', '', 'constructor'])('refuses %j as a span', async (activity) => {
+    const { status, json } = await ask(gateway(), activity);
+    expect([status, json().error?.param]).toEqual([400, 'activity']);
   });
 });

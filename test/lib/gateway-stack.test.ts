@@ -25,6 +25,7 @@ describe('gateway stack', () => {
       [
         'accountsTable',
         'catalogTable',
+        'rollupsTable',
         'usageStream',
         'spillQueueUrl',
         'providerSecrets',
@@ -92,7 +93,15 @@ describe('gateway stack', () => {
       expect.arrayContaining(['dynamodb:UpdateItem', 'kinesis:PutRecord', 'sqs:SendMessage']),
     );
     const tableActions = actions.filter((action) => action.startsWith('dynamodb:'));
-    expect(new Set(tableActions)).toEqual(new Set(['dynamodb:GetItem', 'dynamodb:UpdateItem']));
+    expect(new Set(tableActions)).toEqual(
+      new Set(['dynamodb:GetItem', 'dynamodb:UpdateItem', 'dynamodb:Query']),
+    );
+    const queries = statements(gateway, 'ProxyRole').filter(({ Action }) =>
+      Action.includes('dynamodb:Query'),
+    );
+    expect(queries.map(({ Resource }) => JSON.stringify(Resource))).toEqual([
+      expect.stringContaining('Rollups'),
+    ]);
   });
 
   it('lets only the proxy read provider keys and only the admin function read the admin key', () => {

@@ -132,6 +132,7 @@ export function portsFor(
     },
     // Nobody cancels here: callers leave.
     cancellations: { mark: async () => undefined, isMarked: async () => false },
+    rollups: { readCollection: async () => [] },
     accounts,
     directory: {
       findKey: async (hash) => (await catalogOf(options, environment)).keys.get(hash),

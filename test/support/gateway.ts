@@ -75,6 +75,8 @@ export interface TestGatewayOptions {
   readonly quietMs?: number;
   /** Of the provider behind all models. */
   readonly kind?: Provider['kind'];
+  /** What the usage monitor has added up; nothing unless a test says so. */
+  readonly rollups?: Ports['rollups'];
   /** By how much the gateway's own waiting is shortened. */
   readonly haste?: number;
 }
@@ -110,6 +112,7 @@ export function createTestGateway({
   quietMs = 15_000,
   kind = 'openai',
   haste = 1,
+  rollups = { readCollection: async () => [] },
 }: TestGatewayOptions): TestGateway {
   // A team without limits has no account to look into.
   const teamLimits = limits.team ?? { requestsPerMinute: 1_200 };
@@ -186,6 +189,7 @@ export function createTestGateway({
       mark: async (call) => void marks.add(JSON.stringify(call)),
       isMarked: async (call) => marks.has(JSON.stringify(call)),
     },
+    rollups,
     upstream,
     usage: { put: async (event) => void events.push(event) },
     report: (what, fault) => void reports.push(`${what}: ${String(fault)}`),

@@ -6,6 +6,7 @@ import { ATTEMPT_MS } from '../../../core/limits/patient-store.ts';
 import { type Aws, createAws } from '../../../lambdas/adapters/aws-client.ts';
 import { createDynamoAccounts } from '../../../lambdas/adapters/dynamo-accounts.ts';
 import { createLeanDynamo, type LeanDynamo } from '../../../lambdas/adapters/dynamo-lean.ts';
+import { queryItems } from '../../../lambdas/adapters/query-items.ts';
 import { type AwsStub, refuse, startAwsStub } from '../../support/aws-stub.ts';
 
 const WRITE: AccountWrite = {
@@ -116,6 +117,33 @@ describe('a transaction', () => {
       await expect(store.writeTogether(BOTH)).rejects.toMatchObject({ isDoubtful: false });
     },
   );
+});
+
+describe('a query', () => {
+  const ask = () =>
+    queryItems(dynamo.catalog, { tableName: 'rollups', partition: '5m', between: ['a', 'b'] });
+
+  it('goes on where a page ended, until there is no more', async () => {
+    const last = { pk: { S: '5m' }, sk: { S: 'a/1' } };
+    stub.answer = (response, _call, index) =>
+      response.end(
+        JSON.stringify(
+          index === 0
+            ? { Items: [{ ...last, rq: { N: '7' } }], LastEvaluatedKey: last }
+            : { Items: [{ sk: { S: 'b/1' } }] },
+        ),
+      );
+    expect(await ask()).toEqual([{ pk: '5m', sk: 'a/1', rq: 7 }, { sk: 'b/1' }]);
+    const [first, second] = stub.seen.map(({ body }) => JSON.parse(body));
+    expect(first).not.toHaveProperty('ExclusiveStartKey');
+    expect(second).toEqual({ ...first, ExclusiveStartKey: last });
+  });
+
+  it('finds nothing where there is nothing, and fails where the table does', async () => {
+    expect(await ask()).toEqual([]);
+    stub.answer = (response) => refuse(response, 'ThrottlingException');
+    await expect(ask()).rejects.toMatchObject({ name: 'DynamoFault' });
+  });
 });
 
 describe('a read of the catalog', () => {

@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest';
 import { news } from '../../../cli/commands/tail.ts';
 import { foldEvents } from '../../../core/rollups/fold.ts';
+import type { StoredRollup } from '../../../core/rollups/rollup-reader.ts';
 import { memberOf } from '../../../core/rollups/subjects.ts';
-import type { StoredRollup } from '../../../lambdas/adapters/rollups.ts';
 import { denialRoutes } from '../../../lambdas/admin/denial-routes.ts';
 import { usageEvent } from '../../core/rollups/usage-events.ts';
 

@@ -13,6 +13,7 @@ import { scopesOf } from '../../../core/tenancy/scopes-of.ts';
 import { requestRoutes } from '../../../lambdas/admin/request-routes.ts';
 import { answerRequest } from '../../../lambdas/admin/router.ts';
 import { ROOT } from '../../support/control-plane.ts';
+import { leasesNamed } from '../../support/leases.ts';
 import { createLedgerLake, EXPIRED_EVENT, USAGE_EVENT } from '../../support/ledger-lake.ts';
 import { createMemoryStore } from '../../support/memory-store.ts';
 import { WHO } from './role-people.ts';
@@ -210,7 +211,7 @@ describe('looking a request up', () => {
       store,
       clock,
       pause: () => new Promise((done) => void pauses.push(done)),
-      leaseNames: (length) => 'leasename'.slice(0, length),
+      newLeases: leasesNamed((length) => 'leasename'.slice(0, length)),
     });
     const leased = async () => {
       const id = newRequestId();
