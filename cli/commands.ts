@@ -1,5 +1,6 @@
 /** Every command of `tollgate`, in the order of its help. */
 import type { Command } from './command.ts';
+import { activity } from './commands/activity.ts';
 import { apply } from './commands/apply.ts';
 import { audit } from './commands/audit.ts';
 import {
@@ -52,6 +53,7 @@ export const COMMANDS: readonly Command[] = [
   limitsShow,
   limitsSet,
   spend,
+  activity,
   tail,
   requestsShow,
   keysCreate,

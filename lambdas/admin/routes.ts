@@ -1,4 +1,5 @@
 /** Every operation of the admin API, in one table: what is not here does not exist. */
+import { activityRoutes } from './activity-routes.ts';
 import type { ChangePorts } from './apply-policy.ts';
 import { createAuditRoutes } from './audit-routes.ts';
 import type { ClosePorts } from './close-ledger.ts';
@@ -38,6 +39,7 @@ export function adminRoutes(ports: AdminPorts): readonly AdminRoute[] {
     ...usageRoutes(ports.keys),
     ...denialRoutes(ports.denials),
     ...requestRoutes(ports.requests),
+    ...activityRoutes(ports.denials),
     ...ledgerRoutes(ports.ledger),
   ]);
 }

@@ -138,6 +138,28 @@ describe('tollgate', () => {
     expect(err).toContain(expected);
   });
 
+  it('shows what a team did lately, as its keys are shown it', { timeout: 60_000 }, async () => {
+    const { key } = await gateway.keyOf('narrow');
+    const { status } = await fetch(`${gateway.baseUrl}/v1/chat/completions`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ model: 'fast', messages: [{ role: 'user', content: 'Hello' }] }),
+    });
+    expect(status).toBe(200);
+    const show = ['activity', 'acme/narrow', '--last', '1h'];
+    const counted = async () => JSON.parse((await tollgate([...show, '--json'])).out);
+    await expect.poll(counted, { timeout: 50_000, interval: 1_000 }).toMatchObject({
+      total: { requests: 1, output_tokens: 20 },
+      models: { data: [{ name: 'fast' }] },
+    });
+    const { out } = await tollgate(show);
+    expect(out).toMatch(/^five minutes from +calls +input .*\n.*UTC +1 .*\n\nmodel .*\nfast +1 /s);
+    expect(await gateway.get('/v1/usage?activity=1h', key)).toMatchObject({
+      activity: await counted(),
+    });
+    expect(await tollgate(['activity', 'acme/narrow/narrow'])).toMatchObject({ code: 1 });
+  });
+
   it('has help for everything', async () => {
     const all = await tollgate(['--help']);
     const commands = all.out

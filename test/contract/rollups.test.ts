@@ -34,9 +34,9 @@ describe.skipIf(binary === undefined)('the rollups table', () => {
       credentials: DYNOXIDE_CREDENTIALS,
       maxAttempts: 10,
     });
-    const role = { AWS_ACCESS_KEY_ID: 'local', AWS_SECRET_ACCESS_KEY: 'local' };
-    const url = `http://127.0.0.1:${port}`;
-    const env = { AWS_ENDPOINT_URL: url, AWS_REGION: 'us-east-1', ...role };
+    const { accessKeyId, secretAccessKey } = DYNOXIDE_CREDENTIALS;
+    const role = { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey };
+    const env = { AWS_ENDPOINT_URL: engine.url, AWS_REGION: 'us-east-1', ...role };
     aws = createAws({ clock: systemClock, env });
     await client.send(
       new CreateTableCommand({

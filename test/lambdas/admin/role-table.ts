@@ -172,6 +172,10 @@ export const EXPECTED: Readonly<Record<string, Expectation>> = {
     call: get('/denials', { tenantId: 'acme', teamId: 'search' }),
     allowed: READS_TEAM,
   },
+  showActivity: {
+    call: get('/activity', { tenantId: 'acme', teamId: 'search' }),
+    allowed: READS_TEAM,
+  },
   whoami: { call: get('/whoami'), allowed: Object.keys(WHO).filter(isWho) },
   /** They are all made below, so that each has a key to replace. */
   rotateOwnKey: { call: post('/whoami/rotate', {}), allowed: Object.keys(WHO).filter(isWho) },
