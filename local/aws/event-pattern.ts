@@ -2,16 +2,23 @@
 import * as z from 'zod';
 import { AwsError } from './wire.ts';
 
-/** Whether every field that the pattern names matches the event. Throws InvalidEventPatternException. */
+/**
+ * Whether every field that the pattern names matches the event. Throws InvalidEventPatternException, also for a part that
+ * decides nothing about this event: a pattern can be checked before there is one.
+ */
 export function matchesPattern(pattern: unknown, event: unknown): boolean {
   const fields = patternObjectSchema.safeParse(pattern);
   if (!fields.success) throw invalid('a pattern is an object');
-  return Object.entries(fields.data).every(([name, rule]) => {
-    if (name === '$or') return alternatives(rule).some((one) => matchesPattern(one, event));
+  const matches = Object.entries(fields.data).map(([name, rule]) => {
+    if (name === '$or')
+      return alternatives(rule)
+        .map((one) => matchesPattern(one, event))
+        .includes(true);
     const value = fieldOf(event, name);
     if (!Array.isArray(rule)) return matchesPattern(rule, value);
-    return rule.some((matcher) => matchesField(matcher, value));
+    return rule.map((matcher) => matchesField(matcher, value)).includes(true);
   });
+  return !matches.includes(false);
 }
 
 const patternObjectSchema = z.record(z.string(), z.unknown());

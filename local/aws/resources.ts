@@ -102,9 +102,19 @@ export interface RuleSpec {
   readonly targets: readonly RuleTarget[];
 }
 
-export type TopicSubscriber =
+export type TopicSubscriber = (
   | Exclude<DeliveryTarget, { kind: 'topic' }>
-  | { readonly kind: 'email'; readonly address: string };
+  | { readonly kind: 'email'; readonly address: string }
+) & {
+  /** Absent: every message. */
+  readonly filter?: FilterSpec;
+};
+
+export interface FilterSpec {
+  readonly policy: unknown;
+  /** What the policy looks at. */
+  readonly scope: 'MessageAttributes' | 'MessageBody';
+}
 
 export interface BatchResponse {
   readonly batchItemFailures?: readonly { readonly itemIdentifier: string }[];

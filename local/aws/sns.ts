@@ -5,6 +5,7 @@ import type { AsyncInvocations } from './async-invocations.ts';
 import { keepLine } from './files.ts';
 import { checkedName, nameOf } from './names.ts';
 import type { TopicSubscriber } from './resources.ts';
+import { type Filter, filterOf, type MessageAttributes, readFilter } from './sns-filter.ts';
 import type { Sqs } from './sqs.ts';
 import { AwsError, type WireRequest, type WireResponse } from './wire.ts';
 import { escapeXml, xmlError, xmlResponse } from './xml.ts';
@@ -21,15 +22,23 @@ export interface Sns {
 interface PublishedMessage {
   readonly message: string;
   readonly subject?: string | undefined;
+  readonly attributes?: MessageAttributes | undefined;
 }
 
 interface Notification extends PublishedMessage {
+  readonly attributes: MessageAttributes;
   readonly id: string;
   readonly topicArn: string;
   readonly timestamp: string;
 }
 
 type Deliver = (notification: Notification) => void;
+
+interface Subscription {
+  readonly arn: string;
+  readonly accepts: Filter;
+  readonly deliver: Deliver;
+}
 
 export function createSns(options: {
   dir: string;
@@ -40,9 +49,9 @@ export function createSns(options: {
   log: (line: string) => void;
 }): Sns {
   const { dir, clock, arn, log } = options;
-  const topics = new Map<string, Map<string, Deliver>>();
+  const topics = new Map<string, Map<string, Subscription>>();
 
-  function subscribersOf(topic: string): Map<string, Deliver> {
+  function subscriptionsOf(topic: string): Map<string, Subscription> {
     const found = topics.get(topic);
     if (found !== undefined) return found;
     throw new AwsError('NotFoundException', 'Topic does not exist', 404);
@@ -51,17 +60,36 @@ export function createSns(options: {
     if (!topics.has(topic)) topics.set(checkedName(topic), new Map());
   }
   function publish(topic: string, published: PublishedMessage): string {
-    const subscribers = subscribersOf(topic);
+    const subscriptions = subscriptionsOf(topic);
+    const { attributes = new Map() } = published;
     const notification = {
       id: randomUUID(),
       topicArn: arn('sns', topic),
       timestamp: new Date(clock.nowMs()).toISOString(),
       ...published,
+      attributes,
     };
-    keepLine(join(dir, `${topic}.ndjson`), JSON.stringify(notification));
+    const kept = { ...notification, attributes: Object.fromEntries(attributes) };
+    keepLine(join(dir, `${topic}.ndjson`), JSON.stringify(kept));
     log(`SNS ${topic}: ${published.message}`);
-    for (const deliver of subscribers.values()) deliver(notification);
+    for (const { accepts, deliver } of subscriptions.values())
+      if (accepts(notification)) deliver(notification);
     return notification.id;
+  }
+  function subscribe(topic: string, subscriber: TopicSubscriber): string {
+    const { kind, filter } = subscriber;
+    const id = `${kind}:${kind === 'email' ? subscriber.address : subscriber.name}`;
+    const subscriptions = subscriptionsOf(topic);
+    const accepts = filter === undefined ? () => true : filterOf(filter);
+    // A function's queue has one reader: declaring the subscription twice must not start a second.
+    const known = subscriptions.get(id);
+    const subscription = {
+      arn: known?.arn ?? arn('sns', `${topic}:${randomUUID()}`),
+      deliver: known?.deliver ?? deliveryTo(options, topic, subscriber),
+      accepts,
+    };
+    subscriptions.set(id, subscription);
+    return subscription.arn;
   }
   function perform(form: URLSearchParams): WireResponse {
     const topic = nameOf(form.get('TopicArn') ?? form.get('Name') ?? '');
@@ -72,19 +100,21 @@ export function createSns(options: {
         return queryResponse(action, `<TopicArn>${escapeXml(arn('sns', topic))}</TopicArn>`);
       case 'Publish':
         return queryResponse(action, `<MessageId>${publish(topic, readMessage(form))}</MessageId>`);
+      case 'Subscribe': {
+        const subscriptionArn = subscribe(topic, readSubscriber(form));
+        return queryResponse(
+          action,
+          `<SubscriptionArn>${escapeXml(subscriptionArn)}</SubscriptionArn>`,
+        );
+      }
       default:
-        throw new AwsError('NotImplemented', `not available locally: SNS ${action}`, 501);
+        throw notAvailable(action);
     }
   }
 
   return {
     create,
-    subscribe(topic, subscriber) {
-      const id = `${subscriber.kind}:${subscriber.kind === 'email' ? subscriber.address : subscriber.name}`;
-      const subscribers = subscribersOf(topic);
-      // A function's queue has one reader: declaring the subscription twice must not start a second.
-      if (!subscribers.has(id)) subscribers.set(id, deliveryTo(options, topic, subscriber));
-    },
+    subscribe: (topic, subscriber) => void subscribe(topic, subscriber),
     publish,
     answer(request) {
       try {
@@ -116,7 +146,7 @@ function deliveryTo(
         name: `${topic}-${subscriber.name}`,
       });
       return (notification) => {
-        const Sns = { ...snsEnvelope(notification), MessageAttributes: {} };
+        const Sns = { MessageAttributes: {}, ...snsEnvelope(notification) };
         invoke({ Records: [{ EventSource: 'aws:sns', EventVersion: '1.0', Sns }] });
       };
     }
@@ -129,7 +159,12 @@ function snsEnvelope({
   timestamp,
   message,
   subject,
+  attributes,
 }: Notification): Record<string, unknown> {
+  const named = [...attributes].map(([name, { type, value }]) => [
+    name,
+    { Type: type, Value: value },
+  ]);
   return {
     Type: 'Notification',
     MessageId: id,
@@ -137,13 +172,58 @@ function snsEnvelope({
     ...(subject === undefined ? {} : { Subject: subject }),
     Message: message,
     Timestamp: timestamp,
+    ...(attributes.size === 0 ? {} : { MessageAttributes: Object.fromEntries(named) }),
   };
 }
 
 function readMessage(form: URLSearchParams): PublishedMessage {
   const message = form.get('Message') ?? '';
   if (message === '') throw new AwsError('InvalidParameter', 'Invalid parameter: Empty message');
-  return { message, subject: form.get('Subject') ?? undefined };
+  const attributes = entriesOf(form, 'MessageAttributes').map(
+    (entry): [string, { type: string; value: string }] => [
+      entry('Name'),
+      {
+        type: entry('Value.DataType'),
+        value: entry('Value.StringValue') || entry('Value.BinaryValue'),
+      },
+    ],
+  );
+  return { message, subject: form.get('Subject') ?? undefined, attributes: new Map(attributes) };
+}
+
+/** A person's address needs no confirmation here. */
+function readSubscriber(form: URLSearchParams): TopicSubscriber {
+  const protocol = form.get('Protocol') ?? '';
+  const endpoint = form.get('Endpoint') ?? '';
+  const attributes = new Map(
+    entriesOf(form, 'Attributes').map((entry) => [entry('key'), entry('value')]),
+  );
+  const { FilterPolicy, FilterPolicyScope, ...others } = Object.fromEntries(attributes);
+  const [other] = Object.keys(others);
+  if (other !== undefined) throw notAvailable(`attribute ${other}`);
+  const filter =
+    FilterPolicy === undefined
+      ? {}
+      : { filter: readFilter({ policy: FilterPolicy, scope: FilterPolicyScope }) };
+  if (protocol === 'email') return { kind: 'email', address: endpoint, ...filter };
+  if (protocol === 'sqs') return { kind: 'queue', name: nameOf(endpoint), ...filter };
+  throw notAvailable(`protocol ${protocol}`);
+}
+
+/** Each entry by what comes after its number. */
+function entriesOf(form: URLSearchParams, list: string): ((field: string) => string)[] {
+  const numbers = new Set(
+    [...form.keys()].flatMap(
+      (name) => new RegExp(`^${list}\\.entry\\.(\\d+)\\.`).exec(name)?.[1] ?? [],
+    ),
+  );
+  return [...numbers].map(
+    (number) => (field: string) => form.get(`${list}.entry.${number}.${field}`) ?? '',
+  );
+}
+
+function notAvailable(what: string): AwsError {
+  return new AwsError('NotImplemented', `not available locally: SNS ${what}`, 501);
 }
 
 function queryResponse(action: string, result: string): WireResponse {

@@ -1,6 +1,6 @@
 /** What calls functions besides the API: streams, queues, topics, rules and schedules. */
 import * as z from 'zod';
-import type { BatchResponse, RuleTarget } from '../aws/resources.ts';
+import type { BatchResponse, RuleTarget, TopicSubscriber } from '../aws/resources.ts';
 import type { DeployContext } from '../deploy.ts';
 import type { FunctionPool } from '../runtime/function-pool.ts';
 import { invokeJson } from '../runtime/invoke-json.ts';
@@ -56,6 +56,8 @@ const subscriptionSchema = z.object({
   TopicArn: z.string(),
   Protocol: z.string(),
   Endpoint: z.string(),
+  FilterPolicy: z.unknown().optional(),
+  FilterPolicyScope: z.enum(['MessageAttributes', 'MessageBody']).default('MessageAttributes'),
 });
 
 export function connectEventSource(
@@ -109,14 +111,25 @@ export function createSchedule({ properties }: LocalResource, context: DeployCon
 }
 
 export function subscribe({ logicalId, properties }: LocalResource, context: DeployContext): void {
-  const { TopicArn, Protocol, Endpoint } = subscriptionSchema.parse(properties);
-  const topic = nameFromArn(TopicArn);
-  if (Protocol === 'email') context.aws.subscribeTopic(topic, { kind: 'email', address: Endpoint });
-  else if (Protocol === 'sqs')
-    context.aws.subscribeTopic(topic, { kind: 'queue', name: nameFromArn(Endpoint) });
-  else if (Protocol === 'lambda')
-    context.aws.subscribeTopic(topic, functionTarget(Endpoint, context));
-  else throw new Error(`${logicalId}: no local delivery for the protocol ${Protocol}`);
+  const { TopicArn, FilterPolicy, FilterPolicyScope, ...rest } =
+    subscriptionSchema.parse(properties);
+  context.aws.subscribeTopic(nameFromArn(TopicArn), {
+    ...subscriber(logicalId, rest, context),
+    ...(FilterPolicy === undefined
+      ? {}
+      : { filter: { policy: FilterPolicy, scope: FilterPolicyScope } }),
+  });
+}
+
+function subscriber(
+  logicalId: string,
+  { Protocol, Endpoint }: Pick<z.infer<typeof subscriptionSchema>, 'Protocol' | 'Endpoint'>,
+  context: DeployContext,
+): TopicSubscriber {
+  if (Protocol === 'email') return { kind: 'email', address: Endpoint };
+  if (Protocol === 'sqs') return { kind: 'queue', name: nameFromArn(Endpoint) };
+  if (Protocol === 'lambda') return functionTarget(Endpoint, context);
+  throw new Error(`${logicalId}: no local delivery for the protocol ${Protocol}`);
 }
 
 /** A negative number means for ever, which the local services say by leaving the number out. */

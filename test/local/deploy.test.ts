@@ -166,7 +166,13 @@ function resources(recordFile: string): Record<string, { Type: string; Propertie
     },
     FromTopic: {
       Type: 'AWS::SNS::Subscription',
-      Properties: { TopicArn: { Ref: 'Topic' }, Protocol: 'lambda', Endpoint: alias },
+      Properties: {
+        TopicArn: { Ref: 'Topic' },
+        Protocol: 'lambda',
+        Endpoint: alias,
+        FilterPolicy: { to: ['search'] },
+        FilterPolicyScope: 'MessageBody',
+      },
     },
     Rule: {
       Type: 'AWS::Events::Rule',
@@ -380,19 +386,23 @@ describe('deploy', () => {
     kinesis.destroy();
     const message = { QueueUrl: attributeOf('Queue').ref, MessageBody: 'from the queue' };
     await new SQSClient(clientOptions()).send(new SendMessageCommand(message));
-    const notice = { TopicArn: attributeOf('Topic').ref, Message: 'from the topic' };
-    await new SNSClient(clientOptions()).send(new PublishCommand(notice));
+    const sns = new SNSClient(clientOptions());
+    for (const to of ['support', 'search']) {
+      const Message = JSON.stringify({ to, text: `from the topic to ${to}` });
+      await sns.send(new PublishCommand({ TopicArn: attributeOf('Topic').ref, Message }));
+    }
     const Detail = JSON.stringify({ team: 'search' });
     const event = { EventBusName: 'alerts', Source: 'tollgate', DetailType: 'x', Detail };
     await new EventBridgeClient(clientOptions()).send(new PutEventsCommand({ Entries: [event] }));
     for (const expected of [
       data.toString('base64'),
       'from the queue',
-      'from the topic',
+      'from the topic to search',
       '{"fromRule":"search"}',
     ]) {
       await expect.poll(recorded, { timeout: 10_000 }).toContain(expected);
     }
+    expect(recorded()).not.toContain('from the topic to support');
   });
 });
 

@@ -65,6 +65,8 @@ describe('an event pattern', () => {
     { source: [{ numeric: ['>', 'x'] }] },
     { source: [{ numeric: [] }] },
     { $or: [{ source: ['x'] }] },
+    { account: ['another'], source: [{ wildcard: 'x*' }] },
+    { account: [{ exists: false }, { wildcard: 'x*' }] },
   ])('refuses %j', (pattern) => {
     expect(() => matchesPattern(pattern, {})).toThrow('Event pattern is not valid');
   });
