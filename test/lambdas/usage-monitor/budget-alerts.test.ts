@@ -2,12 +2,13 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import * as z from 'zod/mini';
 import { compilePolicy } from '../../../core/policy/compile-policy.ts';
 import { parsePolicy } from '../../../core/policy/parse-policy.ts';
+import type { UsageEvent } from '../../../core/usage/event.ts';
 import { createBudgetAlerts } from '../../../lambdas/usage-monitor/budget-alerts.ts';
 import {
   type SimulatedProvider,
   startSimulatedProvider,
 } from '../../../local/simulated-provider/simulated-provider.ts';
-import { createTestGateway, TEAM, type TestGateway } from '../../support/gateway.ts';
+import { createTestGateway, type TestGateway } from '../../support/gateway.ts';
 
 let provider: SimulatedProvider;
 const open: TestGateway[] = [];
@@ -38,6 +39,18 @@ models:
     max_output_tokens: 8K
     default_max_output_tokens: 20
     routes: [{ provider: main, model: sim-small, price: { input: $10, output: $20 } }]
+  small: # six dollars a call
+    tier: shared
+    context_tokens: 128K
+    max_output_tokens: 8K
+    default_max_output_tokens: 60
+    routes: [{ provider: main, model: sim-small+tokens=60, price: { input: $0, output: "$100,000" } }]
+  big: # four dollars a call
+    tier: shared
+    context_tokens: 128K
+    max_output_tokens: 8K
+    default_max_output_tokens: 4000
+    routes: [{ provider: main, model: sim-small+tokens=4000+tps=1000000, price: { input: $0, output: "$1,000" } }]
 tenants:
   acme:
     owner: carol
@@ -71,8 +84,8 @@ tenants:
       busName: 'bus',
       clock: { nowMs: () => Date.now() + bus.laterMs },
     });
-  const call = async () => {
-    const answer = await gateway.chat({});
+  const call = async (model = 'sim-small') => {
+    const answer = await gateway.chat({ model });
     await answer.closed;
     return answer.status;
   };
@@ -106,19 +119,24 @@ describe('a budget threshold', () => {
     expect(percents.toSorted((a, b) => a - b)).toEqual([50, 70, 80]);
   });
 
-  it('is told with all others that are crossed at once, each once', async () => {
-    const w = company({ team: 'monthly_budget: $10' });
-    await w.monitor.check([]);
-    expect(await w.call()).toBe(200);
-    await w.monitor.check(w.gateway.events);
-    expect(w.told).toEqual([]);
-    // From far below the first threshold to the last one, as when a provider ignores the maximum of one big call.
-    const spent = w.gateway.events[0]?.cost_nano_usd ?? 0;
-    w.gateway.store.setUp(TEAM, { nanoUsdPerMonth: spent });
-    await w.monitor.check(w.gateway.events);
-    await w.createMonitor().check([...w.gateway.events, ...w.gateway.events]);
-    expect(w.told.map(({ thresholdPercent }) => thresholdPercent)).toEqual([50, 70, 80, 100]);
-  });
+  it.each([
+    ['in order', (events: readonly UsageEvent[]) => [events]],
+    ['one by one, the big call first', (events) => events.toReversed().map((event) => [event])],
+    ['the big call alone, and all again', (events) => [events.slice(-1), [...events, ...events]]],
+  ] satisfies [string, (events: readonly UsageEvent[]) => (readonly UsageEvent[])[]][])(
+    'is told with all others that one big call crosses at once, each once: %s',
+    async (_, batchesOf) => {
+      const w = company({ team: 'monthly_budget: $10' });
+      await w.call('small');
+      await w.call('big');
+      const { events } = w.gateway;
+      // From below 70 % to the last nano-dollar.
+      expect(events.map(({ cost_nano_usd: cost }) => cost)).toEqual([6e9, 4e9]);
+      for (const batch of batchesOf(events)) await w.createMonitor().check(batch);
+      await w.monitor.check(events);
+      expect(w.told.map(({ thresholdPercent }) => thresholdPercent)).toEqual([50, 70, 80, 100]);
+    },
+  );
 
   it('is told of the tenant, the team and the project, each under its own name', async () => {
     const cost = await callsCost();
