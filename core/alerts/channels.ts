@@ -1,12 +1,13 @@
 /**
  * Who gets an alert and when: the channels of its team, of its tenant where it names no team, or the policy's own where it
- * names neither; and the platform team's always.
+ * names neither, each as far as it wants the kind and the severity; and the platform team's always.
  */
 import type { AlertChannel, PolicySnapshot } from '../catalog/snapshot.ts';
 import type { EpochMs } from '../clock.ts';
 import { isOpen } from '../limits/schedule.ts';
 import { teamKey } from '../tenancy/scopes.ts';
 import type { Alert } from './alert.ts';
+import { RANK } from './finding.ts';
 
 /** The one of the stage's config, which no policy can leave out. */
 export const PLATFORM_CHANNEL = 'platform-topic';
@@ -17,13 +18,23 @@ export interface NamedChannel extends AlertChannel {
 
 export function channelsOf(
   policy: PolicySnapshot,
-  { tenant, team }: Pick<Alert, 'tenant' | 'team'>,
+  alert: Pick<Alert, 'tenant' | 'team' | 'kind' | 'severity'>,
 ): readonly NamedChannel[] {
+  const { tenant, team } = alert;
   const ofTeam =
     tenant === undefined || team === undefined ? undefined : policy.teams[teamKey(tenant, team)];
   const ofTenant = tenant === undefined ? undefined : policy.tenants?.[tenant];
   const names = new Set((tenant === undefined ? policy : (ofTeam ?? ofTenant))?.notify);
-  return [...names].flatMap((name) => channelNamed(policy, name));
+  return [...names]
+    .flatMap((name) => channelNamed(policy, name))
+    .filter((channel) => wants(channel, alert));
+}
+
+function wants(
+  { kinds, atLeast = 'info' }: AlertChannel,
+  { kind, severity }: Pick<Alert, 'kind' | 'severity'>,
+): boolean {
+  return (kinds?.includes(kind) ?? true) && RANK[severity] >= RANK[atLeast];
 }
 
 /** None where the policy has it no more. */

@@ -272,6 +272,10 @@ export type Issuer = z.infer<typeof issuerSchema>;
 const alertChannelSchema = z.object({
   email: z.optional(z.string()),
   slack: z.optional(z.string()),
+  /** It gets these and no others. */
+  kinds: z.optional(z.array(z.string())),
+  /** It gets nothing below. */
+  atLeast: z.optional(z.enum(['info', 'warning', 'critical'])),
   quietHours: z.optional(
     z.object({
       days: z.array(count),

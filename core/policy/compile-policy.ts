@@ -209,13 +209,15 @@ function toTenant(file: FileTenant, toPlan: ToPlan): Tenant {
 }
 
 function toChannel(
-  { email, slack, quiet_hours: quiet }: Policy['alert_channels'][string],
+  { email, slack, kinds, at_least: atLeast, quiet_hours: quiet }: Policy['alert_channels'][string],
   policyZone: string,
 ): AlertChannel {
   const hours = quiet === undefined ? undefined : hoursOf(quiet, policyZone);
   return {
     ...(email === undefined ? {} : { email }),
     ...(slack === undefined ? {} : { slack }),
+    ...(kinds === undefined ? {} : { kinds }),
+    ...(atLeast === undefined ? {} : { atLeast }),
     ...(hours === undefined ? {} : { quietHours: { ...hours, days: [...hours.days] } }),
   };
 }

@@ -4,6 +4,7 @@
  * was found are added by parse-policy.ts.
  */
 import * as z from 'zod';
+import { ALERT_KINDS } from '../alerts/alert.ts';
 import { DEFAULT_ALERT_PERCENTS } from '../alerts/budget.ts';
 import { DETECTOR_KINDS } from '../alerts/thresholds.ts';
 import { PRICE_BOOKS } from '../catalog/price-book.ts';
@@ -295,6 +296,7 @@ const tenant = mapping({
   keys: collection(id, key).default({}),
 });
 
+const alertKind = choice(Object.fromEntries(ALERT_KINDS.map((kind) => [kind, kind])));
 const alertChannel = mapping({
   email: leaf('an e-mail address', (text) =>
     /^[^\s@]{1,64}@[^\s@]{1,190}$/.test(text) ? text : undefined,
@@ -302,6 +304,9 @@ const alertChannel = mapping({
   slack: leaf('a Slack channel such as "#llm-alerts" (in quotes: # starts a comment)', (text) =>
     /^#[\p{L}\p{N}_-]{1,80}$/u.test(text) ? text : undefined,
   ).optional(),
+  /** Absent: every kind. */
+  kinds: list(alertKind).optional(),
+  at_least: choice({ info: 'info', warning: 'warning', critical: 'critical' }).optional(),
   /** What is not critical waits until they are over. */
   quiet_hours: quietHours.optional(),
 }).refine((channel) => (channel.email === undefined) !== (channel.slack === undefined), {

@@ -1,16 +1,17 @@
 import { describe, expect, it } from 'vitest';
+import { ALERT_KINDS } from '../../../core/alerts/alert.ts';
 import { DETECTOR_KINDS } from '../../../core/alerts/thresholds.ts';
 import { compilePolicy } from '../../../core/policy/compile-policy.ts';
 import { parsePolicy } from '../../../core/policy/parse-policy.ts';
 import { formatPolicyError } from '../../../core/policy/policy-error.ts';
 
-function read({ detectors = '', quiet = '', policy = '' }) {
+function read({ detectors = '', quiet = '', policy = '', wants = '' }) {
   const hours = quiet === '' ? '' : `, quiet_hours: ${quiet}`;
   const text = `time_zone: UTC
 providers: {}
 models: {}
 alert_channels:
-  night: { slack: "#night"${hours} }
+  night: { slack: "#night"${hours}${wants} }
 ${policy}
 tenants:
   acme:
@@ -86,4 +87,23 @@ describe('channels of what is about no tenant', () => {
       expect(read({ policy }).errors.join('\n')).toMatch(/policy\.yaml:6:\d+ alerts\./);
     },
   );
+});
+
+describe('a channel', () => {
+  it('chooses kinds and the least severity', () => {
+    const { channel } = read({ wants: ', kinds: [budget, books-differ], at_least: warning' });
+    expect(channel).toEqual({
+      slack: '#night',
+      kinds: ['budget', 'books-differ'],
+      atLeast: 'warning',
+    });
+  });
+
+  it.each(ALERT_KINDS)('may want %s', (kind) => {
+    expect(read({ wants: `, kinds: [${kind}]` }).errors).toEqual([]);
+  });
+
+  it.each([', kinds: [budgets]', ', at_least: grave'])('is refused with its place: %s', (wants) => {
+    expect(read({ wants }).errors.join('\n')).toMatch(/policy\.yaml:5:\d+ alert_channels\.night\./);
+  });
 });

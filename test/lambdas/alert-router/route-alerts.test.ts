@@ -128,6 +128,7 @@ const policy: PolicySnapshot = {
   teams: {
     [teamKey('acme', 'search')]: teamOf('search', ['mail', 'chat']),
     [teamKey('acme', 'sleepy')]: teamOf('sleepy', ['quiet']),
+    [teamKey('acme', 'choosy')]: teamOf('choosy', ['money', 'grave']),
     [teamKey('acme', 'lost')]: teamOf('lost', ['nowhere']),
   },
   alertChannels: {
@@ -135,6 +136,8 @@ const policy: PolicySnapshot = {
     chat: { slack: '#search' },
     quiet: { email: 'sleepy@example.com', quietHours: night },
     nowhere: { slack: '#nowhere' },
+    money: { email: 'finance@example.com', kinds: ['budget', 'budget-projection'] },
+    grave: { slack: '#search', atLeast: 'critical' },
   },
   notify: ['chat'],
 };
@@ -177,6 +180,17 @@ describe('alert router', () => {
     expect([platform.length, teams.length, posted.length]).toEqual([1, 0, 1]);
     await router.route(alertOf('elsewhere', { tenant: 'other', team: 'lab' }));
     expect([platform.length, teams.length, posted.length]).toEqual([2, 0, 1]);
+  });
+
+  it('goes to channels that want its kind and its severity', async () => {
+    const choosy = (id: string, over: Partial<Alert>) =>
+      router.route(alertOf(id, { team: 'choosy', ...over }));
+    await choosy('spike', {});
+    expect([platform.length, teams.length, posted.length]).toEqual([1, 0, 0]);
+    await choosy('budget', { kind: 'budget' });
+    expect([platform.length, teams.length, posted.length]).toEqual([2, 1, 0]);
+    await choosy('worse', { severity: 'critical', state: 'worsened' });
+    expect([platform.length, teams.length, posted.length]).toEqual([3, 1, 1]);
   });
 
   it('tells once when two copies race', async () => {
