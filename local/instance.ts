@@ -86,6 +86,9 @@ async function start(options: InstanceOptions, stops: Stop[]): Promise<Omit<Inst
   const refusal = await applyPolicy(gateway, chosen.text);
   if (refusal !== undefined)
     log(`${options.policyFile}: ${refusal}\nThe policy that was in force stays.`);
+  // Not before: what starts with the old policy keeps it for half a minute, and in it the address that the provider had.
+  for (const { functionName } of deployment.api.routes)
+    deployment.functions.get(functionName)?.warm();
   const demo = await demoKey(gateway, chosen.text, dataDir);
   signal.throwIfAborted();
 
@@ -151,7 +154,6 @@ async function deployAll(
   const invokeFunction = (name: string, event: unknown) => invoke(deployment, name, event);
   const front = await startFront({ api, invoke: invokeFunction, clock: systemClock, port });
   stops.push(() => front.close());
-  for (const { functionName } of api.routes) deployment.functions.get(functionName)?.warm();
   return { assembly, deployment, baseUrl: front.url };
 }
 

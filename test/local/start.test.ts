@@ -90,6 +90,14 @@ function isAlive(pid: number): boolean {
   }
 }
 
+function answer({ baseUrl, demoKey }: Ready): Promise<Response> {
+  return fetch(`${baseUrl}/v1/chat/completions`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${demoKey}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ model: 'gpt-5-mini', messages: [{ role: 'user', content: 'Hello' }] }),
+  });
+}
+
 function models({ baseUrl, demoKey }: Ready): Promise<Response> {
   return fetch(`${baseUrl}/v1/models`, { headers: { authorization: `Bearer ${demoKey}` } });
 }
@@ -177,6 +185,8 @@ describe('npm start', { timeout: 60_000 }, () => {
     const second = await ready(child);
     expect(second).toMatchObject({ demoKey: first.demoKey, adminKey: first.adminKey });
     expect((await models(second)).status).toBe(200);
+    // The simulated provider has another address now, which the first call has to know.
+    expect((await answer(second)).status).toBe(200);
     first = second;
   });
 
