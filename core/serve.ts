@@ -217,6 +217,7 @@ function reserveOf(
   return {
     requestId,
     alias: selection.model.alias,
+    policyVersion: caller.policy.version,
     demand: demandOf(size, { call, selection }),
     scopes: scopesOf({ ...caller, ...selection, tags }),
     timeZone: caller.policy.timeZone,

@@ -79,6 +79,8 @@ export type HoldOwner =
       readonly kind: 'lead';
       readonly requestId: string;
       readonly alias: string;
+      /** Of the policy that the call ran under; absent in holds of releases that did not keep it. */
+      readonly policyVersion?: number;
       /** Where the call has no sibling but a part of a lease (core/limits/lease.ts). */
       readonly leases?: readonly LeaseUse[];
     }
@@ -151,7 +153,7 @@ function encodeOwner(owner: HoldOwner): string {
   switch (owner.kind) {
     case 'lead': {
       const uses = (owner.leases ?? []).map(({ lease, account }) => lease + account + USE_END);
-      return `${uses.length === 0 ? '' : '^'}${uses.join('')}@${owner.requestId}:${owner.alias}`;
+      return `${uses.length === 0 ? '' : '^'}${uses.join('')}@${encodeLead(owner)}`;
     }
     case 'lease':
       return `&${[owner.writes.toString(36), ...owner.settled].join('.')}`;
@@ -162,6 +164,17 @@ function encodeOwner(owner: HoldOwner): string {
     }
   }
 }
+
+type Lead = Extract<HoldOwner, { kind: 'lead' }>;
+
+/** The version comes last, so that a release that knows nothing of it still reads whose hold it is. */
+function encodeLead({ requestId, alias, policyVersion }: Lead): string {
+  const version = policyVersion === undefined ? '' : VERSION_MARK + policyVersion.toString(36);
+  return `${requestId}:${alias}${version}`;
+}
+
+/** In no alias (core/policy/schema-parts.ts). */
+const VERSION_MARK = '#';
 
 /** In no account's key, where `%` begins an escape or the number of a shard (core/ids.ts, core/limits/shards.ts). */
 const USE_END = '%,';
@@ -200,9 +213,15 @@ function decodeLeasing(text: string): HoldOwner {
   return { ...decodeLead(rest.slice(1)), leases };
 }
 
-function decodeLead(text: string): Extract<HoldOwner, { kind: 'lead' }> {
-  const colon = text.indexOf(':');
-  return { kind: 'lead', requestId: text.slice(0, colon), alias: text.slice(colon + 1) };
+function decodeLead(text: string): Lead {
+  const [call = '', version] = text.split(VERSION_MARK);
+  const colon = call.indexOf(':');
+  return {
+    kind: 'lead',
+    requestId: call.slice(0, colon),
+    alias: call.slice(colon + 1),
+    ...(version === undefined ? {} : { policyVersion: Number.parseInt(version, 36) }),
+  };
 }
 
 /** A record of texts. Where there are hundreds, as of marks after trouble, `z.record` makes reading an account take 2.6 times as long. */

@@ -83,6 +83,8 @@ export type Refusal =
 export interface ReserveCall {
   readonly requestId: string;
   readonly alias: string;
+  /** Of the caller's policy, for the row that is written if the process dies. */
+  readonly policyVersion?: number;
   readonly demand: Demand;
   /** The first is the lead: the key's own account. */
   readonly scopes: readonly ScopeLimits[];
@@ -198,11 +200,12 @@ async function reserveAll(engine: Engine, call: ReserveCall): Promise<Reservatio
     part: leases?.take({ key: accountKey(scoped.scope), plan: scoped.limits }, sibling),
   }));
   const uses = siblings.flatMap(({ part }) => part?.use ?? []);
-  const { requestId, alias, timeZone } = call;
+  const { requestId, alias, policyVersion, timeZone } = call;
   const owner = {
     kind: 'lead',
     requestId,
     alias,
+    ...(policyVersion === undefined ? {} : { policyVersion }),
     ...(uses.length === 0 ? {} : { leases: uses }),
   } as const;
   const answers = await Promise.all([

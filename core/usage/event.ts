@@ -83,7 +83,7 @@ export const usageEventSchema = z.object({
   duration_ms: count,
   /** Time in the gateway before dispatch, milliseconds. */
   overhead_ms: z.nullable(count),
-  /** Of the policy in force. */
+  /** Of the policy that the call ran under; 0 where a dead call's hold is of a release that did not keep it. */
   policy_version: count,
   /** Calendar month charged, `YYYY-MM` in the policy's time zone. */
   period: text,

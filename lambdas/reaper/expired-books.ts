@@ -46,6 +46,7 @@ export function createExpiredBooks({ directory, usage, clock }: ExpiredBooksPort
       ...billedTo(await directory.policy(), key.tenantId, nanoUsd(hold.nanoUsd)),
       held_nano_usd: hold.nanoUsd,
       held_tokens: hold.inputTokens + hold.outputTokens,
+      policy_version: owner.policyVersion ?? 0,
       period: monthName(month),
     };
     await usage.put(event);
@@ -78,7 +79,6 @@ const UNKNOWN = {
   ttft_ms: null,
   duration_ms: 0,
   overhead_ms: null,
-  policy_version: 0,
   ...NO_USAGE_DETAIL,
   ...UNSAID,
   soft_limits_crossed: null,

@@ -114,6 +114,16 @@ export function eventComplaints(call: CallRecord, event: UsageEvent): string[] {
   return event.input_tokens === null ? complaints : complaints.concat(usageComplaints(call, event));
 }
 
+/** I6 and I7 of the row of a call whose process died. */
+export function expiredComplaints({ decided, key, holdId }: CallRecord, event: UsageEvent) {
+  const complaints: string[] = [];
+  if (event.tenant_id !== key.tenantId || event.team_id !== key.teamId)
+    complaints.push(`I7 expired row of another tenant: ${holdId}`);
+  if (event.policy_version !== decided?.policy.version)
+    complaints.push(`I6 expired row with another policy: ${holdId}`);
+  return complaints;
+}
+
 function usageComplaints(call: CallRecord, event: UsageEvent): string[] {
   const price = priceAtReserve(call, event.model ?? '');
   const version = price?.version ?? 'free';

@@ -187,6 +187,10 @@ const MUTANTS: Readonly<
     sabotage: { usage: changing((event) => ({ ...event, period: '2026-11' })) },
     noticed: /^I6 charged to 202611/,
   },
+  'leads that do not name their policy': {
+    sabotage: { store: withoutPolicyVersions },
+    noticed: /^I6 expired row with another policy/,
+  },
   'events of another tenant': {
     sabotage: { usage: changing((event) => ({ ...event, tenant_id: 'tenant9' })) },
     noticed: /^I7 event of another tenant/,
@@ -297,6 +301,17 @@ function sendingAtOnce(share: number) {
       return send(isEarly || mayBegin === undefined ? request : { ...request, mayBegin });
     },
   });
+}
+
+function withoutPolicyVersions(store: AccountStore): AccountStore {
+  const strip = (write: AccountWrite): AccountWrite => ({
+    ...write,
+    set: write.set.map(([path, value]) => [
+      path,
+      typeof value === 'string' ? value.replace(/(\.@.*)#.*$/, '$1') : value,
+    ]),
+  });
+  return { ...store, write: (key, write) => store.write(key, strip(write)) };
 }
 
 function changing(change: (event: UsageEvent) => UsageEvent) {

@@ -5,7 +5,7 @@ import { DIMENSIONS } from '../../core/limits/dimensions.ts';
 import type { GatewayResponse } from '../../core/response.ts';
 import type { UsageEvent } from '../../core/usage/event.ts';
 import { type AccountTruth, createAccountTruths } from './account-truth.ts';
-import { eventComplaints } from './call-checks.ts';
+import { eventComplaints, expiredComplaints } from './call-checks.ts';
 import { type CallRecord, isRunaway, type ProviderEntry } from './call-record.ts';
 import { type Change, changeOf, isPostedCall } from './change.ts';
 import { booksComplaints, closedComplaints } from './end-checks.ts';
@@ -125,7 +125,7 @@ export function createWatch(options: WatchOptions): Watch {
       if (call === undefined) throw new Error(`event of nobody: ${event.request_id}`);
       const isReal = event.outcome !== 'expired';
       (isReal ? call.events : call.expiredEvents).push(event);
-      if (isReal) complain(eventComplaints(call, event));
+      complain(isReal ? eventComplaints(call, event) : expiredComplaints(call, event));
     },
     begun: (call) => void calls.set(call.holdId, call),
     sent(call, { hadRoom, wasReady }) {

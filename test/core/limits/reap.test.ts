@@ -194,11 +194,15 @@ describe('a stored hold', () => {
   it('reads back as it was written', () => {
     const amount = fc.nat(Number.MAX_SAFE_INTEGER);
     const owner = fc.oneof(
-      fc.record({
-        kind: fc.constant('lead' as const),
-        requestId: fc.stringMatching(/^req_[0-9A-Za-z]{22}$/),
-        alias: fc.string(),
-      }),
+      fc.record(
+        {
+          kind: fc.constant('lead' as const),
+          requestId: fc.stringMatching(/^req_[0-9A-Za-z]{22}$/),
+          alias: fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$/),
+          policyVersion: fc.nat(),
+        },
+        { requiredKeys: ['kind', 'requestId', 'alias'] },
+      ),
       fc.record({
         kind: fc.constant('sibling' as const),
         leadAccount: fc.oneof(fc.stringMatching(/^key\/vk_[0-9a-f]{12}$/), fc.string()),

@@ -33,6 +33,7 @@ async function busy(openCalls: number): Promise<{ key: number; team: number }> {
     const outcome = await accounts.reserve({
       requestId,
       alias: 'gpt-5-mini',
+      policyVersion: 12_345,
       demand,
       scopes,
       timeZone: 'UTC',
@@ -72,6 +73,7 @@ async function afterCrashes(
     await accounts.reserve({
       requestId: `req_${String(index).padStart(8, '0')}bbbbbbbbbbbbbb`,
       alias: 'gpt-5-mini',
+      policyVersion: 12_345,
       demand: { nanoUsd: 123_456_789, inputTokens: 12_345, outputTokens: 4_096 },
       scopes: [
         { scope: KEY, limits: {} },

@@ -1,8 +1,11 @@
 import { expect, it } from 'vitest';
 import type { KeyRecord, PolicySnapshot } from '../../../core/catalog/snapshot.ts';
-import type { Hold } from '../../../core/limits/account.ts';
+import { createAccounts } from '../../../core/limits/accounts.ts';
+import { reapAccount } from '../../../core/limits/reaper.ts';
+import { accountKey, type Scope } from '../../../core/tenancy/scopes.ts';
 import { type UsageEvent, usageEventSchema } from '../../../core/usage/event.ts';
 import { createExpiredBooks } from '../../../lambdas/reaper/expired-books.ts';
+import { createMemoryStore } from '../../support/memory-store.ts';
 
 const KEY: KeyRecord = {
   keyId: 'vk_1',
@@ -15,41 +18,60 @@ const KEY: KeyRecord = {
   limits: {},
   createdAtMs: 0,
 };
-const HOLD: Hold = {
-  nanoUsd: 1_000,
-  inputTokens: 100,
-  outputTokens: 20,
-  expiresAtSeconds: 1_795_000_000,
-  day: 20261119,
-  countsDay: false,
-  owner: { kind: 'lead', requestId: 'req_1', alias: 'small' },
+const SCOPE: Scope = { kind: 'key', keyId: KEY.keyId };
+const BEGAN_MS = Date.UTC(2026, 10, 19, 12);
+const POLICY: PolicySnapshot = {
+  version: 1_003,
+  timeZone: 'UTC',
+  providers: {},
+  models: {},
+  tenants: {
+    acme: {
+      limits: {},
+      projectLimits: {},
+      billing: { discountPercent: 10, marginPercent: 0 },
+    },
+  },
+  teams: {},
+  projects: [],
 };
 
-async function booked(policy: () => Promise<PolicySnapshot>): Promise<UsageEvent[]> {
-  const events: UsageEvent[] = [];
-  const book = createExpiredBooks({
-    clock: { nowMs: () => 1_796_000_000_000 },
-    directory: { findKeyById: async () => KEY, policy },
-    usage: { put: async (event) => void events.push(usageEventSchema.parse(event)) },
+/** A call reserves under a version of the policy, its process dies, and the reaper comes by when its hold has expired. */
+async function died({ policyVersion }: { policyVersion?: number }) {
+  const store = createMemoryStore();
+  store.setUp(SCOPE, {});
+  let nowMs = BEGAN_MS;
+  const clock = { nowMs: () => nowMs };
+  await createAccounts({ store, clock }).reserve({
+    requestId: 'req_0123456789abcdefghijkl',
+    alias: 'org/small:8b',
+    ...(policyVersion === undefined ? {} : { policyVersion }),
+    demand: { nanoUsd: 1_000, inputTokens: 100, outputTokens: 20 },
+    scopes: [{ scope: SCOPE, limits: {} }],
+    timeZone: 'UTC',
+    holdSeconds: 900,
   });
-  await book('key/vk_1', { id: 'h1', hold: HOLD });
-  return events;
+  nowMs += 960_000;
+  const events: UsageEvent[] = [];
+  const reap = (policy: () => Promise<PolicySnapshot>) => {
+    const bookExpired = createExpiredBooks({
+      clock,
+      directory: { findKeyById: async () => KEY, policy },
+      usage: { put: async (event) => void events.push(usageEventSchema.parse(event)) },
+    });
+    return reapAccount({ store, clock, pause: async () => {}, bookExpired }, accountKey(SCOPE));
+  };
+  const holds = () => Object.keys(store.items.get(accountKey(SCOPE))?.['h'] ?? {}).length;
+  return { reap, events, holds };
 }
 
 it('a call whose process died is booked at its hold and billed by the terms of its tenant', async () => {
-  const billing = { discountPercent: 10, marginPercent: 0 };
-  const policy: PolicySnapshot = {
-    version: 3,
-    timeZone: 'UTC',
-    providers: {},
-    models: {},
-    tenants: { acme: { limits: {}, projectLimits: {}, billing } },
-    teams: {},
-    projects: [],
-  };
-  expect(await booked(async () => policy)).toMatchObject([
+  const { reap, events, holds } = await died({ policyVersion: 1_002 });
+  await reap(async () => POLICY);
+  expect(events).toMatchObject([
     {
-      request_id: 'req_1',
+      request_id: 'req_0123456789abcdefghijkl',
+      model_alias: 'org/small:8b',
       outcome: 'expired',
       cost_nano_usd: 1_000,
       discount_percent: 10,
@@ -57,8 +79,23 @@ it('a call whose process died is booked at its hold and billed by the terms of i
       cost_center: 'CC-1',
     },
   ]);
+  expect(holds()).toBe(0);
+});
+
+it('its row names the policy that it ran under, not the one in force when it is found', async () => {
+  const { reap, events } = await died({ policyVersion: 1_002 });
+  await reap(async () => POLICY);
+  expect(events).toMatchObject([{ policy_version: 1_002 }]);
+});
+
+it('its row names no policy where its hold is of a release that kept none', async () => {
+  const { reap, events } = await died({});
+  await reap(async () => POLICY);
+  expect(events).toMatchObject([{ model_alias: 'org/small:8b', policy_version: 0 }]);
 });
 
 it('its hold stays while the policy is out of reach: a row at the wrong price would be worse than a late one', async () => {
-  await expect(booked(() => Promise.reject(new Error('throttled')))).rejects.toThrow('throttled');
+  const { reap, events, holds } = await died({ policyVersion: 1_002 });
+  await expect(reap(() => Promise.reject(new Error('throttled')))).rejects.toThrow('throttled');
+  expect([events.length, holds()]).toEqual([0, 1]);
 });
