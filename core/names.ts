@@ -14,6 +14,8 @@ export const ENV = {
   chatTopic: 'CHAT_TOPIC',
   /** JSON object: Slack channel -> URL of its webhook. */
   slackWebhooksSecret: 'SLACK_WEBHOOKS_SECRET',
+  /** Where people read the project's files, without a slash at its end; absent where the stage names none. */
+  docsUrl: 'DOCS_URL',
   /** JSON object: secret reference of the policy file -> secret ARN. */
   providerSecrets: 'PROVIDER_SECRETS',
   /** ARN of the secret from which tenants' salts of shared caches are made. */

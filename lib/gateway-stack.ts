@@ -59,6 +59,7 @@ export class GatewayStack extends Stack {
       admin: admin.alias,
     });
     new Monitoring(this, 'Monitoring', {
+      config,
       alerts,
       alertRouter,
       api,

@@ -139,6 +139,14 @@ const stageSettingsSchema = z.strictObject({
   bedrock: bedrockSettings.optional(),
   alerts: z.strictObject({
     email: z.email('expected an e-mail address').optional(),
+    /** Where people read this project's files: alerts and alarms then link their section of the runbook. */
+    docsUrl: z
+      .string()
+      .regex(
+        /^https:\/\/[^\s?#]{1,200}[^\s?#/]$/,
+        'expected an https URL without a slash at its end',
+      )
+      .optional(),
     slack: z
       .strictObject({
         workspaceId: z

@@ -24,7 +24,8 @@ type SlackBlock =
     }
   | { readonly type: 'section'; readonly text: { readonly type: 'mrkdwn'; readonly text: string } };
 
-export function alertMessage(alert: Alert): Message {
+/** `docsUrl` makes a link of the runbook's path. */
+export function alertMessage(alert: Alert, docsUrl?: string): Message {
   const subject = subjectOf(alert);
   const lines = [
     sentence(alert),
@@ -34,14 +35,14 @@ export function alertMessage(alert: Alert): Message {
     `Since: ${alert.since}`,
     ...Object.entries(alert.numbers).map(([name, value]) => `${label(name)}: ${value}`),
     '',
-    `Runbook: ${alert.runbook}`,
+    `Runbook: ${linked(alert.runbook, docsUrl)}`,
     `Look deeper: ${alert.command}`,
   ];
   return message(subject, lines);
 }
 
 /** Of alerts that were held back, by kind. */
-export function digestMessage(alerts: readonly Alert[]): Message {
+export function digestMessage(alerts: readonly Alert[], docsUrl?: string): Message {
   const counts = new Map<string, number>();
   for (const { kind } of alerts) counts.set(kind, (counts.get(kind) ?? 0) + 1);
   const latest = alerts.slice(0, MAX_LISTED).map((alert) => `- ${subjectOf(alert)}`);
@@ -52,19 +53,23 @@ export function digestMessage(alerts: readonly Alert[]): Message {
     ...latest,
     ...(more > 0 ? [`and ${more} more`] : []),
     '',
-    'Runbook: docs/runbook.md#incidents',
+    `Runbook: ${linked('docs/runbook.md#incidents', docsUrl)}`,
   ]);
 }
 
 /** At the first alert of a storm that is held back. */
-export function stormMessage(counts: ReadonlyMap<string, number>): Message {
+export function stormMessage(counts: ReadonlyMap<string, number>, docsUrl?: string): Message {
   const total = [...counts.values()].reduce((sum, count) => sum + count, 0);
   return message(`A storm of alerts: ${total} within five minutes`, [
     ...countLines(counts),
     '',
     'More come together every five minutes until it is over.',
-    'Runbook: docs/runbook.md#incidents',
+    `Runbook: ${linked('docs/runbook.md#incidents', docsUrl)}`,
   ]);
+}
+
+function linked(path: string, docsUrl: string | undefined): string {
+  return docsUrl === undefined ? path : `${docsUrl}/${path}`;
 }
 
 const MAX_LISTED = 20;

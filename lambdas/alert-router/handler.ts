@@ -51,6 +51,7 @@ const router = createAlertRouter({
     clock,
     pause: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
   }),
+  docsUrl: process.env[ENV.docsUrl],
   clock,
   report,
 });

@@ -29,6 +29,8 @@ export interface AlertRouterOptions {
   readonly deliveries: AlertDeliveries;
   readonly topics: AlertTopics;
   readonly slack: SlackWebhooks;
+  /** Where people read the project's files. */
+  readonly docsUrl: string | undefined;
   readonly clock: Clock;
   readonly report: Report;
 }
@@ -108,7 +110,7 @@ async function deliverOnce(
   try {
     // Counted once, however often it is tried.
     if (claim === 'first') await deliverOrHold(options, channel, alert);
-    else await send(options, channel, alertMessage(alert));
+    else await send(options, channel, alertMessage(alert, options.docsUrl));
   } catch (fault) {
     await deliveries.finish(channel.name, id, 'failed');
     throw fault;
@@ -126,9 +128,10 @@ async function deliverOrHold(
   if (isQuiet(channel, alert, clock.nowMs())) return deliveries.hold(held);
   const counts = await deliveries.count(channel.name, alert.kind);
   const total = [...counts.values()].reduce((sum, each) => sum + each, 0);
-  if (total <= STORM_ABOVE) return send(options, channel, alertMessage(alert));
+  if (total <= STORM_ABOVE) return send(options, channel, alertMessage(alert, options.docsUrl));
   await deliveries.hold(held);
-  if (total === STORM_ABOVE + 1) await send(options, channel, stormMessage(counts));
+  if (total === STORM_ABOVE + 1)
+    await send(options, channel, stormMessage(counts, options.docsUrl));
 }
 
 async function flushChannel(
@@ -142,8 +145,11 @@ async function flushChannel(
   const [first] = due;
   const message =
     due.length === 1 && first !== undefined
-      ? alertMessage(first.alert)
-      : digestMessage(due.map(({ alert }) => alert));
+      ? alertMessage(first.alert, options.docsUrl)
+      : digestMessage(
+          due.map(({ alert }) => alert),
+          options.docsUrl,
+        );
   if (channel !== undefined) await send(options, channel, message);
   // Dying before the last of these repeats a digest, which is better than losing one.
   for (const each of due) await options.deliveries.release(each);

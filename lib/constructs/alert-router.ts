@@ -55,6 +55,7 @@ export class AlertRouter extends Construct {
 
   #function({ config, data, alerts }: AlertRouterProps): GatewayFunction {
     const { people, teams, chat, key } = alerts;
+    const { docsUrl } = config.alerts;
     const router = new GatewayFunction(this, 'Router', {
       config,
       service: 'alert-router',
@@ -68,6 +69,7 @@ export class AlertRouter extends Construct {
         [ENV.teamAlertTopic]: teams.topicArn,
         [ENV.slackWebhooksSecret]: data.slackWebhooks.secretArn,
         ...(chat === undefined ? {} : { [ENV.chatTopic]: chat.topicArn }),
+        ...(docsUrl === undefined ? {} : { [ENV.docsUrl]: docsUrl }),
       },
     });
     grantItems(data.catalog, router, 'dynamodb:GetItem');

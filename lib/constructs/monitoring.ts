@@ -10,6 +10,7 @@ import {
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import type { DataStack } from '../data-stack.ts';
+import type { StageConfig } from '../stage-config.ts';
 import type { AlertRouter } from './alert-router.ts';
 import type { Alerts } from './alerts.ts';
 import type { AuditShipper } from './audit-shipper.ts';
@@ -25,6 +26,7 @@ import type { StreamingApi } from './streaming-api.ts';
 import type { UsagePipeline } from './usage-pipeline.ts';
 
 export interface MonitoringProps {
+  readonly config: StageConfig;
   readonly alerts: Alerts;
   readonly alertRouter: AlertRouter;
   readonly api: StreamingApi;
@@ -55,7 +57,7 @@ export class Monitoring extends Construct {
     super(scope, id);
     const availability = new Availability(this, 'Availability', {
       api: props.api,
-      describe: (name) => description('critical', name),
+      describe: (name) => description(props.config, 'critical', name),
     });
     const alarms: AlarmBase[] = [...this.#tabled(props), ...availability.alarms];
     for (const alarm of alarms) props.alerts.notify(alarm);
@@ -65,7 +67,7 @@ export class Monitoring extends Construct {
   #tabled(props: MonitoringProps): Alarm[] {
     return Object.entries(alarmRows(props)).map(([name, row]) => {
       return new Alarm(this, name, {
-        alarmDescription: description(row.severity, name),
+        alarmDescription: description(props.config, row.severity, name),
         metric: row.metric,
         threshold: row.above,
         comparisonOperator: ComparisonOperator.GREATER_THAN_THRESHOLD,
@@ -78,8 +80,13 @@ export class Monitoring extends Construct {
 }
 
 /** The alarm's name is the heading of its section. */
-function description(severity: AlarmRow['severity'], name: string): string {
-  return `${severity}; owner: platform team; runbook: docs/runbook.md#${name}`;
+function description(
+  { alerts: { docsUrl } }: StageConfig,
+  severity: AlarmRow['severity'],
+  name: string,
+): string {
+  const place = docsUrl === undefined ? '' : `${docsUrl}/`;
+  return `${severity}; owner: platform team; runbook: ${place}docs/runbook.md#${name}`;
 }
 
 /** By name, which is also the heading of the alarm's section in docs/runbook.md. */

@@ -87,6 +87,18 @@ const alerts: readonly Alert[] = [
 const runbook = readFileSync(new URL('../../../docs/runbook.md', import.meta.url), 'utf8');
 
 describe('alertMessage', () => {
+  it('links the runbook where it is known where people read it', () => {
+    const url = 'https://git.example.com/main';
+    const counts = new Map([['spike', 11]]);
+    const texts = [
+      alertMessage(someAlert(), url),
+      digestMessage([someAlert(), someAlert()], url),
+      stormMessage(counts, url),
+    ].map(({ text }) => /^Runbook: (.+)$/m.exec(text)?.[1]);
+    const incidents = `${url}/docs/runbook.md#incidents`;
+    expect(texts).toEqual([`${url}/docs/runbook.md#spike`, incidents, incidents]);
+  });
+
   it('reads every kind that the bus carries', () => {
     expect(Object.keys(OTHERS).length + 1).toBe(Object.keys(ALERT_DETAIL_TYPE).length);
   });

@@ -109,6 +109,7 @@ beforeEach(async () => {
       clock,
       pause: async (ms) => void paused.push(ms),
     }),
+    docsUrl: undefined,
     clock,
     report: (incident) => reported.push(incident),
   });

@@ -6,7 +6,7 @@ import { resources, synthesize } from '../synthesized.ts';
 const { gateway } = synthesize();
 const { gateway: configured } = synthesize({
   'alerts: {}':
-    'alerts: { email: a@example.com, slack: { workspaceId: T0000000000, channelId: C0000000000 } }',
+    'alerts: { email: a@example.com, docsUrl: "https://git.example.com/main", slack: { workspaceId: T0000000000, channelId: C0000000000 } }',
 });
 
 describe('alerts', () => {
@@ -47,6 +47,21 @@ describe('alerts', () => {
     gateway.resourceCountIs('AWS::SNS::Subscription', 0);
     gateway.resourceCountIs('AWS::Chatbot::SlackChannelConfiguration', 0);
     gateway.resourceCountIs('AWS::SNS::Topic', 3);
+  });
+
+  it('links the runbook in alerts and alarms where the stage says where it is read', () => {
+    configured.hasResourceProperties('AWS::Lambda::Function', {
+      Environment: {
+        Variables: Match.objectLike({ [ENV.docsUrl]: 'https://git.example.com/main' }),
+      },
+    });
+    configured.hasResourceProperties('AWS::CloudWatch::Alarm', {
+      AlarmDescription:
+        'critical; owner: platform team; runbook: https://git.example.com/main/docs/runbook.md#settle-failures',
+    });
+    configured.hasResourceProperties('AWS::CloudWatch::CompositeAlarm', {
+      AlarmDescription: Match.stringLikeRegexp('git.example.com/main/docs/runbook.md#availability'),
+    });
   });
 
   it('writes e-mails, and to the topic of the chat service', () => {
