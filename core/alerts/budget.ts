@@ -62,7 +62,7 @@ export function projectedOverrun({
   nowMs,
   timeZone,
 }: Projection): Finding[] {
-  const limit = account.plan.nanoUsdPerMonth;
+  const limit = limitsAt(account.plan, nowMs).nanoUsdPerMonth;
   const { month } = calendarDay(nowMs, timeZone);
   const spent = counterValue(account, 'settledNanoUsd', month);
   if (limit === undefined || limit === 0 || spent < limit * LEAST_SPENT || spent >= limit)

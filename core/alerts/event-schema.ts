@@ -100,10 +100,11 @@ export type BudgetEvent = z.infer<typeof budgetEventSchema>;
 export const softLimitEventSchema = z.object({
   /** Kind and name, such as `team:search`. */
   scope: z.string(),
-  /** Of the call that found it reached. */
+  /** Of the scope. */
   tenantId: z.string(),
-  teamId: z.string(),
-  /** The team's. */
+  /** Absent where it is the tenant's. */
+  teamId: label,
+  /** As an incident's. */
   owner: z.string(),
   /** What is limited, in words. */
   dimension: z.string(),

@@ -1,4 +1,5 @@
 /** Tells soft limits that usage events say were crossed. */
+import { whoAnswers } from '../../core/alerts/answers.ts';
 import type { SoftLimitEvent } from '../../core/alerts/event-schema.ts';
 import { planTold } from '../../core/alerts/mark.ts';
 import {
@@ -18,7 +19,7 @@ import { isOfPeriod } from '../../core/limits/soft.ts';
 import { ALERT_DETAIL_TYPE } from '../../core/names.ts';
 import type { Report } from '../../core/report.ts';
 import type { Directory } from '../../core/tenancy/authenticate.ts';
-import { accountKey, scopeLabel, teamKey } from '../../core/tenancy/scopes.ts';
+import { accountKey, scopeLabel } from '../../core/tenancy/scopes.ts';
 import type { UsageEvent } from '../../core/usage/event.ts';
 import { type AlertBus, tellOnce } from './tell-once.ts';
 
@@ -54,10 +55,12 @@ function readCrossings({ report }: SoftLimitAlertsOptions, event: UsageEvent): T
 
 async function tellCrossing(
   options: SoftLimitAlertsOptions,
-  { teams }: PolicySnapshot,
+  policy: PolicySnapshot,
   crossing: ToldCrossing,
 ): Promise<void> {
   const { scope, event, mark } = crossing;
+  // What a whole tenant has reached is no matter of the team whose call saw it.
+  const team = scope.kind === 'tenant' ? undefined : event.team_id;
   const nowSeconds = Math.floor(options.clock.nowMs() / 1000);
   const key = accountKey(scope);
   const [first, ...others] = await readShards(options.store, key, 1);
@@ -73,8 +76,8 @@ async function tellCrossing(
     detail: {
       scope: scopeLabel(scope),
       tenantId: event.tenant_id,
-      teamId: event.team_id,
-      owner: teams[teamKey(event.tenant_id, event.team_id)]?.owner ?? 'unknown',
+      ...(team === undefined ? {} : { teamId: team }),
+      owner: whoAnswers(policy, { tenant: event.tenant_id, team }).owner,
       dimension: DIMENSIONS[crossing.dimension].label,
       limit: amountText(crossing.dimension, whole.limit),
       used: amountText(crossing.dimension, whole.used),

@@ -54,6 +54,7 @@ models:
     routes: [{ provider: main, model: sim-small, price: { input: $1, output: $2 } }]
 tenants:
   acme:
+    owner: carol
     soft_limits: { ${tenant} }
     teams:
       search: { owner: ann, tiers: [shared], soft_limits: { ${team} } }
@@ -183,6 +184,14 @@ describe('a soft limit', () => {
       'tenant:acme tokens per day',
       'tenant:acme tokens per month',
     ]);
+    const whose = new Map(w.puts.map(({ scope, teamId, owner }) => [scope, [teamId, owner]]));
+    // The tenant's is no matter of the team whose call saw it: it goes to the tenant's channels.
+    expect(whose).toEqual(
+      new Map([
+        ['team:search', ['search', 'ann']],
+        ['tenant:acme', [undefined, 'carol']],
+      ]),
+    );
   });
 
   it('that is not reached is not told', async () => {
