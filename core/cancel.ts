@@ -24,6 +24,9 @@ export interface Cancellations {
   isMarked(call: RunningCall): Promise<boolean>;
 }
 
+/** Why waiting ended. Without a reason an abort makes an error with a stack, which costs more than all of a vigil. */
+const OVER = 'the call is over';
+
 /** Most streams are over by then and never look. */
 const FIRST_LOOK_MS = 5_000;
 const LOOK_EVERY_MS = 2_000;
@@ -78,7 +81,7 @@ export function keepVigil(
     cancelled: cancelled.signal,
     after: (ms) => timer.after(ms, over.signal),
     end: () => {
-      over.abort();
+      over.abort(OVER);
       return looking;
     },
   };

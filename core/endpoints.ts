@@ -3,6 +3,7 @@ import { anthropicVoice } from './dialects/anthropic/voice.ts';
 import type { Call } from './dialects/call.ts';
 import { openAiVoice } from './dialects/openai/voice.ts';
 import type { Voice } from './dialects/voice.ts';
+import { lazily } from './lazily.ts';
 import type { Headers } from './tenancy/authenticate.ts';
 
 /** Throws GatewayError `invalid_request` for what is no body of the endpoint. */
@@ -10,13 +11,21 @@ export type ParseCall = (body: Uint8Array, headers: Headers) => Call;
 
 /** Each dialect is loaded by the first call that speaks it: most processes hear of one alone (ADR 0020). */
 const CALLS: Readonly<Record<string, () => Promise<ParseCall>>> = {
-  '/v1/chat/completions': async () => (await import('./dialects/openai/chat-call.ts')).chatCall,
-  '/v1/embeddings': async () =>
-    (await import('./dialects/openai/embeddings-call.ts')).embeddingsCall,
-  '/v1/messages': async () => (await import('./dialects/anthropic/messages-call.ts')).messagesCall,
-  '/v1/messages/count_tokens': async () =>
-    (await import('./dialects/anthropic/messages-call.ts')).countTokensCall,
-  '/v1/responses': async () => (await import('./dialects/openai/responses-call.ts')).responsesCall,
+  '/v1/chat/completions': lazily(
+    async () => (await import('./dialects/openai/chat-call.ts')).chatCall,
+  ),
+  '/v1/embeddings': lazily(
+    async () => (await import('./dialects/openai/embeddings-call.ts')).embeddingsCall,
+  ),
+  '/v1/messages': lazily(
+    async () => (await import('./dialects/anthropic/messages-call.ts')).messagesCall,
+  ),
+  '/v1/messages/count_tokens': lazily(
+    async () => (await import('./dialects/anthropic/messages-call.ts')).countTokensCall,
+  ),
+  '/v1/responses': lazily(
+    async () => (await import('./dialects/openai/responses-call.ts')).responsesCall,
+  ),
 };
 
 /** Undefined for a path that calls no model. */

@@ -1,4 +1,4 @@
-import { randomInt } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 
 const BASE62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 const REQUEST_ID_LENGTH = 22;
@@ -8,9 +8,18 @@ const REQUEST_ID_PREFIX = 'req_';
 /** Source of random base-62 text; tests and the simulation bring a seeded one. */
 export type RandomText = (length: number) => string;
 
+/** Bytes from here on would make some characters likelier than others. */
+const EVEN_BYTES = 256 - (256 % BASE62.length);
+
 /** Cryptographically strong base-62 text, 5.95 bits a character. */
-export const randomText: RandomText = (length) =>
-  Array.from({ length }, () => BASE62.charAt(randomInt(BASE62.length))).join('');
+export const randomText: RandomText = (length) => {
+  let text = '';
+  while (text.length < length) {
+    for (const byte of randomBytes(length - text.length))
+      if (byte < EVEN_BYTES) text += BASE62.charAt(byte % BASE62.length);
+  }
+  return text;
+};
 
 export function newRequestId(random: RandomText = randomText): string {
   return REQUEST_ID_PREFIX + random(REQUEST_ID_LENGTH);

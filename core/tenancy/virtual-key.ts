@@ -2,7 +2,7 @@
  * Virtual keys, and keys of the admin API: `tg_` or `tga_` + 32 random base-62 characters (190 bits) + a 6-character checksum. The checksum
  * lets scanners and typos be told from real keys offline; only the SHA-256 of a key is ever stored.
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { type RandomText, randomText } from '../ids.ts';
 
 /** Of a key that calls models, and of one that governs. */
@@ -41,7 +41,7 @@ function isWellFormed(prefix: string, key: string): boolean {
 
 /** What is stored and looked up instead of the key: hex SHA-256. A fast hash suffices for 190 random bits. */
 export function hashKey(key: string): string {
-  return createHash('sha256').update(key).digest('hex');
+  return hash('sha256', key, 'hex');
 }
 
 /** The key's public name, in logs and usage events: tells keys apart, reveals nothing usable. */
@@ -50,8 +50,6 @@ export function keyIdOf(keyHash: string): string {
 }
 
 function checksum(body: string): string {
-  const digest = createHash('sha256').update(`tollgate-key-checksum:${body}`).digest();
-  return BigInt(`0x${digest.toString('hex')}`)
-    .toString(36)
-    .slice(0, CHECKSUM_LENGTH);
+  const digest = hash('sha256', `tollgate-key-checksum:${body}`, 'hex');
+  return BigInt(`0x${digest}`).toString(36).slice(0, CHECKSUM_LENGTH);
 }
