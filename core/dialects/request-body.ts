@@ -1,5 +1,5 @@
 /** What all dialects do to a caller's body: bytes to JSON within bounds, and a clear word about what is wrong. */
-import type * as z from 'zod/mini';
+import * as z from 'zod/mini';
 import { GatewayError } from '../errors.ts';
 
 /** Schemas of tools are the deepest that callers send; providers stop at far fewer. */
@@ -30,6 +30,32 @@ function isDeeperThan(value: unknown, levels: number): boolean {
   if (typeof value !== 'object' || value === null) return false;
   if (levels === 0) return true;
   return Object.values(value).some((each) => isDeeperThan(each, levels - 1));
+}
+
+/**
+ * Reads bodies by a strict schema whose fields change nothing of what they read. Looks at the fields that came and not
+ * at all that may, of which a body has few; what does not fit is told by the schema. Throws GatewayError `invalid_request`.
+ */
+export function bodyReader<S extends z.core.$ZodShape>(
+  schema: z.ZodMiniObject<S, z.core.$strict>,
+): (body: unknown) => z.output<typeof schema> {
+  const fields = new Map<string, z.core.$ZodType>(Object.entries(schema.shape));
+  const required = [...fields.keys()].filter((name) => !isValid(fields.get(name), undefined));
+  const fits = (body: unknown): body is z.output<typeof schema> =>
+    typeof body === 'object' &&
+    body !== null &&
+    required.every((name) => Object.hasOwn(body, name)) &&
+    Object.entries(body).every(([name, value]) => isValid(fields.get(name), value));
+  return (body) => {
+    if (fits(body)) return body;
+    const parsed = schema.safeParse(body);
+    if (!parsed.success) throw invalidField(parsed.error.issues[0]);
+    return parsed.data;
+  };
+}
+
+function isValid(field: z.core.$ZodType | undefined, value: unknown): boolean {
+  return field !== undefined && z.safeParse(field, value).success;
 }
 
 /** The first thing that is wrong with the body, by the field's name. */

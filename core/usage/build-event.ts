@@ -148,8 +148,13 @@ const RAW_CUT = 900;
 /** Whatever a provider sends as usage fits a column and is JSON: what is deeper is left out, what is longer is quoted in part. */
 function rawText(raw: unknown): string | null {
   if (raw === undefined) return null;
-  const text = JSON.stringify(raw, withinDepth(RAW_DEPTH));
+  const text = JSON.stringify(raw, isWithin(RAW_DEPTH, raw) ? undefined : withinDepth(RAW_DEPTH));
   return text.length <= MAX_RAW_USAGE ? text : JSON.stringify({ cut: text.slice(0, RAW_CUT) });
+}
+
+function isWithin(levels: number, value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return true;
+  return levels > 0 && Object.values(value).every((each) => isWithin(levels - 1, each));
 }
 
 /** A replacer that ends below so many levels, since the serialiser itself has no bound but the stack. */

@@ -19,8 +19,22 @@ export function orElse<T extends z.ZodMiniType>(schema: T, instead: z.output<T>)
   return z.pipe(z.unknown(), z.transform(read));
 }
 
+/** As {@link reportedCount}, where a schema would cost more than all else that is done with the report. */
+export function countOf(value: unknown): number | undefined {
+  const isCount =
+    typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= MAX_REPORTED;
+  return isCount ? value : undefined;
+}
+
+/** As {@link reportedText}. */
+export function textOf(value: unknown): string | undefined {
+  const isText = typeof value === 'string' && value !== '' && value.length <= MAX_TEXT;
+  return isText ? value : undefined;
+}
+
+const MAX_TEXT = 64;
 export const reportedCount = lenient(z.int().check(z.minimum(0), z.maximum(MAX_REPORTED)));
-export const reportedText = lenient(z.string().check(z.minLength(1), z.maxLength(64)));
+export const reportedText = lenient(z.string().check(z.minLength(1), z.maxLength(MAX_TEXT)));
 
 interface CacheWriteReport {
   readonly total: number | undefined;

@@ -2,7 +2,7 @@
 import { GatewayError } from '../../errors.ts';
 import { TOKENS_FOR_TOOLS, TOKENS_PER_IMAGE } from '../allowances.ts';
 import type { Target } from '../call.ts';
-import { invalidField, parseJsonBody } from '../request-body.ts';
+import { bodyReader, parseJsonBody } from '../request-body.ts';
 import {
   type BlockParam,
   type CountRequest,
@@ -19,22 +19,21 @@ export interface ParsedRequest<Body> {
   readonly sent: Readonly<Record<string, unknown>>;
 }
 
+const readMessages = bodyReader(messagesRequestSchema);
+const readCount = bodyReader(countRequestSchema);
+
 /** Throws GatewayError `invalid_request` that names the field. */
 export function parseMessagesRequest(bytes: Uint8Array): ParsedRequest<MessagesRequest> {
   const sent = parseJsonBody(bytes);
   assertSupported(sent);
-  const parsed = messagesRequestSchema.safeParse(sent);
-  if (!parsed.success) throw invalidField(parsed.error.issues[0]);
-  return { body: parsed.data, sent: { ...Object(sent) } };
+  return { body: readMessages(sent), sent: { ...Object(sent) } };
 }
 
 /** Throws GatewayError `invalid_request` that names the field. */
 export function parseCountRequest(bytes: Uint8Array): ParsedRequest<CountRequest> {
   const sent = parseJsonBody(bytes);
   assertSupported(sent);
-  const parsed = countRequestSchema.safeParse(sent);
-  if (!parsed.success) throw invalidField(parsed.error.issues[0]);
-  return { body: parsed.data, sent: { ...Object(sent) } };
+  return { body: readCount(sent), sent: { ...Object(sent) } };
 }
 
 /** Fields that are understood here and never sent on. A user's id is the caller's business, and the ledger's. */

@@ -5,7 +5,7 @@
  */
 import * as z from 'zod/mini';
 import type { Target } from '../call.ts';
-import { invalidField, parseJsonBody } from '../request-body.ts';
+import { bodyReader, parseJsonBody } from '../request-body.ts';
 import { CHAT_WITHHELD } from './chat-losses.ts';
 
 const MAX_MESSAGES = 10_000;
@@ -83,6 +83,8 @@ const chatRequestSchema = z.strictObject({
   store: z.optional(z.nullable(z.boolean())),
 });
 
+const readRequest = bodyReader(chatRequestSchema);
+
 export type ChatRequestBody = z.infer<typeof chatRequestSchema>;
 
 /** Understood here and never sent on: what Tollgate itself does with it is all that the caller asks for. */
@@ -97,9 +99,7 @@ export function unforwarded(body: ChatRequestBody): string[] {
 
 /** Throws GatewayError `invalid_request` that names the field. */
 export function parseChatRequest(body: Uint8Array): ChatRequestBody {
-  const parsed = chatRequestSchema.safeParse(parseJsonBody(body));
-  if (!parsed.success) throw invalidField(parsed.error.issues[0]);
-  return parsed.data;
+  return readRequest(parseJsonBody(body));
 }
 
 /** The body for a provider of the same dialect: model and maximum replaced, usage always asked for. */

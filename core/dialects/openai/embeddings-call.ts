@@ -3,7 +3,7 @@ import * as z from 'zod/mini';
 import { GatewayError } from '../../errors.ts';
 import { createTokenEstimate } from '../../usage/tokens.ts';
 import type { Call, Target, WholeAnswer } from '../call.ts';
-import { invalidField, parseJsonBody } from '../request-body.ts';
+import { bodyReader, parseJsonBody } from '../request-body.ts';
 import { parseRecord } from './record.ts';
 import { parseEmbeddingsUsage } from './usage.ts';
 import { openAiVoice } from './voice.ts';
@@ -27,13 +27,12 @@ const embeddingsRequestSchema = z.strictObject({
   encoding_format: z.optional(z.nullable(z.enum(['float', 'base64']))),
   user: z.optional(z.nullable(z.string().check(z.maxLength(512)))),
 });
+const readRequest = bodyReader(embeddingsRequestSchema);
 type EmbeddingsRequest = z.infer<typeof embeddingsRequestSchema>;
 
 /** Throws GatewayError `invalid_request` that names the field. */
 export function embeddingsCall(bytes: Uint8Array): Call {
-  const parsed = embeddingsRequestSchema.safeParse(parseJsonBody(bytes));
-  if (!parsed.success) throw invalidField(parsed.error.issues[0]);
-  const body = parsed.data;
+  const body = readRequest(parseJsonBody(bytes));
   return {
     dialect: 'openai-embeddings',
     voice: openAiVoice,

@@ -5,67 +5,69 @@
  * reasoning outside (xAI, Gemini's compatible endpoint), the total tells.
  * Source: OpenAI API reference, "CompletionUsage"; xAI, "Consumption and rate limits".
  */
-import * as z from 'zod/mini';
 import { type NanoUsd, nanoUsd, parseProviderUsd } from '../../money.ts';
-import { lenient, reportedCount, reportedText } from '../../usage/counts.ts';
+import { countOf, textOf } from '../../usage/counts.ts';
 import type { TokenUsage } from '../../usage/tokens.ts';
+import { type Fields, isRecord } from './record.ts';
 
-const usageSchema = z.looseObject({
-  prompt_tokens: reportedCount,
-  completion_tokens: reportedCount,
-  total_tokens: reportedCount,
-  prompt_tokens_details: lenient(
-    z.looseObject({
-      cached_tokens: reportedCount,
-      cache_write_tokens: reportedCount,
-      audio_tokens: reportedCount,
-    }),
-  ),
-  completion_tokens_details: lenient(
-    z.looseObject({ reasoning_tokens: reportedCount, audio_tokens: reportedCount }),
-  ),
-  /** DeepSeek's and Moonshot's names for the cached tokens, where they give no details. */
-  prompt_cache_hit_tokens: reportedCount,
-  cached_tokens: reportedCount,
-  /** OpenRouter: dollars. With the caller's own key the upstream bill is not in it. */
-  cost: z.optional(z.unknown()),
-  is_byok: z.optional(z.unknown()),
-  /** xAI: ten-billionths of a dollar. */
-  cost_in_usd_ticks: lenient(z.int().check(z.minimum(0))),
-});
+/** By hand, because it is read in every answer, and in some streams in every event. What is junk is unknown. */
+interface ChatUsage {
+  readonly input: number | undefined;
+  readonly output: number | undefined;
+  readonly total: number | undefined;
+  readonly cached: number | undefined;
+  readonly cacheWritten: number | undefined;
+  readonly audioInput: number | undefined;
+  readonly reasoning: number | undefined;
+  readonly audioOutput: number | undefined;
+}
 
-type ChatUsage = z.infer<typeof usageSchema>;
+function readUsage(raw: Fields): ChatUsage {
+  const { prompt_tokens_details: input, completion_tokens_details: output } = raw;
+  const inputDetails = isRecord(input) ? input : {};
+  const outputDetails = isRecord(output) ? output : {};
+  return {
+    input: countOf(raw['prompt_tokens']),
+    output: countOf(raw['completion_tokens']),
+    total: countOf(raw['total_tokens']),
+    // Behind OpenAI's name those of DeepSeek and Moonshot, where they give no details.
+    cached:
+      countOf(inputDetails['cached_tokens']) ??
+      countOf(raw['prompt_cache_hit_tokens']) ??
+      countOf(raw['cached_tokens']),
+    cacheWritten: countOf(inputDetails['cache_write_tokens']),
+    audioInput: countOf(inputDetails['audio_tokens']),
+    reasoning: countOf(outputDetails['reasoning_tokens']),
+    audioOutput: countOf(outputDetails['audio_tokens']),
+  };
+}
 
 /** Undefined when there is none or it says too little (no input, no output, nothing sane): unknown, not 0. */
 export function parseOpenAiUsage(raw: unknown, serviceTier?: unknown): TokenUsage | undefined {
-  // Most events of a stream carry a null, and a failed parse costs more than a good one.
-  if (raw == null) return undefined;
-  const parsed = usageSchema.safeParse(raw);
-  const totals = parsed.success ? totalsOf(parsed.data) : undefined;
-  if (!parsed.success || totals === undefined) return undefined;
-  const reasoningTokens = parsed.data.completion_tokens_details?.reasoning_tokens;
-  const audioOutputTokens = Math.min(
-    parsed.data.completion_tokens_details?.audio_tokens ?? 0,
-    totals.output,
-  );
+  if (!isRecord(raw)) return undefined;
+  const usage = readUsage(raw);
+  const totals = totalsOf(usage);
+  if (totals === undefined) return undefined;
+  const reasoningTokens = usage.reasoning;
+  const audioOutputTokens = Math.min(usage.audioOutput ?? 0, totals.output);
   const outputTokens = totals.output - audioOutputTokens;
   return {
-    ...inputClasses(parsed.data, totals.input),
+    ...inputClasses(usage, totals.input),
     outputTokens,
     reasoningTokens:
       reasoningTokens === undefined ? undefined : Math.min(reasoningTokens, outputTokens),
     audioOutputTokens,
-    serviceTier: reportedText.parse(serviceTier),
-    reportedCost: reportedCostOf(parsed.data),
+    serviceTier: textOf(serviceTier),
+    reportedCost: reportedCostOf(raw),
     raw,
   };
 }
 
 /** Embeddings make no output; everything read is billed. Source: OpenAI API reference, "Create embeddings". */
 export function parseEmbeddingsUsage(raw: unknown): TokenUsage | undefined {
-  const parsed = usageSchema.safeParse(raw);
-  if (!parsed.success) return undefined;
-  const inputTokens = parsed.data.prompt_tokens ?? parsed.data.total_tokens;
+  if (!isRecord(raw)) return undefined;
+  const { input, total } = readUsage(raw);
+  const inputTokens = input ?? total;
   if (inputTokens === undefined) return undefined;
   return {
     inputTokens,
@@ -76,18 +78,17 @@ export function parseEmbeddingsUsage(raw: unknown): TokenUsage | undefined {
     outputTokens: 0,
     reasoningTokens: 0,
     audioOutputTokens: 0,
-    reportedCost: reportedCostOf(parsed.data),
+    reportedCost: reportedCostOf(raw),
     raw,
   };
 }
 
 /** All input and all output. Of input, output and their total one may be missing; what the total has more is output. */
 function totalsOf(usage: ChatUsage): { input: number; output: number } | undefined {
-  const { total_tokens: total, completion_tokens_details: details } = usage;
-  const input = usage.prompt_tokens ?? difference(total, usage.completion_tokens);
-  const output = usage.completion_tokens ?? difference(total, input);
+  const { total, reasoning = 0 } = usage;
+  const input = usage.input ?? difference(total, usage.output);
+  const output = usage.output ?? difference(total, input);
   if (input === undefined || output === undefined) return undefined;
-  const reasoning = details?.reasoning_tokens ?? 0;
   const outside = Math.max(0, (total ?? 0) - input - output);
   // Without a telling total: what is more than the whole output cannot be a part of it.
   return { input, output: output + (outside > 0 || reasoning <= output ? outside : reasoning) };
@@ -98,13 +99,11 @@ function difference(total: number | undefined, part: number | undefined): number
 }
 
 /** Parts that overlap or exceed the whole are cut from the cheapest end, so that the sum is the whole. */
-function inputClasses(usage: ChatUsage, input: number) {
-  const { prompt_tokens_details: details } = usage;
-  const cached = details?.cached_tokens ?? usage.prompt_cache_hit_tokens ?? usage.cached_tokens;
-  const audioInputTokens = Math.min(details?.audio_tokens ?? 0, input);
+function inputClasses({ cached = 0, cacheWritten = 0, audioInput = 0 }: ChatUsage, input: number) {
+  const audioInputTokens = Math.min(audioInput, input);
   const afterAudio = input - audioInputTokens;
-  const cacheWrite5mTokens = Math.min(details?.cache_write_tokens ?? 0, afterAudio);
-  const cachedInputTokens = Math.min(cached ?? 0, afterAudio - cacheWrite5mTokens);
+  const cacheWrite5mTokens = Math.min(cacheWritten, afterAudio);
+  const cachedInputTokens = Math.min(cached, afterAudio - cacheWrite5mTokens);
   return {
     inputTokens: afterAudio - cacheWrite5mTokens - cachedInputTokens,
     cachedInputTokens,
@@ -117,11 +116,9 @@ function inputClasses(usage: ChatUsage, input: number) {
 
 const TICKS_PER_NANO = 10;
 
-function reportedCostOf({
-  cost,
-  is_byok,
-  cost_in_usd_ticks: ticks,
-}: ChatUsage): NanoUsd | undefined {
-  if (ticks !== undefined) return nanoUsd(Math.ceil(ticks / TICKS_PER_NANO));
+/** OpenRouter: dollars; with the caller's own key the upstream bill is not in it. xAI: ten-billionths of a dollar. */
+function reportedCostOf({ cost, is_byok, cost_in_usd_ticks: ticks }: Fields): NanoUsd | undefined {
+  if (typeof ticks === 'number' && Number.isSafeInteger(ticks) && ticks >= 0)
+    return nanoUsd(Math.ceil(ticks / TICKS_PER_NANO));
   return is_byok === true ? undefined : parseProviderUsd(cost);
 }
