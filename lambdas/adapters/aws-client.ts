@@ -7,8 +7,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Clock, EpochMs } from '../../core/clock.ts';
 import { type JsonRecord, parseRecord } from '../../core/dialects/json-record.ts';
+import { type AwsAnswer, headerOf } from './aws-answer.ts';
+import { type AwsConnections, createAwsConnections } from './aws-connections.ts';
 import { type CredentialSource, createCredentials } from './aws-credentials.ts';
-import { type AwsAnswer, type AwsWire, exchange } from './aws-exchange.ts';
 import {
   AwsFault,
   isOfExpiredCredentials,
@@ -16,6 +17,7 @@ import {
   isWorthRepeating,
   refusalOf,
 } from './aws-fault.ts';
+import { createRequestWriter, type RequestWriter } from './aws-request.ts';
 import {
   AWS_SERVICES,
   type AwsServiceName,
@@ -23,8 +25,7 @@ import {
   endpointOf,
   regionOf,
 } from './aws-services.ts';
-import { type AwsCredentials, createSigner } from './sigv4.ts';
-import { createUpstreamPool } from './upstream-pool.ts';
+import type { AwsCredentials } from './sigv4.ts';
 
 export interface AwsClient {
   /** The answer's JSON. Throws AwsFault. */
@@ -49,8 +50,6 @@ export interface AwsOptions {
   readonly credentials?: CredentialSource;
 }
 
-/** Beside those of providers, of whom there are more; calls here are short. */
-const SOCKETS = { total: 192, perOrigin: 128, freePerOrigin: 64 };
 const FIRST_PAUSE_MS = 50;
 /** Services accept a signature of five minutes ago, so that a clock which is less wrong was not the reason. */
 const SKEW_MS = 60_000;
@@ -58,47 +57,54 @@ const SKEW_MS = 60_000;
 /** The region and the endpoints are read from the environment. Clients share connections, credentials and the true time. */
 export function createAws({ clock, env = process.env, ...given }: AwsOptions): Aws {
   const credentials = given.credentials ?? createCredentials({ clock, env });
-  const pool = createUpstreamPool(clock, SOCKETS);
   const time = createTrueTime(clock);
+  const wires = new Map<AwsServiceName, Wire>();
   return {
     client(service, policy) {
-      const place = placeOf(service, env);
-      return createClient({ ...place, policy, credentials, time, wire: { pool, clock } });
+      const wire = wires.get(service) ?? wireOf(service, env, clock);
+      wires.set(service, wire);
+      return createClient({ wire, policy, credentials, time, clock });
     },
-    close: pool.close,
+    close() {
+      for (const { connections } of wires.values()) connections.close();
+    },
   };
 }
 
-interface ClientParts extends ReturnType<typeof placeOf> {
+interface Wire {
+  readonly connections: AwsConnections;
+  readonly writer: RequestWriter;
+}
+
+function wireOf(service: AwsServiceName, env: Environment, clock: Clock): Wire {
+  const { target, jsonVersion, connections: most } = AWS_SERVICES[service];
+  const region = regionOf(env);
+  const url = endpointOf(service, region, env);
+  const contentType = `application/x-amz-json-${jsonVersion}`;
+  return {
+    connections: createAwsConnections({ url, most, clock }),
+    writer: createRequestWriter({ url, region, service, target, contentType }),
+  };
+}
+
+interface ClientParts {
+  readonly wire: Wire;
   readonly policy: CallPolicy;
   readonly credentials: CredentialSource;
   readonly time: TrueTime;
-  readonly wire: AwsWire;
+  readonly clock: Clock;
 }
 
-function placeOf(service: AwsServiceName, env: Environment) {
-  const { target, jsonVersion } = AWS_SERVICES[service];
-  const region = regionOf(env);
-  return {
-    target,
-    contentType: `application/x-amz-json-${jsonVersion}`,
-    url: endpointOf(service, region, env),
-    signer: createSigner({ region, service }),
-  };
-}
-
-function createClient(parts: ClientParts): AwsClient {
-  const { policy, credentials, time, wire, url, signer, contentType, target } = parts;
+function createClient({ wire, policy, credentials, time, clock }: ClientParts): AwsClient {
+  const connectTimeoutMs = policy.attemptMs / 2;
 
   /** One attempt; signed a second time where that may help. */
   async function attempt(operation: string, body: string): Promise<JsonRecord> {
-    const deadlineMs = wire.clock.nowMs() + policy.attemptMs;
-    const inTime = <T>(work: Promise<T>) => within(deadlineMs - wire.clock.nowMs(), work);
-    const headers = { 'content-type': contentType, 'x-amz-target': `${target}.${operation}` };
+    const deadlineMs = clock.nowMs() + policy.attemptMs;
+    const inTime = <T>(work: Promise<T>) => within(deadlineMs - clock.nowMs(), work);
     const send = (role: AwsCredentials, signedAtMs: EpochMs) => {
-      const signed = signer.sign({ method: 'POST', url, headers, body }, role, signedAtMs);
-      const connectTimeoutMs = policy.attemptMs / 2;
-      return exchange(wire, { url, headers: signed, body, connectTimeoutMs, deadlineMs });
+      const text = wire.writer.write({ operation, body }, role, signedAtMs);
+      return wire.connections.exchange({ text, connectTimeoutMs, deadlineMs });
     };
     const known = credentials.get();
     const role = known instanceof Promise ? await inTime(known) : known;
@@ -116,10 +122,11 @@ function createClient(parts: ClientParts): AwsClient {
   /** With what to sign again a call that was refused; undefined where the signature was not the reason. */
   async function otherRole(
     fault: AwsFault,
-    { headers }: AwsAnswer,
+    answer: AwsAnswer,
     { role, signedAtMs }: { role: AwsCredentials; signedAtMs: EpochMs },
   ): Promise<AwsCredentials | undefined> {
-    if (isOfSignature(fault)) return time.learn(headers.date, signedAtMs) ? role : undefined;
+    if (isOfSignature(fault))
+      return time.learn(headerOf(answer, 'date'), signedAtMs) ? role : undefined;
     return isOfExpiredCredentials(fault) ? credentials.renew(role) : undefined;
   }
 

@@ -1,6 +1,6 @@
 /** Why a call to an AWS service has no result, and whether it may have had an effect. */
 import { asText, type JsonRecord, parseRecord } from '../../core/dialects/json-record.ts';
-import type { AwsAnswer } from './aws-exchange.ts';
+import { type AwsAnswer, headerOf } from './aws-answer.ts';
 
 export type AwsFaultKind =
   /** The service said no: nothing was applied, and nothing will be. */
@@ -39,10 +39,11 @@ export class AwsFault extends Error {
 const LONGEST_MESSAGE = 500;
 
 /** Of an answer that is no success. */
-export function refusalOf({ status, headers, text }: AwsAnswer): AwsFault {
+export function refusalOf(given: AwsAnswer): AwsFault {
+  const { status, text } = given;
   const answer = parseRecord(text) ?? {};
   const { __type: type, message, Message } = answer;
-  const code = bareName(headers['x-amzn-errortype']?.toString() ?? asText(type) ?? '');
+  const code = bareName(headerOf(given, 'x-amzn-errortype') ?? asText(type) ?? '');
   const words = (asText(message) ?? asText(Message) ?? '').slice(0, LONGEST_MESSAGE);
   const kind = status >= 400 && status < 500 ? 'refused' : 'failed';
   return new AwsFault(kind, { message: `${status} ${code} ${words}`, code, answer });

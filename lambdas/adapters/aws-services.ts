@@ -6,16 +6,29 @@ interface AwsService {
   readonly jsonVersion: '1.0' | '1.1';
   /** Ends the name of the variable that puts another endpoint in the place of AWS's own, as for AWS's clients. */
   readonly variable: string;
+  /** Connections at most: a function's environment has 1,024 file descriptors, and providers may take 768 of them. */
+  readonly connections: number;
 }
 
 export const AWS_SERVICES = {
-  dynamodb: { target: 'DynamoDB_20120810', jsonVersion: '1.0', variable: 'DYNAMODB' },
-  kinesis: { target: 'Kinesis_20131202', jsonVersion: '1.1', variable: 'KINESIS' },
-  sqs: { target: 'AmazonSQS', jsonVersion: '1.0', variable: 'SQS' },
+  dynamodb: {
+    target: 'DynamoDB_20120810',
+    jsonVersion: '1.0',
+    variable: 'DYNAMODB',
+    connections: 128,
+  },
+  kinesis: {
+    target: 'Kinesis_20131202',
+    jsonVersion: '1.1',
+    variable: 'KINESIS',
+    connections: 32,
+  },
+  sqs: { target: 'AmazonSQS', jsonVersion: '1.0', variable: 'SQS', connections: 16 },
   secretsmanager: {
     target: 'secretsmanager',
     jsonVersion: '1.1',
     variable: 'SECRETS_MANAGER',
+    connections: 16,
   },
 } as const satisfies Readonly<Record<string, AwsService>>;
 

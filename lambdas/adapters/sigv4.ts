@@ -29,6 +29,19 @@ export interface Signer {
     credentials: AwsCredentials,
     nowMs: EpochMs,
   ): Readonly<Record<string, string>>;
+  /** For calls that differ by their bodies alone, within the second. Not for S3, which wants the body's hash among the headers. */
+  prepare(
+    request: Omit<UnsignedRequest, 'body'>,
+    credentials: AwsCredentials,
+    nowMs: EpochMs,
+  ): PreparedCall;
+}
+
+export interface PreparedCall {
+  /** To send beside `authorization`, those given included. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** The header's value for a call with this body. */
+  authorization(body: string | Uint8Array): string;
 }
 
 const ALGORITHM = 'AWS4-HMAC-SHA256';
@@ -48,36 +61,53 @@ export function createSigner({ region, service }: { region: string; service: str
     return key;
   }
 
+  function prepare(
+    request: Omit<UnsignedRequest, 'body'>,
+    credentials: AwsCredentials,
+    nowMs: EpochMs,
+  ): PreparedCall {
+    const time = `${new Date(nowMs).toISOString().slice(0, 19).replaceAll(/[-:]/g, '')}Z`;
+    const day = time.slice(0, 8);
+    const scope = `${day}/${region}/${service}/aws4_request`;
+    const headers = withAmzHeaders(request, credentials, time);
+    const signed = Object.keys(headers).filter(isSigned).sort();
+    const canonical = canonicalRequest(request, { headers, signed, service });
+    const key = signingKey(credentials, day);
+    const credential = `Credential=${credentials.accessKeyId}/${scope}`;
+    const names = `SignedHeaders=${signed.join(';')}`;
+    return {
+      headers,
+      authorization(body) {
+        const requestHash = sha256(`${canonical}\n${sha256(body)}`);
+        const text = `${ALGORITHM}\n${time}\n${scope}\n${requestHash}`;
+        const signature = hmac(key, text).toString('hex');
+        return `${ALGORITHM} ${credential}, ${names}, Signature=${signature}`;
+      },
+    };
+  }
+
   return {
-    sign(request, credentials, nowMs) {
-      const time = `${new Date(nowMs).toISOString().slice(0, 19).replaceAll(/[-:]/g, '')}Z`;
-      const day = time.slice(0, 8);
-      const scope = `${day}/${region}/${service}/aws4_request`;
-      const headers = withAmzHeaders(request, { credentials, service, time });
-      const signed = Object.keys(headers).filter(isSigned).sort();
-      const canonical = canonicalRequest(request, { headers, signed, service });
-      const text = [ALGORITHM, time, scope, sha256(canonical)].join('\n');
-      const signature = hmac(signingKey(credentials, day), text).toString('hex');
-      const credential = `Credential=${credentials.accessKeyId}/${scope}`;
-      const names = `SignedHeaders=${signed.join(';')}`;
-      const authorization = `${ALGORITHM} ${credential}, ${names}, Signature=${signature}`;
-      return { ...headers, authorization };
+    prepare,
+    sign({ body, ...request }, credentials, nowMs) {
+      // Only S3 asks for the hash in a header; the signature covers it everywhere.
+      const hashed = service === 's3' ? { 'x-amz-content-sha256': sha256(body) } : {};
+      const given = { ...request, headers: { ...request.headers, ...hashed } };
+      const { headers, authorization } = prepare(given, credentials, nowMs);
+      return { ...headers, authorization: authorization(body) };
     },
   };
 }
 
 function withAmzHeaders(
-  { url, headers, body }: UnsignedRequest,
-  { credentials, service, time }: { credentials: AwsCredentials; service: string; time: string },
+  { url, headers }: Omit<UnsignedRequest, 'body'>,
+  { sessionToken }: AwsCredentials,
+  time: string,
 ): Record<string, string> {
-  const { sessionToken } = credentials;
   return {
     ...headers,
     host: url.host,
     'x-amz-date': time,
     ...(sessionToken === undefined ? {} : { 'x-amz-security-token': sessionToken }),
-    // Only S3 asks for the hash in a header; the signature covers it everywhere.
-    ...(service === 's3' ? { 'x-amz-content-sha256': sha256(body) } : {}),
   };
 }
 
@@ -85,8 +115,9 @@ function isSigned(name: string): boolean {
   return name === 'host' || name === 'content-type' || name.startsWith('x-amz-');
 }
 
+/** Up to the hash of the body. */
 function canonicalRequest(
-  { method, url, body }: UnsignedRequest,
+  { method, url }: Omit<UnsignedRequest, 'body'>,
   {
     headers,
     signed,
@@ -105,7 +136,6 @@ function canonicalRequest(
     ...values,
     '',
     signed.join(';'),
-    sha256(body),
   ].join('\n');
 }
 

@@ -1,6 +1,4 @@
-import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Worker } from 'node:worker_threads';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../core/clock.ts';
 import { UpstreamFault } from '../../../core/providers/upstream.ts';
@@ -11,6 +9,7 @@ import {
   startFaultProvider,
   type WireFault,
 } from '../../support/fault-provider.ts';
+import { freeze, startLeavingServer } from '../../support/leaving-server.ts';
 import { outcomeOf, requestTo, TOTAL_MS } from '../../support/upstream-calls.ts';
 
 let upstream: ReturnType<typeof createHttpUpstream>;
@@ -163,34 +162,6 @@ describe('the pool', () => {
     await own.close();
   }, 60_000);
 });
-
-/** Nothing of this process happens meanwhile, as in a function between two calls. */
-function freeze(ms: number): void {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
-}
-
-/** A server with an event loop of its own, which answers and hangs up 5 ms later. */
-async function startLeavingServer() {
-  const counter = new Int32Array(new SharedArrayBuffer(4));
-  const script = `
-    const { parentPort, workerData } = require('node:worker_threads');
-    const server = require('node:net').createServer((socket) => {
-      socket.on('error', () => undefined);
-      socket.on('data', () => {
-        Atomics.add(workerData, 0, 1);
-        socket.write('HTTP/1.1 200 OK\\r\\ncontent-length: 2\\r\\n\\r\\nok');
-        setTimeout(() => socket.end(), 5);
-      });
-    });
-    server.listen(0, '127.0.0.1', () => parentPort.postMessage(server.address().port));`;
-  const worker = new Worker(script, { eval: true, workerData: counter });
-  const [port]: unknown[] = await once(worker, 'message');
-  return {
-    origin: `http://127.0.0.1:${port}`,
-    requests: () => Atomics.load(counter, 0),
-    close: () => worker.terminate(),
-  };
-}
 
 async function untilOpen({ seen }: FaultProvider, count: number): Promise<void> {
   for (let attempt = 0; seen.open !== count && attempt < 100; attempt += 1) await sleep(10);
