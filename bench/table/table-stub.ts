@@ -105,7 +105,10 @@ function update({ items, meter }: State, input: JsonRecord): Answer {
   }
   const item = { ...next, [TABLE_KEY]: keyIn(input) };
   items.set(key, item);
-  return { status: 200, body: { Attributes: wire(item) } };
+  return {
+    status: 200,
+    body: input['ReturnValues'] === 'ALL_NEW' ? { Attributes: wire(item) } : {},
+  };
 }
 
 function transact({ items, meter }: State, input: JsonRecord): Answer {

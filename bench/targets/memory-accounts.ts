@@ -1,4 +1,4 @@
-import type { AccountStore } from '../../core/limits/account-store.ts';
+import { type AccountStore, writeResult } from '../../core/limits/account-store.ts';
 import { applyWrite, type StoredItem } from '../../core/limits/account-write.ts';
 import { calendarDay } from '../../core/limits/periods.ts';
 import { momentOf } from '../../core/limits/reserve.ts';
@@ -18,11 +18,8 @@ export async function createMemoryAccounts(
     async write(key, write) {
       const old = items.get(key);
       const next = applyWrite(old, write);
-      if (next !== undefined) {
-        items.set(key, next);
-        return { kind: 'applied', item: next };
-      }
-      return old === undefined ? { kind: 'refused' } : { kind: 'refused', item: old };
+      if (next !== undefined) items.set(key, next);
+      return writeResult(write, old, next);
     },
     async writeTogether(writes) {
       const next = writes.map(

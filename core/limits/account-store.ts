@@ -15,9 +15,22 @@ export interface AccountStore {
 }
 
 export type WriteResult =
+  /** The item as the write left it; empty where the write says that it is not read. */
   | { readonly kind: 'applied'; readonly item: AccountItem }
-  /** A condition did not hold; the item as it is, absent when there is none. */
+  /** A condition did not hold; the item as it is, absent when there is none, or when it is not read. */
   | { readonly kind: 'refused'; readonly item?: AccountItem };
+
+/** What a store answers, by the item before the write and after it; no item after it where a condition did not hold. */
+export function writeResult(
+  { isItemUnread }: AccountWrite,
+  before: AccountItem | undefined,
+  after: AccountItem | undefined,
+): WriteResult {
+  if (after !== undefined) return { kind: 'applied', item: isItemUnread ? {} : after };
+  return before === undefined || isItemUnread
+    ? { kind: 'refused' }
+    : { kind: 'refused', item: before };
+}
 
 export interface KeyedWrite {
   readonly key: string;

@@ -5,7 +5,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { AccountItem } from '../../core/limits/account.ts';
-import { type AccountStore, StoreFault } from '../../core/limits/account-store.ts';
+import { type AccountStore, StoreFault, writeResult } from '../../core/limits/account-store.ts';
 import type { AccountWrite, Condition, Path } from '../../core/limits/account-write.ts';
 import type { Pause } from '../../core/limits/patient-store.ts';
 import { TABLE_KEY } from '../../core/names.ts';
@@ -35,8 +35,8 @@ export function createDynamoAccounts({
       } catch (fault) {
         const outcome = outcomeOf(fault);
         if (outcome.kind !== 'condition-failed') throw outOfReach(fault);
-        const item = outcome.item ?? (await read(key));
-        return item === undefined ? { kind: 'refused' } : { kind: 'refused', item };
+        const known = outcome.item ?? (write.isItemUnread ? undefined : await read(key));
+        return writeResult(write, known, undefined);
       }
     },
     async writeTogether(writes) {
@@ -102,10 +102,12 @@ function outOfReach(fault: unknown): StoreFault {
 /** The pauses of core/limits/patient-store.ts in real time. */
 export const pauseRandomly: Pause = (longestMs) => sleep(longestMs * (0.5 + Math.random() / 2));
 
-/** Both outcomes bring the item back. */
+/** Both outcomes bring the item back, where it is read. */
 function renderWrite(tableName: string, key: string, write: AccountWrite): UpdateInput {
+  const update = renderUpdate(tableName, key, write);
+  if (write.isItemUnread) return update;
   return {
-    ...renderUpdate(tableName, key, write),
+    ...update,
     ReturnValues: 'ALL_NEW',
     ReturnValuesOnConditionCheckFailure: 'ALL_OLD',
   };

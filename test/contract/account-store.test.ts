@@ -97,7 +97,7 @@ describe.skipIf(!HAS_ENGINE).each(['the SDK', 'our own client'])(
         of: fc.array(fc.array(leaf, { minLength: 1, maxLength: 2 }), { maxLength: 3 }),
       }),
     );
-    const write: fc.Arbitrary<AccountWrite> = fc.record({
+    const parts = fc.record({
       conditions: fc.array(condition, { minLength: 1, maxLength: 4 }),
       set: fc.constantFrom(
         [],
@@ -112,6 +112,9 @@ describe.skipIf(!HAS_ENGINE).each(['the SDK', 'our own client'])(
       add: fc.constantFrom([], [['uM202611', 3] as const], [['tM202611', -4] as const]),
       remove: fc.constantFrom([], [['h', 'a'] as const], [['st'] as const]),
     });
+    const write: fc.Arbitrary<AccountWrite> = fc
+      .tuple(parts, fc.boolean())
+      .map(([each, isRead]) => (isRead ? each : { ...each, isItemUnread: true }));
 
     it('means the same in memory and in DynamoDB', async () => {
       const real = createDynamoAccounts({ dynamo, tableName });

@@ -9,6 +9,7 @@ import {
   type KeyedWrite,
   StoreFault,
   type WriteResult,
+  writeResult,
 } from '../../core/limits/account-store.ts';
 import { type AccountWrite, applyWrite, type StoredItem } from '../../core/limits/account-write.ts';
 import { ATTEMPT_MS } from '../../core/limits/patient-store.ts';
@@ -68,8 +69,7 @@ export function createFakeDynamo(options: FakeDynamoOptions): FakeDynamo {
     const after = apply(before, write);
     if (after !== undefined) items.set(key, after);
     onArrival({ key, write, before, after, isLate });
-    if (after !== undefined) return { kind: 'applied', item: after };
-    return before === undefined ? { kind: 'refused' } : { kind: 'refused', item: before };
+    return writeResult(write, before, after);
   }
 
   function arriveTogether(writes: readonly KeyedWrite[], isLate: boolean): boolean {

@@ -1,5 +1,5 @@
 import { parseAccount } from '../../core/limits/account.ts';
-import type { AccountStore } from '../../core/limits/account-store.ts';
+import { type AccountStore, writeResult } from '../../core/limits/account-store.ts';
 import { applyWrite, type StoredItem } from '../../core/limits/account-write.ts';
 import type { Moment } from '../../core/limits/denial.ts';
 import { calendarDay } from '../../core/limits/periods.ts';
@@ -59,10 +59,8 @@ export function createMemoryStore(): MemoryStore {
       count(key);
       const old = items.get(key);
       const next = applyWrite(old, write);
-      if (next === undefined)
-        return old === undefined ? { kind: 'refused' } : { kind: 'refused', item: old };
-      items.set(key, next);
-      return { kind: 'applied', item: next };
+      if (next !== undefined) items.set(key, next);
+      return writeResult(write, old, next);
     },
     async writeTogether(all) {
       const next = all.map(({ key, write }) => ({ key, item: applyWrite(items.get(key), write) }));
