@@ -178,6 +178,25 @@ const storedSchedules = z.array(
   z.tuple([z.string(), z.number(), z.number(), z.string(), storedLimits]),
 );
 
+const storedCodes = z.record(z.string(), z.union([z.number(), z.string()]));
+/** By their JSON. Nearly all accounts have one of few plans, and each comes back with every reserve. */
+const storedPlans = new Map<string, LimitPlan>();
+const MAX_STORED_PLANS = 1_000;
+
+/**
+ * The plan in an account item; the same one for the same limits, so that what is known of a plan is worked out once.
+ * Throws a ZodError or SyntaxError where they are no limits: that is corruption.
+ */
+export function storedPlan(codes: unknown): LimitPlan {
+  const text = JSON.stringify(codes) ?? '';
+  const known = storedPlans.get(text);
+  if (known !== undefined) return known;
+  const plan = planFromCodes(storedCodes.parse(codes));
+  if (storedPlans.size >= MAX_STORED_PLANS) storedPlans.clear();
+  storedPlans.set(text, plan);
+  return plan;
+}
+
 /** Throws a ZodError or SyntaxError where the stored texts are no limits: that is corruption. */
 export function planFromCodes(codes: PlanCodes): LimitPlan {
   const numbers = Object.entries(codes).flatMap(([code, value]) =>

@@ -32,28 +32,56 @@ export function toAttribute(plain: Plain): Attribute {
 }
 
 function toAttributes(plain: Readonly<Record<string, Plain>>): Attributes {
-  const attributes: Attributes = {};
-  for (const [name, value] of Object.entries(plain)) attributes[name] = toAttribute(value);
-  return attributes;
+  return Object.fromEntries(
+    Object.entries(plain).map(([name, value]) => [name, toAttribute(value)]),
+  );
 }
 
 /** Undefined where there is no item. Throws TypeError for what is no item of ours. */
 export function fromAttributes(attributes: unknown): Item | undefined {
   if (attributes === undefined || attributes === null) return undefined;
-  const entries = Object.entries(asRecord(attributes) ?? {});
-  return Object.fromEntries(entries.map(([name, value]) => [name, fromAttribute(value)]));
+  const wire = asRecord(attributes) ?? {};
+  const item: Record<string, unknown> = {};
+  for (const name of Object.keys(wire)) {
+    const value = fromAttribute(wire[name]);
+    // An assignment would change what the item inherits.
+    if (name === '__proto__') Object.defineProperty(item, name, { value, enumerable: true });
+    else item[name] = value;
+  }
+  return item;
 }
 
+/** An attribute has one member, which is named after its type. */
 function fromAttribute(attribute: unknown): unknown {
-  const { S, N, BOOL, B, L, M } = asRecord(attribute) ?? {};
-  if (S !== undefined) return asText(S);
-  if (N !== undefined) return Number(N);
-  if (BOOL !== undefined) return BOOL;
-  // The SDK has decoded it; on the wire it is base64.
-  if (B !== undefined) return B instanceof Uint8Array ? B : Buffer.from(asText(B) ?? '', 'base64');
-  if (Array.isArray(L)) return L.map(fromAttribute);
-  if (M !== undefined) return fromAttributes(M);
-  throw new TypeError(`attribute type not used here: ${Object.keys(Object(attribute)).join()}`);
+  const wire = asRecord(attribute) ?? {};
+  for (const type in wire) {
+    const value = wire[type];
+    if (value !== undefined) return plainOf(type, value);
+  }
+  throw notUsedHere(attribute);
+}
+
+function plainOf(type: string, value: unknown): unknown {
+  switch (type) {
+    case 'S':
+      return asText(value);
+    case 'N':
+      return Number(value);
+    case 'M':
+      return fromAttributes(value);
+    case 'BOOL':
+      return value;
+    case 'B':
+      // The SDK has decoded it; on the wire it is base64.
+      return value instanceof Uint8Array ? value : Buffer.from(asText(value) ?? '', 'base64');
+    case 'L':
+      if (Array.isArray(value)) return value.map(fromAttribute);
+  }
+  throw notUsedHere({ [type]: value });
+}
+
+function notUsedHere(attribute: unknown): TypeError {
+  return new TypeError(`attribute type not used here: ${Object.keys(Object(attribute)).join()}`);
 }
 
 function isList(plain: Plain): plain is readonly Plain[] {
