@@ -76,6 +76,9 @@ export class GatewayStack extends Stack {
 
     const baseUrl =
       config.domain === undefined ? api.api.urlForPath('/v1') : `https://${config.domain.name}/v1`;
+    // For targets that people add: their own rules, and their subscriptions with a filter.
+    new CfnOutput(this, 'AlertBus', { value: alerts.bus.eventBusName });
+    new CfnOutput(this, 'TeamAlertTopic', { value: alerts.teams.topicArn });
     new CfnOutput(this, 'BaseUrl', {
       value: baseUrl,
       description: 'Base URL for OpenAI-compatible clients',

@@ -31,6 +31,13 @@ describe('alerts', () => {
     });
   });
 
+  it('says where people add targets of their own', () => {
+    gateway.hasOutput('AlertBus', { Value: { Ref: Match.stringLikeRegexp('^AlertsBus') } });
+    gateway.hasOutput('TeamAlertTopic', {
+      Value: { Ref: Match.stringLikeRegexp('^AlertsTeamTopic') },
+    });
+  });
+
   it('encrypts its topics with a key that CloudWatch may use', () => {
     configured.resourceCountIs('AWS::SNS::Topic', 4);
     configured.allResourcesProperties('AWS::SNS::Topic', { KmsMasterKeyId: Match.anyValue() });
