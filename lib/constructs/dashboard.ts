@@ -15,8 +15,8 @@ import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import type { DataStack } from '../data-stack.ts';
 import type { Alerts } from './alerts.ts';
-import { badShare } from './availability.ts';
 import type { GatewayFunction } from './gateway-function.ts';
+import { badShare, slowShare } from './objectives.ts';
 import { ofCalls, ofCallsBy, own } from './own-metrics.ts';
 import type { StreamingApi } from './streaming-api.ts';
 import type { UsagePipeline } from './usage-pipeline.ts';
@@ -40,7 +40,7 @@ export class Dashboard extends Construct {
       widgets: [
         ...traffic(props),
         ...errors(props),
-        ...latency(),
+        ...latency(props),
         ...tokensAndMoney(),
         ...limits(),
         ...providers(),
@@ -80,13 +80,14 @@ function errors({ api, proxy }: DashboardProps): IWidget[][] {
   );
 }
 
-function latency(): IWidget[][] {
+function latency({ api }: DashboardProps): IWidget[][] {
   return row(
     'Latency and overhead',
     graph('Time to first token, s', ...percentiles('ttft')),
     graph('Time per output token, s', ...percentiles('perToken')),
     graph('Whole calls, s', ...percentiles('duration')),
-    graph('Overhead of the gateway, ms; the target is p99 < 50', ...percentiles('overhead')),
+    graph('Overhead of the gateway, ms', ...percentiles('overhead')),
+    graph('Share of calls above 50 ms of it; the objective is 0.01', slowShare(api, PERIOD)),
   );
 }
 

@@ -4,7 +4,6 @@ import {
   type AlarmBase,
   ComparisonOperator,
   type IMetric,
-  MathExpression,
   TreatMissingData,
 } from 'aws-cdk-lib/aws-cloudwatch';
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
@@ -14,11 +13,11 @@ import type { StageConfig } from '../stage-config.ts';
 import type { AlertRouter } from './alert-router.ts';
 import type { Alerts } from './alerts.ts';
 import type { AuditShipper } from './audit-shipper.ts';
-import { Availability } from './availability.ts';
 import { Dashboard } from './dashboard.ts';
 import type { GatewayFunction } from './gateway-function.ts';
 import type { Ledger } from './ledger.ts';
-import { ofCalls, own } from './own-metrics.ts';
+import { Objectives } from './objectives.ts';
+import { own } from './own-metrics.ts';
 import type { Reaper } from './reaper.ts';
 import type { Reconciliation } from './reconciliation.ts';
 import type { Statements } from './statements.ts';
@@ -51,15 +50,15 @@ interface AlarmRow {
   readonly periods: number;
 }
 
-/** Every alarm of the system in one table, those on the objective of availability, and the dashboard. */
+/** Every alarm of the system in one table, those on the objectives, and the dashboard. */
 export class Monitoring extends Construct {
   constructor(scope: Construct, id: string, props: MonitoringProps) {
     super(scope, id);
-    const availability = new Availability(this, 'Availability', {
+    const objectives = new Objectives(this, 'Objectives', {
       api: props.api,
-      describe: (name) => description(props.config, 'critical', name),
+      describe: (severity, name) => description(props.config, severity, name),
     });
-    const alarms: AlarmBase[] = [...this.#tabled(props), ...availability.alarms];
+    const alarms: AlarmBase[] = [...this.#tabled(props), ...objectives.alarms];
     for (const alarm of alarms) props.alerts.notify(alarm);
     new Dashboard(this, 'Dashboard', { ...props, alarms });
   }
@@ -100,7 +99,6 @@ function alarmRows(props: MonitoringProps): Readonly<Record<string, AlarmRow>> {
   return {
     'settle-failures': critical(own('settleFailed')),
     'gateway-faults': critical(own('faults'), { above: 5, periods: 2 }),
-    'overhead-target': warning(slowOverhead(), { above: TARGET_OVERHEAD_MS, periods: 3 }),
     'traces-lost': warning(own('tracesLost'), { periods: 2 }),
     'spans-lost': warning(own('spansLost'), { above: 10, periods: 3 }),
     'limits-unchecked': warning(own('limitsUnchecked'), { periods: 2 }),
@@ -154,21 +152,6 @@ function warning(metric: IMetric, threshold: Threshold = {}): AlarmRow {
 const period = Duration.minutes(5);
 const sum = { statistic: 'Sum', period };
 const maximum = { statistic: 'Maximum', period };
-
-const TARGET_OVERHEAD_MS = 50;
-/** The slowest of fewer calls is chance. */
-const MIN_CALLS = 100;
-
-function slowOverhead(): IMetric {
-  return new MathExpression({
-    expression: `IF(calls >= ${MIN_CALLS}, slowest, 0)`,
-    usingMetrics: {
-      calls: ofCalls('overhead', 'SampleCount'),
-      slowest: ofCalls('overhead', 'p99'),
-    },
-    period,
-  });
-}
 
 function depth(queue: Queue): IMetric {
   return queue.metricApproximateNumberOfMessagesVisible(maximum);

@@ -105,7 +105,7 @@ describe('monitoring', () => {
     }
   });
 
-  it('rings for availability where a long and a short window both burn the budget of 99.99 %', () => {
+  it('rings for an objective where a long and a short window both burn its budget', () => {
     const rules = composites.map(({ AlarmDescription, AlarmRule }) => {
       const [, name = ''] = /#(.+)$/.exec(AlarmDescription) ?? [];
       const parts = everyAlarm.filter((alarm) => alarm.AlarmDescription === `part of ${name}`);
@@ -119,15 +119,19 @@ describe('monitoring', () => {
     expect(rules).toEqual([
       ['availability-burn-fast', ['300 s above 0.00144', '3600 s above 0.00144']],
       ['availability-burn-slow', ['1800 s above 0.0006', '21600 s above 0.0006']],
+      ['overhead-burn-fast', ['300 s above 0.144', '3600 s above 0.144']],
+      ['overhead-burn-slow', ['1800 s above 0.06', '21600 s above 0.06']],
     ]);
   });
 
-  it('wakes nobody for a few bad answers where there is little traffic', () => {
+  it('wakes nobody for a few bad calls where there is little traffic', () => {
     const long = everyAlarm.filter((alarm) => /part of/.test(alarm.AlarmDescription));
     const guarded = long.filter(({ Metrics }) => JSON.stringify(Metrics).includes('IF(bad >= 10,'));
     expect(guarded.map(({ id }) => windowOf(id)).sort()).toEqual([
       '21600 s above 0.0006',
+      '21600 s above 0.06',
       '3600 s above 0.00144',
+      '3600 s above 0.144',
     ]);
   });
 });
