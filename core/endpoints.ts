@@ -11,17 +11,15 @@ export type ParseCall = (body: Uint8Array, headers: Headers) => Call;
 
 /** Each dialect is loaded by the first call that speaks it: most processes hear of one alone (ADR 0020). */
 const CALLS: Readonly<Record<string, () => Promise<ParseCall>>> = {
-  '/v1/chat/completions': lazily(
-    async () => (await import('./dialects/openai/chat-call.ts')).chatCall,
-  ),
+  '/v1/chat/completions': lazily(async () => (await import('./dialects/openai/chat.ts')).chatCall),
   '/v1/embeddings': lazily(
     async () => (await import('./dialects/openai/embeddings-call.ts')).embeddingsCall,
   ),
   '/v1/messages': lazily(
-    async () => (await import('./dialects/anthropic/messages-call.ts')).messagesCall,
+    async () => (await import('./dialects/anthropic/messages.ts')).messagesCall,
   ),
   '/v1/messages/count_tokens': lazily(
-    async () => (await import('./dialects/anthropic/messages-call.ts')).countTokensCall,
+    async () => (await import('./dialects/anthropic/messages.ts')).countTokensCall,
   ),
   '/v1/responses': lazily(
     async () => (await import('./dialects/openai/responses-call.ts')).responsesCall,

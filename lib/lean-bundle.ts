@@ -6,7 +6,10 @@ import { join } from 'node:path';
 import { buildSync, type Metafile } from 'esbuild';
 import { projectRoot } from './project-root.ts';
 
-/** Writes `index.mjs`, what it imports, and their source maps into the folder. The handler exports what `start.ts` beside it makes. */
+/**
+ * Writes `index.mjs`, what it imports, and their source maps into the folder. The handler exports what `start.ts` beside it
+ * makes.
+ */
 export function bundleLean(service: string, outdir: string): Metafile {
   const folder = join(projectRoot, 'lambdas', service);
   const { metafile } = buildSync({
@@ -17,8 +20,8 @@ export function bundleLean(service: string, outdir: string): Metafile {
     chunkNames: '[name]-[hash]',
     bundle: true,
     splitting: true,
-    // Every file then needs this one, so that what it imports at once stays together: esbuild makes a file for each set of
-    // files that need the same, which were eleven. Not the handler, which nothing that it waits for could import.
+    // esbuild makes a file for each set of files that need the same, which were eleven for the start alone. What every file
+    // needs stays in one. Not the handler, which nothing that it waits for could import.
     inject: [join(folder, 'start.ts')],
     alias: builtins(),
     platform: 'node',
@@ -34,12 +37,12 @@ export function bundleLean(service: string, outdir: string): Metafile {
   return metafile;
 }
 
-const BUILTINS = ['crypto', 'stream', 'stream/promises', 'timers/promises', 'util', 'zlib'];
-
 /** An ES import of a module of Node reads every export to fill a namespace, and some load much that nobody needs. */
 function builtins(): Record<string, string> {
   const folder = join(projectRoot, 'lambdas/adapters/builtins');
   return Object.fromEntries(
-    BUILTINS.map((name) => [`node:${name}`, join(folder, `${name.replace('/', '-')}.ts`)]),
+    ['crypto', 'stream', 'stream/promises', 'timers/promises', 'util', 'zlib'].map((name) => {
+      return [`node:${name}`, join(folder, `${name.replace('/', '-')}.ts`)];
+    }),
   );
 }

@@ -4,7 +4,7 @@ import type { EpochMs } from '../clock.ts';
 import { GatewayError } from '../errors.ts';
 import { teamOf } from '../routing/select-routes.ts';
 import { looksLikeToken, readCredential } from './credential.ts';
-import type { SigningKey } from './jwt.ts';
+import type { SigningKey } from './signing-key.ts';
 import { hashKey, isWellFormedKey } from './virtual-key.ts';
 
 /** The port to keys and policy. Both may be up to 30 s old; throws GatewayError when out of reach. */

@@ -6,23 +6,10 @@ import { constants, createPublicKey, type KeyObject, verify } from 'node:crypto'
 import * as z from 'zod/mini';
 import type { EpochMs } from '../clock.ts';
 import { MAX_TOKEN_CHARACTERS, TOKEN_PARTS } from './credential.ts';
+import type { SigningKey } from './signing-key.ts';
 
 const LEEWAY_SECONDS = 60;
 const MIN_RSA_BITS = 2_048;
-
-/** Of a public key, as a key set has it. */
-export const jsonWebKeySchema = z.object({
-  kid: z.string().check(z.minLength(1), z.maxLength(256)),
-  kty: z.enum(['RSA', 'EC']),
-  use: z.optional(z.string()),
-  alg: z.optional(z.string()),
-  n: z.optional(z.string()),
-  e: z.optional(z.string()),
-  crv: z.optional(z.string()),
-  x: z.optional(z.string()),
-  y: z.optional(z.string()),
-});
-export type SigningKey = z.infer<typeof jsonWebKeySchema>;
 
 export type Claims = Readonly<Record<string, unknown>>;
 

@@ -5,9 +5,10 @@
  */
 import * as z from 'zod/mini';
 
-const count = z.int().check(z.nonnegative());
+const count = /* @__PURE__ */ z.int().check(z.nonnegative());
 const text = z.string();
 /** A column that came later: rows that are still under way without it read as not knowing. */
+// @__NO_SIDE_EFFECTS__
 const later = <T extends z.ZodMiniType>(column: T) => z._default(z.nullable(column), null);
 
 /** 2: ids of attempt and trace, pool, fallback, and what governance, queues and caches say of a call. */

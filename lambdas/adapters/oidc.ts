@@ -10,7 +10,7 @@ import type { Clock, EpochMs } from '../../core/clock.ts';
 import { GatewayError } from '../../core/errors.ts';
 import type { Report } from '../../core/report.ts';
 import type { SigningKeys } from '../../core/tenancy/authenticate.ts';
-import { jsonWebKeySchema, type SigningKey } from '../../core/tenancy/jwt.ts';
+import { jsonWebKeySchema, type SigningKey } from '../../core/tenancy/signing-key.ts';
 
 const FRESH_MS = 600_000;
 const LAST_GOOD_MS = 3_600_000;

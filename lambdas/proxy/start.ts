@@ -6,6 +6,7 @@ import { observedServe } from '../../core/observed-serve.ts';
 import { createLeanTelemetry } from '../adapters/lean-telemetry.ts';
 import { createPorts } from './ports.ts';
 import { toGatewayRequest } from './request.ts';
+import './shared.ts';
 import { streamed } from './streamed.ts';
 import { createWatch } from './watch.ts';
 
