@@ -4,12 +4,8 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import {
-  AMOUNT_COLUMNS,
-  USAGE_SCHEMA_VERSION,
-  usageEventColumns,
-  usageEventSchema,
-} from '../core/usage/event.ts';
+import { AMOUNT_COLUMNS, usageEventColumns, usageEventSchema } from '../core/usage/event.ts';
+import { USAGE_SCHEMA_VERSION } from '../core/usage/event-values.ts';
 import { commentsIn } from './source-comments.ts';
 
 const ROOT = join(import.meta.dirname, '..');

@@ -5,7 +5,8 @@
  */
 import type { EpochMs } from '../clock.ts';
 import { LAKE } from '../names.ts';
-import { AMOUNT_COLUMNS, USAGE_SCHEMA_VERSION, usageEventColumns } from '../usage/event.ts';
+import { AMOUNT_COLUMNS, usageEventColumns } from '../usage/event.ts';
+import { USAGE_SCHEMA_VERSION } from '../usage/event-values.ts';
 import { LEDGER_PARTITION, ledgerColumns } from './ledger-table.ts';
 
 export interface BookingWindow {

@@ -5,7 +5,7 @@
 import type { EpochMs } from '../clock.ts';
 import { LEDGER_PARTITION } from '../ledger/ledger-table.ts';
 import { LAKE } from '../names.ts';
-import { USAGE_SCHEMA_VERSION } from '../usage/event.ts';
+import { USAGE_SCHEMA_VERSION } from '../usage/event-values.ts';
 import type { Day } from './days.ts';
 import type { Sums } from './snapshot.ts';
 

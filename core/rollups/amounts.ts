@@ -4,7 +4,8 @@
  * and never sees a prompt.
  */
 import { DIMENSION_NAMES, DIMENSIONS, type Dimension } from '../limits/dimensions.ts';
-import { tokensOfEvent, type UsageEvent } from '../usage/event.ts';
+import type { UsageEvent } from '../usage/event.ts';
+import { tokensOfEvent } from '../usage/event-values.ts';
 import { bucketCode } from './histogram.ts';
 
 /** What is summed: name -> attribute of the stored item. */

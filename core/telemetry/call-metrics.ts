@@ -5,7 +5,8 @@
  */
 import type { PolicySnapshot } from '../catalog/snapshot.ts';
 import { CALL_DIMENSIONS, CALL_METRICS, MAX_METERED_MODELS, METRIC_NAMESPACE } from '../names.ts';
-import { tokensOfEvent, type UsageEvent } from '../usage/event.ts';
+import type { UsageEvent } from '../usage/event.ts';
+import { tokensOfEvent } from '../usage/event-values.ts';
 import { operationOf } from './operation.ts';
 
 type Values = { readonly [M in keyof typeof CALL_METRICS]?: number | undefined };

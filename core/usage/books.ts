@@ -14,7 +14,8 @@ import { UpstreamFault } from '../providers/upstream.ts';
 import type { Report } from '../report.ts';
 import { buildUsageEvent, type CallFacts, type CallOutcome } from './build-event.ts';
 import { costOfUsage } from './cost.ts';
-import { tokensOfEvent, type UsageEvent } from './event.ts';
+import type { UsageEvent } from './event.ts';
+import { tokensOfEvent } from './event-values.ts';
 import type { TokenUsage } from './tokens.ts';
 
 export interface CallBooks {

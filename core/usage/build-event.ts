@@ -11,13 +11,8 @@ import type { Priority } from '../tenancy/priority.ts';
 import type { Tags } from '../tenancy/tags.ts';
 import { billedTo } from './billing.ts';
 import { reportedCostOf } from './cost.ts';
-import {
-  MAX_RAW_USAGE,
-  NO_USAGE_DETAIL,
-  UNSAID,
-  USAGE_SCHEMA_VERSION,
-  type UsageEvent,
-} from './event.ts';
+import type { UsageEvent } from './event.ts';
+import { MAX_RAW_USAGE, NO_USAGE_DETAIL, UNSAID, USAGE_SCHEMA_VERSION } from './event-values.ts';
 import type { TokenUsage } from './tokens.ts';
 
 /** What is known before the call is made. */

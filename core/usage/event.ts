@@ -5,14 +5,10 @@
  */
 import * as z from 'zod/mini';
 
-const count = /* @__PURE__ */ z.int().check(z.nonnegative());
+const count = z.int().check(z.nonnegative());
 const text = z.string();
 /** A column that came later: rows that are still under way without it read as not knowing. */
-// @__NO_SIDE_EFFECTS__
 const later = <T extends z.ZodMiniType>(column: T) => z._default(z.nullable(column), null);
-
-/** 2: ids of attempt and trace, pool, fallback, and what governance, queues and caches say of a call. */
-export const USAGE_SCHEMA_VERSION = 2;
 
 /** What became of the request. `denied`: refused by a limit, nothing was sent to a provider. */
 const outcomeSchema = z.enum(['ok', 'denied', 'error', 'cancelled', 'expired']);
@@ -133,33 +129,6 @@ export const usageEventSchema = z.object({
 
 export type UsageEvent = z.infer<typeof usageEventSchema>;
 
-export const MAX_RAW_USAGE = 2_000;
-
-/** What an event says of the finer classes when nothing is known of them. */
-export const NO_USAGE_DETAIL = {
-  cache_write_5m_tokens: null,
-  cache_write_1h_tokens: null,
-  audio_input_tokens: null,
-  audio_output_tokens: null,
-  web_searches: null,
-  service_tier: null,
-  batch: null,
-  usage_raw: null,
-} as const satisfies Partial<UsageEvent>;
-
-/** Columns that say nothing until somebody knows: routes, terms, queues, caches, prompts. */
-export const UNSAID = {
-  region: null,
-  priority: null,
-  stop_reason: null,
-  queue_ms: null,
-  cache_result: null,
-  prompt_version: null,
-  discount_percent: null,
-  margin_percent: null,
-  billed_nano_usd: null,
-} as const satisfies Partial<UsageEvent>;
-
 /** Columns that add up over calls: what a reversal in the ledger takes back. */
 export const AMOUNT_COLUMNS = [
   'input_tokens',
@@ -177,16 +146,6 @@ export const AMOUNT_COLUMNS = [
   'held_tokens',
 ] as const satisfies readonly (keyof UsageEvent)[];
 
-/** All tokens of an event, over its classes; unknown ones count as none. */
-export function tokensOfEvent(event: UsageEvent): { inputTokens: number; outputTokens: number } {
-  const written = (event.cache_write_5m_tokens ?? 0) + (event.cache_write_1h_tokens ?? 0);
-  const read = (event.input_tokens ?? 0) + (event.cached_input_tokens ?? 0);
-  return {
-    inputTokens: read + written + (event.audio_input_tokens ?? 0),
-    outputTokens: (event.output_tokens ?? 0) + (event.audio_output_tokens ?? 0),
-  };
-}
-
 export type ColumnType = 'string' | 'bigint' | 'boolean';
 
 export interface Column {
@@ -195,11 +154,9 @@ export interface Column {
 }
 
 /** The event's columns in declaration order with their Hive types. */
-export const usageEventColumns: readonly Column[] = /* @__PURE__ */ columnsOf(usageEventSchema);
-
-function columnsOf({ shape }: typeof usageEventSchema): Column[] {
-  return Object.entries(shape).map(([name, schema]) => ({ name, type: columnType(schema) }));
-}
+export const usageEventColumns: readonly Column[] = Object.entries(usageEventSchema.shape).map(
+  ([name, schema]) => ({ name, type: columnType(schema) }),
+);
 
 function columnType(schema: z.core.$ZodType): ColumnType {
   const definition = schema._zod.def as z.core.$ZodTypeDef & { innerType?: z.core.$ZodType };

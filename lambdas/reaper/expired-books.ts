@@ -7,12 +7,8 @@ import { nanoUsd } from '../../core/money.ts';
 import type { UsageSink } from '../../core/serve.ts';
 import type { Directory, KeyDirectory } from '../../core/tenancy/authenticate.ts';
 import { billedTo } from '../../core/usage/billing.ts';
-import {
-  NO_USAGE_DETAIL,
-  UNSAID,
-  USAGE_SCHEMA_VERSION,
-  type UsageEvent,
-} from '../../core/usage/event.ts';
+import type { UsageEvent } from '../../core/usage/event.ts';
+import { NO_USAGE_DETAIL, UNSAID, USAGE_SCHEMA_VERSION } from '../../core/usage/event-values.ts';
 
 export interface ExpiredBooksPorts {
   readonly directory: KeyDirectory & Pick<Directory, 'policy'>;

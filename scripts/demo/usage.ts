@@ -5,12 +5,8 @@ import { referenceHours } from '../../core/alerts/baseline.ts';
 import { newRequestId } from '../../core/ids.ts';
 import { applyBatch } from '../../core/rollups/apply-batch.ts';
 import { GRANULARITIES, windowStart } from '../../core/rollups/windows.ts';
-import {
-  NO_USAGE_DETAIL,
-  UNSAID,
-  USAGE_SCHEMA_VERSION,
-  type UsageEvent,
-} from '../../core/usage/event.ts';
+import type { UsageEvent } from '../../core/usage/event.ts';
+import { NO_USAGE_DETAIL, UNSAID, USAGE_SCHEMA_VERSION } from '../../core/usage/event-values.ts';
 import { createRollups } from '../../lambdas/adapters/rollups.ts';
 import type { Group } from './plays.ts';
 import type { DemoStage } from './stage.ts';

@@ -2,7 +2,7 @@
 import { holdIdOf } from '../../core/ids.ts';
 import { CLOSERS_PATIENCE, createPatientStore } from '../../core/limits/patient-store.ts';
 import { correctPosted } from '../../core/limits/posted.ts';
-import { tokensOfEvent } from '../../core/usage/event.ts';
+import { tokensOfEvent } from '../../core/usage/event-values.ts';
 import { pauseIn } from './environment.ts';
 import { createProcess } from './process.ts';
 import type { ReaperOptions } from './reaper.ts';

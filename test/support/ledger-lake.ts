@@ -3,13 +3,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { LAKE } from '../../core/names.ts';
-import {
-  NO_USAGE_DETAIL,
-  UNSAID,
-  USAGE_SCHEMA_VERSION,
-  type UsageEvent,
-  usageEventColumns,
-} from '../../core/usage/event.ts';
+import { type UsageEvent, usageEventColumns } from '../../core/usage/event.ts';
+import { NO_USAGE_DETAIL, UNSAID, USAGE_SCHEMA_VERSION } from '../../core/usage/event-values.ts';
 import type { Athena, AthenaRow } from '../../lambdas/adapters/athena.ts';
 import {
   type LedgerRun,

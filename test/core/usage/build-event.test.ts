@@ -3,7 +3,8 @@ import type { Price } from '../../../core/catalog/snapshot.ts';
 import { nanoUsd } from '../../../core/money.ts';
 import { buildUsageEvent } from '../../../core/usage/build-event.ts';
 import { costOfUsage } from '../../../core/usage/cost.ts';
-import { MAX_RAW_USAGE, tokensOfEvent, usageEventSchema } from '../../../core/usage/event.ts';
+import { usageEventSchema } from '../../../core/usage/event.ts';
+import { MAX_RAW_USAGE, tokensOfEvent } from '../../../core/usage/event-values.ts';
 import {
   type TokenUsage,
   totalInputTokens,
