@@ -91,7 +91,7 @@ export const GOALS: readonly Goal[] = [
     measured: ({ awsClient }) => awsClient.sixteen,
   },
   {
-    ...{ title: '9. proxy bundle, what a start loads of it', unit: 'kB' },
+    ...{ title: '9. proxy bundle, loaded before the policy is read', unit: 'kB' },
     ...{ bar: 150, stretch: 80, floor: 20 },
     measured: ({ coldStart }) => coldStart.eagerBytes / 1e3,
   },

@@ -9,7 +9,7 @@ import { readAssembly } from '../local/templates.ts';
 export interface ProxyBundle {
   readonly codeDir: string;
   readonly file: string;
-  /** All that is shipped, and the part of it that is loaded at the start. */
+  /** All that is shipped, and the part of it that is loaded before the policy is read. */
   readonly bytes: number;
   readonly eagerBytes: number;
   readonly eagerGzipBytes: number;

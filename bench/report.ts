@@ -168,7 +168,7 @@ function coldStartTable({ coldStart }: Results): string {
   const reference = show(fullStackBytes / 1e3);
   return table(
     [
-      ...['cold start', 'size, kB', 'loaded at once, kB', 'gzip, kB'],
+      ...['cold start', 'size, kB', 'before the policy is read, kB', 'gzip, kB'],
       ...['until the policy is read, ms', 'module load, ms'],
     ],
     [

@@ -1,5 +1,6 @@
 import { type RequestReport, requestSchema } from '../../core/request-lookup.ts';
-import { tokensOfEvent, type UsageEvent } from '../../core/usage/event.ts';
+import type { UsageEvent } from '../../core/usage/event.ts';
+import { tokensOfEvent } from '../../core/usage/event-values.ts';
 import { segment } from '../admin-client.ts';
 import { type Command, onlyPositional, textOf } from '../command.ts';
 import { localTime, money } from '../format.ts';

@@ -12,18 +12,14 @@ import {
   type PolicyHead,
   policyVersionKey,
 } from '../../core/catalog/catalog-items.ts';
-import {
-  type KeyRecord,
-  keyRecordSchema,
-  type PolicySnapshot,
-} from '../../core/catalog/snapshot.ts';
+import type { KeyRecord, PolicySnapshot } from '../../core/catalog/snapshot.ts';
 import type { Clock } from '../../core/clock.ts';
 import { GatewayError } from '../../core/errors.ts';
 import { TABLE_KEY } from '../../core/names.ts';
 import type { Report } from '../../core/report.ts';
 import type { Directory, KeyDirectory } from '../../core/tenancy/authenticate.ts';
 import type { DynamoPort } from './dynamo-port.ts';
-import { parseHead, type ReadItem, readSnapshot } from './policy-parts.ts';
+import { loadSchemas, parseHead, type ReadItem, readSnapshot } from './policy-parts.ts';
 
 const MAX_AGE_MS = 30_000;
 /** Bounds the memory that a caller with many wrong keys can take: 10,000 records of about 1 KB. */
@@ -67,7 +63,7 @@ export function createDynamoDirectory({
   async function findRecord(key: string): Promise<KeyRecord | undefined> {
     const cached = keys.get(key);
     if (cached !== undefined && isFresh(cached)) return cached.value;
-    const item = await read(key);
+    const [item, { keyRecordSchema }] = await Promise.all([read(key), loadSchemas()]);
     const value =
       item === undefined
         ? undefined
@@ -115,6 +111,7 @@ async function readPolicy({ read, report, known }: Reading): Promise<PolicySnaps
   const [pointer, copy] = await Promise.all([
     read(CURRENT_POLICY),
     known === undefined ? read(LATEST_POLICY) : undefined,
+    loadSchemas(),
   ]);
   if (pointer === undefined)
     throw new GatewayError('limiter_unavailable', 'No policy has been applied yet.');

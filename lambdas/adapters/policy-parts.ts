@@ -7,7 +7,7 @@ import {
   policyPartKey,
   policyPartSchema,
 } from '../../core/catalog/catalog-items.ts';
-import { type PolicySnapshot, policySnapshotSchema } from '../../core/catalog/snapshot.ts';
+import type { PolicySnapshot } from '../../core/catalog/snapshot.ts';
 
 /** An item holds 400 KB, names and keys included. */
 const PART_BYTES = 370_000;
@@ -16,6 +16,9 @@ const MAX_DOCUMENT_BYTES = 128_000_000;
 
 const compress = promisify(gzip);
 const decompress = promisify(gunzip);
+
+/** While the first items are on their way: making these schemas is a tenth of a start. */
+export const loadSchemas = () => import('../../core/catalog/snapshot.ts');
 
 /** At least one part. */
 export async function packDocument(document: unknown): Promise<readonly Uint8Array[]> {
@@ -37,6 +40,7 @@ export type ReadItem = (key: string) => Promise<Readonly<Record<string, unknown>
 /** Throws where a part is missing or the snapshot is none: such a version must not serve. */
 export async function readSnapshot(read: ReadItem, head: PolicyHead): Promise<PolicySnapshot> {
   const rest = await readParts(read, head, { of: 'snapshot', from: 1, to: head.snapshotParts });
+  const { policySnapshotSchema } = await loadSchemas();
   const snapshot = policySnapshotSchema.parse(await unpackDocument([head.snapshot, ...rest]));
   if (snapshot.version !== head.version) throw new Error('a snapshot of another version');
   return snapshot;

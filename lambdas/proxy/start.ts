@@ -1,6 +1,7 @@
 /** The proxy function: core/serve.ts on Lambda's response stream, with the lines that operators read of each call. */
 import type { APIGatewayProxyEvent, StreamifyHandler } from 'aws-lambda';
 import { systemClock } from '../../core/clock.ts';
+import { parserOf } from '../../core/endpoints.ts';
 import { isProvidersFault } from '../../core/errors.ts';
 import { observedServe } from '../../core/observed-serve.ts';
 import { createLeanTelemetry } from '../adapters/lean-telemetry.ts';
@@ -14,8 +15,10 @@ export async function start(): Promise<StreamifyHandler<APIGatewayProxyEvent, vo
   const telemetry = createLeanTelemetry('proxy');
   const ports = await createPorts(telemetry.report);
   const watch = await createWatch(() => telemetry.measure('faults'));
-  // At its start a function has all the CPU, so that the first call finds a connection to DynamoDB and the policy.
-  await ports.directory.policy().catch(() => undefined);
+  // At its start a function has all the CPU, so that the first call finds a connection to DynamoDB and the policy; and, loaded
+  // while that is on its way, what reads the calls that most callers make.
+  const policy = ports.directory.policy().catch(() => undefined);
+  await Promise.all([policy, parserOf('/v1/chat/completions')?.()]);
 
   return streamed(async (event, context) => {
     const request = toGatewayRequest(event, {

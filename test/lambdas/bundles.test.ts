@@ -44,9 +44,9 @@ it('the price book travels with the function that applies policies, and with no 
   }
 });
 
-/** What a start loads, and all that is shipped: source of ADR 0032. */
+/** What a start loads before it reads the policy, and all that is shipped (ADR 0032). */
 const EAGER_BYTES = 184_000;
-const PROXY_BYTES = 320_000;
+const PROXY_BYTES = 325_000;
 
 describe('the proxy', () => {
   const folder = mkdtempSync(join(tmpdir(), 'tollgate-proxy-'));
