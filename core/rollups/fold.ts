@@ -36,7 +36,7 @@ export interface Addition extends WindowKey {
 /** Names the feature under which an event is kept; undefined where it has none. */
 export type FeatureOf = (event: UsageEvent) => string | undefined;
 
-/** By {@link windowKeyText}. Windows that the store has forgotten when the event arrives are not made again. */
+/** By granularity, begin and subject. Windows that the store has forgotten when the event arrives are not made again. */
 export function foldEvents(
   events: readonly StreamEvent[],
   featureOf: FeatureOf,
@@ -45,11 +45,14 @@ export function foldEvents(
   for (const { event, sequence, arrivedAtMs } of events) {
     const amounts = amountsOfEvent(event);
     const atMs = momentOfEvent(event.event_time_ms, arrivedAtMs);
+    const subjects = subjectsOf(event, featureOf(event)).map(
+      (subject) => [subject, subjectKey(subject)] as const,
+    );
     for (const granularity of GRANULARITY_NAMES) {
       const startMs = windowStart(granularity, atMs);
       if (windowExpiry(granularity, startMs) * 1000 <= arrivedAtMs) continue;
-      for (const subject of subjectsOf(event, featureOf(event))) {
-        const key = windowKeyText({ subject, granularity, startMs });
+      for (const [subject, name] of subjects) {
+        const key = `${granularity} ${startMs} ${name}`;
         let addition = additions.get(key);
         if (addition === undefined) {
           addition = {
@@ -73,8 +76,4 @@ export function foldEvents(
 interface MutableAddition extends Addition {
   last: string;
   readonly amounts: Record<string, number>;
-}
-
-function windowKeyText({ subject, granularity, startMs }: WindowKey): string {
-  return `${granularity} ${startMs} ${subjectKey(subject)}`;
 }

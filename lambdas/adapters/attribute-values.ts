@@ -16,6 +16,7 @@ export type Attribute =
   | { BOOL: boolean }
   | { B: Uint8Array }
   | { L: Attribute[] }
+  | { SS: string[] }
   | { M: Attributes };
 export type Attributes = Record<string, Attribute>;
 
@@ -74,6 +75,9 @@ function plainOf(type: string, value: unknown): unknown {
     case 'B':
       // The SDK has decoded it; on the wire it is base64.
       return value instanceof Uint8Array ? value : Buffer.from(asText(value) ?? '', 'base64');
+    case 'SS':
+      if (Array.isArray(value)) return value;
+      break;
     case 'L':
       if (Array.isArray(value)) return value.map(fromAttribute);
   }

@@ -2,16 +2,11 @@
  * Beside the windows in the rollups table: which scopes were active in a five-minute window, so that the regular look finds
  * those that nobody touches any more; and which features of a team have a sum of their own on a day.
  */
-import {
-  type AttributeValue,
-  ConditionalCheckFailedException,
-  type DynamoDBClient,
-  UpdateItemCommand,
-} from '@aws-sdk/client-dynamodb';
 import type { EpochMs } from '../../core/clock.ts';
 import { TABLE_KEY, TABLE_SORT, TABLE_TTL } from '../../core/names.ts';
 import { MAX_FEATURES } from '../../core/rollups/subjects.ts';
-import { overSdk } from './dynamo-sdk.ts';
+import type { Attributes, Item } from './attribute-values.ts';
+import { DynamoFault, type UpdateInput } from './dynamo-port.ts';
 import { queryItems } from './query-items.ts';
 import type { RollupsOptions } from './rollups.ts';
 
@@ -27,32 +22,30 @@ const DAY_SECONDS = 86_400;
 /** As long as hours are: a record that comes again must find the same names. */
 const NAMES_KEPT_DAYS = 41;
 
-export function createRollupIndex({ client, tableName }: RollupsOptions): RollupIndex {
+export function createRollupIndex({ dynamo, tableName }: RollupsOptions): RollupIndex {
   const activeKey = (startMs: EpochMs) => `active/${Math.floor(startMs / 1000)}`;
   return {
     async markActive(startMs, target) {
-      await client.send(
-        new UpdateItemCommand({
-          TableName: tableName,
-          Key: key(activeKey(startMs), target),
-          UpdateExpression: 'SET #ttl = :ttl',
-          ExpressionAttributeNames: { '#ttl': TABLE_TTL },
-          ExpressionAttributeValues: {
-            ':ttl': { N: String(Math.floor(startMs / 1000) + ACTIVE_KEPT_SECONDS) },
-          },
-        }),
-      );
+      await dynamo.updateItem({
+        TableName: tableName,
+        Key: key(activeKey(startMs), target),
+        UpdateExpression: 'SET #ttl = :ttl',
+        ExpressionAttributeNames: { '#ttl': TABLE_TTL },
+        ExpressionAttributeValues: {
+          ':ttl': { N: String(Math.floor(startMs / 1000) + ACTIVE_KEPT_SECONDS) },
+        },
+      });
     },
     async activeIn(startMs) {
-      const items = await queryItems(overSdk(client), { tableName, partition: activeKey(startMs) });
+      const items = await queryItems(dynamo, { tableName, partition: activeKey(startMs) });
       return items.map((item) => String(item[TABLE_SORT]));
     },
-    admitFeature: (team, day, feature) => admit(client, { tableName, team, day, feature }),
+    admitFeature: (team, day, feature) => admit(dynamo, { tableName, team, day, feature }),
   };
 }
 
 async function admit(
-  client: DynamoDBClient,
+  dynamo: RollupsOptions['dynamo'],
   {
     tableName,
     team,
@@ -60,7 +53,7 @@ async function admit(
     feature,
   }: { readonly tableName: string; team: string; day: number; feature: string },
 ): Promise<ReadonlySet<string>> {
-  const command = new UpdateItemCommand({
+  const update: UpdateInput = {
     TableName: tableName,
     Key: key(`features/${team}`, String(day)),
     UpdateExpression: 'SET #ttl = :ttl ADD #names :one',
@@ -75,18 +68,23 @@ async function admit(
     },
     ReturnValues: 'ALL_NEW',
     ReturnValuesOnConditionCheckFailure: 'ALL_OLD',
-  });
+  };
   try {
-    const { Attributes } = await client.send(command);
-    return new Set(Attributes?.[NAMES]?.SS);
-  } catch (error) {
-    if (error instanceof ConditionalCheckFailedException) return new Set(error.Item?.[NAMES]?.SS);
-    throw error;
+    return namesIn(await dynamo.updateItem(update));
+  } catch (fault) {
+    const outcome = fault instanceof DynamoFault ? fault.outcome : undefined;
+    if (outcome?.kind !== 'condition-failed') throw fault;
+    return namesIn(outcome.item);
   }
 }
 
 const NAMES = 'names';
 
-function key(partition: string, sort: string): Record<string, AttributeValue> {
+function namesIn(item: Item | undefined): ReadonlySet<string> {
+  const names = item?.[NAMES];
+  return new Set(Array.isArray(names) ? names.map(String) : []);
+}
+
+function key(partition: string, sort: string): Attributes {
   return { [TABLE_KEY]: { S: partition }, [TABLE_SORT]: { S: sort } };
 }

@@ -8,7 +8,7 @@ import { type BudgetScope, budgetScopes } from '../../core/alerts/budget-scopes.
 import type { BudgetEvent } from '../../core/alerts/event-schema.ts';
 import type { Found } from '../../core/alerts/incidents.ts';
 import { FOREVER } from '../../core/alerts/mark.ts';
-import type { PolicySnapshot } from '../../core/catalog/snapshot.ts';
+import type { KeyRecord, PolicySnapshot } from '../../core/catalog/snapshot.ts';
 import { holdIdsOf } from '../../core/ids.ts';
 import type { Account } from '../../core/limits/account.ts';
 import { readScope } from '../../core/limits/account-store.ts';
@@ -17,6 +17,7 @@ import { ALERT_DETAIL_TYPE } from '../../core/names.ts';
 import type { Directory, KeyDirectory } from '../../core/tenancy/authenticate.ts';
 import { accountKey, scopeLabel } from '../../core/tenancy/scopes.ts';
 import type { UsageEvent } from '../../core/usage/event.ts';
+import { inParallel } from './in-parallel.ts';
 import { type AlertBus, tellOnce } from './tell-once.ts';
 
 export interface BudgetAlertsOptions extends AlertBus {
@@ -46,17 +47,14 @@ export function createBudgetAlerts(options: BudgetAlertsOptions): BudgetAlerts {
   return {
     async check(events) {
       const policy = await options.directory.policy();
-      const months = (await budgetMonths(options, policy, events)).values();
+      const months = await budgetMonths(options, policy, events);
       const outlooks: BudgetOutlook[] = [];
-      const worker = async () => {
-        for (const month of months) {
-          const account = await readScope(options.store, accountKey(month.scope));
-          if (account === undefined) continue;
-          await tellThresholds(options, policy, { month, account });
-          outlooks.push(outlookOf(options, policy, { ...month, account }));
-        }
-      };
-      await Promise.all(Array.from({ length: PARALLEL }, worker));
+      await inParallel(months.values(), PARALLEL, async (month) => {
+        const account = await readScope(options.store, accountKey(month.scope));
+        if (account === undefined) return;
+        await tellThresholds(options, policy, { month, account });
+        outlooks.push(outlookOf(options, policy, { ...month, account }));
+      });
       return outlooks;
     },
     async outlook(budget) {
@@ -75,10 +73,14 @@ async function budgetMonths(
   events: readonly UsageEvent[],
 ): Promise<ReadonlyMap<string, BudgetMonth>> {
   const months = new Map<string, BudgetMonth>();
-  for (const event of events) {
-    if (event.cost_nano_usd === 0) continue;
-    const key = await directory.findKeyById(event.virtual_key_id);
-    for (const budget of budgetScopes(event, policy, key?.limits)) {
+  const paid = events.filter(({ cost_nano_usd: cost }) => cost !== 0);
+  const keys = new Map<string, KeyRecord | undefined>();
+  await inParallel(new Set(paid.map((event) => event.virtual_key_id)), PARALLEL, async (id) => {
+    keys.set(id, await directory.findKeyById(id));
+  });
+  for (const event of paid) {
+    const limits = keys.get(event.virtual_key_id)?.limits;
+    for (const budget of budgetScopes(event, policy, limits)) {
       const name = `${event.period} ${accountKey(budget.scope)}`;
       const month = months.get(name) ?? { ...budget, period: event.period, events: [] };
       month.events.push(event);

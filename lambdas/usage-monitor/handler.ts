@@ -3,16 +3,18 @@
  * say. Idempotent under redelivery: what was told is marked in the account, what was added up is marked in the rollup. Every
  * five minutes it is called without records and looks at what nobody calls any more.
  */
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { EventBridgeClient } from '@aws-sdk/client-eventbridge';
 import middy from '@middy/core';
 import type { KinesisStreamBatchResponse, KinesisStreamEvent } from 'aws-lambda';
 import { systemClock } from '../../core/clock.ts';
 import { CALLERS_PATIENCE, createPatientStore } from '../../core/limits/patient-store.ts';
 import { createAlertBus } from '../adapters/alert-bus.ts';
+import { createAws } from '../adapters/aws-client.ts';
 import { createDynamoAccounts, pauseRandomly } from '../adapters/dynamo-accounts.ts';
 import { createDynamoDirectory } from '../adapters/dynamo-directory.ts';
 import { createDynamoIncidents } from '../adapters/dynamo-incidents.ts';
-import { createSdkDynamo } from '../adapters/dynamo-sdk.ts';
+import { createLeanDynamo } from '../adapters/dynamo-lean.ts';
 import { readEnvironment } from '../adapters/environment.ts';
 import { createRollupIndex } from '../adapters/rollup-index.ts';
 import { createRollups } from '../adapters/rollups.ts';
@@ -27,9 +29,10 @@ import { createWatchman } from './watchman.ts';
 const telemetry = createTelemetry('usage-monitor');
 const { report } = telemetry;
 const env = readEnvironment(['accountsTable', 'catalogTable', 'rollupsTable', 'alertBus']);
-const { accounts, catalog, client } = createSdkDynamo();
 const clock = systemClock;
-const table = { client, tableName: env.rollupsTable };
+// A write for each subject and window of a batch: the SDK would spend most of the monitor's time.
+const { accounts, catalog } = createLeanDynamo(createAws({ clock }));
+const table = { dynamo: catalog, tableName: env.rollupsTable };
 const eventBridge = new EventBridgeClient({ maxAttempts: 3 });
 const directory = createDynamoDirectory({
   dynamo: catalog,
@@ -52,7 +55,11 @@ const alerts = {
 const budgets = createBudgetAlerts(alerts);
 const rollups = createRollups(table);
 const index = createRollupIndex(table);
-const store = createDynamoIncidents({ ...table, clock });
+const store = createDynamoIncidents({
+  client: new DynamoDBClient({ maxAttempts: 3 }),
+  tableName: env.rollupsTable,
+  clock,
+});
 const bus = createAlertBus({ client: eventBridge, busName: env.alertBus });
 const watchman = createWatchman({
   watch: createWatch({ rollups, clock }),

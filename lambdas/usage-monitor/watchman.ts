@@ -15,6 +15,7 @@ import type { Directory } from '../../core/tenancy/authenticate.ts';
 import { accountKey } from '../../core/tenancy/scopes.ts';
 import type { RollupIndex } from '../adapters/rollup-index.ts';
 import type { BudgetAlerts, BudgetOutlook } from './budget-alerts.ts';
+import { inParallel } from './in-parallel.ts';
 import type { AbsentKinds, Incidents } from './incidents.ts';
 import { createPacer } from './pacer.ts';
 import type { Watch } from './watch.ts';
@@ -38,6 +39,8 @@ export interface Watchman {
 
 const PARALLEL = 16;
 const LOOK_EVERY_MS = 60_000;
+/** Of one batch, whose function ends after a minute; a new environment has everybody to look at. */
+const LONGEST_LOOKS_MS = 15_000;
 const isBudget: AbsentKinds = (kind) => kind === 'budget-projection';
 const isNoBudget: AbsentKinds = (kind) => kind !== 'budget-projection';
 
@@ -46,14 +49,16 @@ export function createWatchman(options: WatchmanOptions): Watchman {
   const isNewlyActive = createPacer(options.clock, GRANULARITIES.fiveMinutes.lengthMs);
   return {
     async afterBatch(additions, outlooks) {
+      const untilMs = options.clock.nowMs() + LONGEST_LOOKS_MS;
       const touched = touchedScopes(additions);
-      await inParallel(options, touched.values(), async ({ scope, startMs }) => {
+      await eachByItself(options, touched.values(), async ({ scope, startMs }) => {
         const target = accountKey(scope);
         if (isNewlyActive(`${target} ${startMs}`)) await options.index.markActive(startMs, target);
-        if (isDue(target)) await look(options, scope, undefined);
+        // Out of time it stays due, so that the next batch looks at it: a batch that never ends comes again and again.
+        if (options.clock.nowMs() < untilMs && isDue(target)) await look(options, scope, undefined);
       });
       const due = outlooks.filter(({ scope }) => isDue(`budget ${accountKey(scope)}`));
-      await inParallel(options, due.values(), ({ scope, found }) =>
+      await eachByItself(options, due.values(), ({ scope, found }) =>
         options.incidents.settle(scope, found),
       );
     },
@@ -64,14 +69,14 @@ export function createWatchman(options: WatchmanOptions): Watchman {
         ...open.map(({ target }) => target),
         ...(await activeTargets(options)),
       ]);
-      await inParallel(options, targets.values(), async (target) => {
+      await eachByItself(options, targets.values(), async (target) => {
         const scope = scopeOfTarget(target);
         if (scope !== undefined && isWatched(scope)) await look(options, scope, isNoBudget);
       });
       const budgets = new Map(
         open.filter(({ kind }) => isBudget(kind)).map((incident) => [incident.target, incident]),
       );
-      await inParallel(options, budgets.values(), async ({ target, labels }) => {
+      await eachByItself(options, budgets.values(), async ({ target, labels }) => {
         const scope = scopeOfTarget(target);
         if (scope === undefined) return;
         const known = { ...labels, ...labelsOf(scope) };
@@ -112,14 +117,12 @@ async function activeTargets({ index, clock }: WatchmanOptions): Promise<string[
 }
 
 /** One scope that cannot be looked at must not keep the others unseen, nor the batch's sums from being kept. */
-async function inParallel<T>(
+async function eachByItself<T>(
   { report }: WatchmanOptions,
-  items: Iterator<T, unknown, unknown> & Iterable<T>,
+  items: Iterable<T>,
   work: (item: T) => Promise<void>,
 ): Promise<void> {
-  const worker = async () => {
-    for (const item of items)
-      await work(item).catch((fault: unknown) => report('incidents not checked', fault));
-  };
-  await Promise.all(Array.from({ length: PARALLEL }, worker));
+  await inParallel(items, PARALLEL, (item) =>
+    work(item).catch((fault: unknown) => report('incidents not checked', fault)),
+  );
 }

@@ -72,7 +72,8 @@ export class UsagePipeline extends Construct {
       service: 'usage-monitor',
       description: 'Watches usage events and raises alerts',
       timeout: Duration.minutes(1),
-      compute: { kind: 'lambda', memoryMb: 512 },
+      // One whole CPU. Adding up is CPU and little else, so that less memory would take longer and cost the same.
+      compute: { kind: 'lambda', memoryMb: 1769 },
       environment: {
         [ENV.accountsTable]: data.accounts.tableName,
         [ENV.catalogTable]: data.catalog.tableName,

@@ -7,6 +7,7 @@ import { applyBatch } from '../../core/rollups/apply-batch.ts';
 import { GRANULARITIES, windowStart } from '../../core/rollups/windows.ts';
 import type { UsageEvent } from '../../core/usage/event.ts';
 import { NO_USAGE_DETAIL, UNSAID, USAGE_SCHEMA_VERSION } from '../../core/usage/event-values.ts';
+import { overSdk } from '../../lambdas/adapters/dynamo-sdk.ts';
 import { createRollups } from '../../lambdas/adapters/rollups.ts';
 import type { Group } from './plays.ts';
 import type { DemoStage } from './stage.ts';
@@ -36,7 +37,7 @@ export async function putCalls(stage: DemoStage, groups: readonly Group[]): Prom
 /** The same hour of the last seven days and of five weeks, as if the monitor had summed it then. */
 export async function seedHistory(stage: DemoStage, shape: Partial<UsageEvent>): Promise<void> {
   const client = new DynamoDBClient({ ...stage.aws, endpoint: stage.dynamoUrl });
-  const rollups = createRollups({ client, tableName: stage.names.rollups });
+  const rollups = createRollups({ dynamo: overSdk(client), tableName: stage.names.rollups });
   const hours = referenceHours(Date.now());
   const events = hours.flatMap((startMs) =>
     Array.from({ length: CALLS_OF_HISTORY }, () => callAt(startMs, shape)),

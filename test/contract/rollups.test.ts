@@ -9,8 +9,8 @@ import { MAX_FEATURES } from '../../core/rollups/subjects.ts';
 import { type Aws, createAws } from '../../lambdas/adapters/aws-client.ts';
 import { createDynamoIncidents } from '../../lambdas/adapters/dynamo-incidents.ts';
 import { createLeanDynamo } from '../../lambdas/adapters/dynamo-lean.ts';
+import { overSdk } from '../../lambdas/adapters/dynamo-sdk.ts';
 import { createRollupIndex } from '../../lambdas/adapters/rollup-index.ts';
-import { createRollupReader } from '../../lambdas/adapters/rollup-reader.ts';
 import { createRollups } from '../../lambdas/adapters/rollups.ts';
 import { AT_MS, usageEvent } from '../core/rollups/usage-events.ts';
 import { DYNOXIDE_CREDENTIALS, dynoxideBinary, startDynoxide } from '../support/dynoxide.ts';
@@ -69,51 +69,60 @@ describe.skipIf(binary === undefined)('the rollups table', () => {
     featureOf: () => 'answers',
   });
 
-  it('adds each record once, whatever is delivered again', async () => {
-    const rollups = createRollups({ client, tableName: TABLE });
-    await applyBatch(rollups, batch('once', 0, 10));
-    await applyBatch(rollups, batch('once', 0, 10));
-    await applyBatch(rollups, batch('once', 5, 25));
-    await applyBatch(rollups, { ...batch('once', 0, 3), shard: 'shardId-000000000004' });
-    const team = { kind: 'team', tenantId: 'once', teamId: 'search' } as const;
-    const members = await rollups.readCollection(team, RANGE);
-    const [window] = members;
-    expect(window?.startMs).toBe(WINDOW_MS);
-    expect(amountOf(window?.rollup ?? {}, 'requests')).toBe(28);
-    expect(amountOf(window?.rollup ?? {}, 'inputTokens')).toBe(2_800);
-    expect(members.map(({ member }) => member)).toEqual(['all', 'feature/answers', 'model/small']);
-    // The request path reads them with its own client.
-    const { catalog } = createLeanDynamo(aws);
-    const lean = createRollupReader({ dynamo: catalog, tableName: TABLE });
-    expect(await lean.readCollection(team, RANGE)).toEqual(members);
-  });
+  /** The monitor's and the request path's own client, and the SDK of the control plane. */
+  const dynamo = {
+    lean: () => createLeanDynamo(aws).catalog,
+    sdk: () => overSdk(client),
+  };
+  describe.each(['lean', 'sdk'] as const)('through the %s client', (name) => {
+    it('adds each record once, whatever is delivered again', async () => {
+      const rollups = createRollups({ dynamo: dynamo[name](), tableName: TABLE });
+      await applyBatch(rollups, batch(`once-${name}`, 0, 10));
+      await applyBatch(rollups, batch(`once-${name}`, 0, 10));
+      await applyBatch(rollups, batch(`once-${name}`, 5, 25));
+      await applyBatch(rollups, { ...batch(`once-${name}`, 0, 3), shard: 'shardId-000000000004' });
+      const team = { kind: 'team', tenantId: `once-${name}`, teamId: 'search' } as const;
+      const members = await rollups.readCollection(team, RANGE);
+      const [window] = members;
+      expect(window?.startMs).toBe(WINDOW_MS);
+      expect(amountOf(window?.rollup ?? {}, 'requests')).toBe(28);
+      expect(amountOf(window?.rollup ?? {}, 'inputTokens')).toBe(2_800);
+      expect(members.map(({ member }) => member)).toEqual([
+        'all',
+        'feature/answers',
+        'model/small',
+      ]);
+    });
 
-  it('finds hours by their begin, and nothing where there is nothing', async () => {
-    const rollups = createRollups({ client, tableName: TABLE });
-    await applyBatch(rollups, batch('hours', 0, 4));
-    const subject = { kind: 'tenant', tenantId: 'hours' } as const;
-    const hours = await rollups.readHours(subject, [WINDOW_MS, WINDOW_MS - 3_600_000]);
-    expect([...hours].map(([at, rollup]) => [at, rollup['rq']])).toEqual([[WINDOW_MS, 4]]);
-    const other = { kind: 'tenant', tenantId: 'nobody' } as const;
-    expect(await rollups.readCollection(other, RANGE)).toEqual([]);
-  });
+    it('finds hours by their begin, and nothing where there is nothing', async () => {
+      const rollups = createRollups({ dynamo: dynamo[name](), tableName: TABLE });
+      await applyBatch(rollups, batch(`hours-${name}`, 0, 4));
+      const subject = { kind: 'tenant', tenantId: `hours-${name}` } as const;
+      const hours = await rollups.readHours(subject, [WINDOW_MS, WINDOW_MS - 3_600_000]);
+      expect([...hours].map(([at, rollup]) => [at, rollup['rq']])).toEqual([[WINDOW_MS, 4]]);
+      const other = { kind: 'tenant', tenantId: 'nobody' } as const;
+      expect(await rollups.readCollection(other, RANGE)).toEqual([]);
+    });
 
-  it('gives so many features of a team a sum of their own on a day', async () => {
-    const index = createRollupIndex({ client, tableName: TABLE });
-    const names = Array.from({ length: MAX_FEATURES + 5 }, (_, at) => `f${at}`);
-    for (const name of names) await index.admitFeature('team/a/b', 20_000, name);
-    const admitted = await index.admitFeature('team/a/b', 20_000, 'f0');
-    expect(admitted.size).toBe(MAX_FEATURES);
-    expect((await index.admitFeature('team/a/b', 20_000, 'one more')).has('one more')).toBe(false);
-    expect((await index.admitFeature('team/a/b', 20_001, 'one more')).has('one more')).toBe(true);
-  });
+    it('gives so many features of a team a sum of their own on a day', async () => {
+      const team = `team/a/${name}`;
+      const index = createRollupIndex({ dynamo: dynamo[name](), tableName: TABLE });
+      const names = Array.from({ length: MAX_FEATURES + 5 }, (_, at) => `f${at}`);
+      for (const name of names) await index.admitFeature(team, 20_000, name);
+      const admitted = await index.admitFeature(team, 20_000, 'f0');
+      expect(admitted.size).toBe(MAX_FEATURES);
+      expect((await index.admitFeature(team, 20_000, 'one more')).has('one more')).toBe(false);
+      expect((await index.admitFeature(team, 20_001, 'one more')).has('one more')).toBe(true);
+    });
 
-  it('remembers who was active in a window', async () => {
-    const index = createRollupIndex({ client, tableName: TABLE });
-    await index.markActive(WINDOW_MS, 'team/a/b');
-    await index.markActive(WINDOW_MS, 'team/a/b');
-    expect(await index.activeIn(WINDOW_MS)).toEqual(['team/a/b']);
-    expect(await index.activeIn(WINDOW_MS + 300_000)).toEqual([]);
+    it('remembers who was active in a window', async () => {
+      const team = `team/a/${name}`;
+      const index = createRollupIndex({ dynamo: dynamo[name](), tableName: TABLE });
+      await index.markActive(WINDOW_MS, team);
+      await index.markActive(WINDOW_MS, team);
+      expect(await index.activeIn(WINDOW_MS)).toContain(team);
+      expect(await index.activeIn(WINDOW_MS + 300_000)).toEqual([]);
+    });
   });
 
   it('keeps incidents, one writer at a time', async () => {

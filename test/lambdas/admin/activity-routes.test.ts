@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Principal } from '../../../core/governance/principal.ts';
 import { applyBatch } from '../../../core/rollups/apply-batch.ts';
+import { overSdk } from '../../../lambdas/adapters/dynamo-sdk.ts';
 import { createRollups } from '../../../lambdas/adapters/rollups.ts';
 import { AT_MS, usageEvent } from '../../core/rollups/usage-events.ts';
 import { type AdminApi, startAdminApi } from '../../support/admin-api.ts';
@@ -17,7 +18,7 @@ let api: AdminApi;
 
 beforeAll(async () => {
   api = await startAdminApi({ nowMs: () => AT_MS });
-  const rollups = createRollups({ client: api.client, tableName: TABLES.rollupsTable });
+  const rollups = createRollups({ dynamo: overSdk(api.client), tableName: TABLES.rollupsTable });
   const events = ['search', 'search', 'support'].map((team_id, index) => ({
     event: usageEvent({ team_id }),
     sequence: String(index).padStart(56, '0'),

@@ -44,7 +44,12 @@ function world() {
   const looked: string[] = [];
   const reported: string[] = [];
   const states: unknown[] = [];
-  const w = { found: [spike] as readonly Found[], fails: '', nowMs: USAGE_EVENT.event_time_ms };
+  const w = {
+    found: [spike] as readonly Found[],
+    fails: '',
+    looksMs: 0,
+    nowMs: USAGE_EVENT.event_time_ms,
+  };
   const clock = { nowMs: () => w.nowMs };
   const store = {
     ofTarget: async (of: string) =>
@@ -66,6 +71,7 @@ function world() {
     watch: {
       async look(of) {
         looked.push(accountKey(of));
+        w.nowMs += w.looksMs;
         if (accountKey(of) === w.fails) throw new Error('out of reach');
         return accountKey(of) === target ? [...w.found] : [];
       },
@@ -86,18 +92,14 @@ function world() {
     clock,
     report: (incident) => reported.push(incident),
   });
-  const additions = () => [
-    ...foldEvents(
-      [
-        {
-          event: { ...USAGE_EVENT, event_time_ms: w.nowMs },
-          sequence: '1',
-          arrivedAtMs: w.nowMs,
-        },
-      ],
-      () => undefined,
-    ).values(),
-  ];
+  const additions = (teams: readonly string[] = [scope.teamId]) => {
+    const events = teams.map((team_id) => ({
+      event: { ...USAGE_EVENT, team_id, event_time_ms: w.nowMs },
+      sequence: '1',
+      arrivedAtMs: w.nowMs,
+    }));
+    return [...foldEvents(events, () => undefined).values()];
+  };
   return { w, watchman, looked, reported, states, additions };
 }
 
@@ -120,6 +122,20 @@ describe('after a batch', () => {
     await watchman.afterBatch(additions(), []);
     expect(reported).toEqual(['incidents not checked']);
     expect(states).toEqual(['opened']);
+  });
+
+  it('leaves to the next batch what it has no time to look at', async () => {
+    const { w, watchman, looked, additions } = world();
+    w.looksMs = 1_500;
+    const teams = Array.from({ length: 39 }, (_, at) => `team-${at}`);
+    const batch = additions(teams);
+    await watchman.afterBatch(batch, []);
+    expect(looked.length).toBeLessThan(20);
+    await watchman.afterBatch(batch, []);
+    await watchman.afterBatch(batch, []);
+    // The teams, their tenant and the pool, each once.
+    expect(looked).toHaveLength(teams.length + 2);
+    expect(new Set(looked).size).toBe(looked.length);
   });
 
   it('closes nothing: only the tick does', async () => {
