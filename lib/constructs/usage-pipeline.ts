@@ -85,7 +85,7 @@ export class UsagePipeline extends Construct {
     grantItems(data.catalog, monitor, 'dynamodb:GetItem');
     data.rollups.grant(
       monitor,
-      'dynamodb:BatchGetItem',
+      'dynamodb:GetItem',
       'dynamodb:Query',
       'dynamodb:UpdateItem',
       'dynamodb:PutItem',

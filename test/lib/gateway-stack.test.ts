@@ -138,6 +138,18 @@ describe('gateway stack', () => {
     expect(policy).not.toMatch(/ledger|Delete|Update|Create/);
   });
 
+  it('lets the monitor read rollups one by one and by range, add to them and keep incidents', () => {
+    const [granted] = statements(gateway, 'UsagePipelineMonitor').filter(({ Resource }) =>
+      JSON.stringify(Resource).includes('Rollups'),
+    );
+    expect(granted?.Action.toSorted()).toEqual([
+      'dynamodb:GetItem',
+      'dynamodb:PutItem',
+      'dynamodb:Query',
+      'dynamodb:UpdateItem',
+    ]);
+  });
+
   it('bounds the retries of the monitor and keeps what it gives up on', () => {
     gateway.hasResourceProperties('AWS::Lambda::EventSourceMapping', {
       BisectBatchOnFunctionError: true,
