@@ -1,7 +1,7 @@
 /**
  * `npm run bench:monitor`: events a second that the usage monitor takes on one core, from a batch's records to rollups and
  * findings, with a store that answers at once. The stream is one busy hour of fifty tenants. `-- --table` runs its handler
- * with a real table instead, with few teams and with many.
+ * with a real table instead, for as many tenants as `--tenants` says.
  */
 import { parseArgs } from 'node:util';
 import type { KinesisStreamRecord } from 'aws-lambda';
@@ -48,7 +48,7 @@ function withoutTable(): boolean {
 }
 
 /** The monitor loads once in a process, so each company is a run of its own. */
-async function withTable(tenants = '1000'): Promise<boolean> {
+async function withTable(tenants = '50'): Promise<boolean> {
   const company = { tenants: Number(tenants), teamsOfTenant: 2 };
   const run = await runBeforeTable(company, TABLE_BATCHES);
   const looksMicros = (run.scopes / LOOK_SECONDS) * run.lookMicros;
