@@ -40,6 +40,7 @@ export const CACHE_SECRET = 'cache';
 const PROVIDER_KEYS = '{"keys":[{"id":"bench","value":"any"}]}';
 const UNIT_BYTES = 1_024;
 const HOLDS = 'h';
+const TAKEN = { ShardId: 'shardId-000000000000', SequenceNumber: '1' };
 
 export function createTableStub(options: { readonly writesPerSecond: number }): TableStub {
   const items = new Map<string, StoredItem>();
@@ -65,9 +66,10 @@ export function createTableStub(options: { readonly writesPerSecond: number }): 
       status: 200,
       body: { SecretString: SecretId === CACHE_SECRET ? 'x'.repeat(32) : PROVIDER_KEYS },
     }),
-    PutRecord() {
-      meter.counts.events += 1;
-      return { status: 200, body: { ShardId: 'shardId-000000000000', SequenceNumber: '1' } };
+    PutRecords({ Records }) {
+      const taken = recordsOf(Records).map(() => TAKEN);
+      meter.counts.events += taken.length;
+      return { status: 200, body: { FailedRecordCount: 0, Records: taken } };
     },
   };
   return {

@@ -90,7 +90,7 @@ describe('gateway stack', () => {
   it('lets the proxy read and change accounts but never delete, scan or replace them', () => {
     const actions = statements(gateway, 'ProxyRole').flatMap(({ Action }) => Action);
     expect(actions).toEqual(
-      expect.arrayContaining(['dynamodb:UpdateItem', 'kinesis:PutRecord', 'sqs:SendMessage']),
+      expect.arrayContaining(['dynamodb:UpdateItem', 'kinesis:PutRecords', 'sqs:SendMessage']),
     );
     const tableActions = actions.filter((action) => action.startsWith('dynamodb:'));
     expect(new Set(tableActions)).toEqual(

@@ -33,13 +33,14 @@ afterEach(async () => {
   await endpoint.close();
 });
 
-const put = () =>
+const openStream = () =>
   createUsageStream({
     aws: createAws({ clock: systemClock }),
     streamName: STREAM,
     spillQueueUrl: endpoint.local?.queueUrl('spill') ?? '',
     report: (incident) => void reports.push(incident),
-  }).put(USAGE_EVENT);
+  });
+const put = () => openStream().put(USAGE_EVENT);
 
 async function spilled(): Promise<(string | undefined)[]> {
   const { sqs, destroy } = clientsOf(endpoint.url);
@@ -67,6 +68,35 @@ describe('the usage stream', () => {
     await put();
     await expect.poll(() => received).toHaveLength(1);
     expect(reports).toEqual([]);
+  });
+
+  it('puts events that come together in few calls, each of them once', async () => {
+    let calls = 0;
+    endpoint.local?.injectFaults(({ service }) => {
+      if (service === 'kinesis') calls += 1;
+      return undefined;
+    });
+    const stream = openStream();
+    const ids = Array.from({ length: 40 }, (_, index) => `req_${index}`);
+    await Promise.all(ids.map((request_id) => stream.put({ ...USAGE_EVENT, request_id })));
+    expect(calls).toBeLessThanOrEqual(4);
+    await expect
+      .poll(() => received.map((line) => JSON.parse(line).request_id).sort())
+      .toEqual([...ids].sort());
+  });
+
+  it('tries those of a put again that were refused, and they alone', async () => {
+    endpoint.local?.injectFaults(({ operation }) =>
+      operation === 'PutRecords' ? 'partial' : undefined,
+    );
+    const stream = openStream();
+    const ids = Array.from({ length: 9 }, (_, index) => `req_${index}`);
+    const puts = ids.map((request_id) => stream.put({ ...USAGE_EVENT, request_id }));
+    await Promise.all(puts);
+    endpoint.local?.injectFaults(undefined);
+    const rest = await spilled();
+    const arrived = () => [...received, ...rest].map((line) => JSON.parse(line ?? '').request_id);
+    await expect.poll(() => arrived().sort()).toEqual([...ids].sort());
   });
 
   it('spills an event that the stream refuses, whole', async () => {

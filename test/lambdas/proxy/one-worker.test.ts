@@ -48,7 +48,10 @@ let made: Made[];
 beforeAll(async () => {
   provider = await startEchoProvider();
   house = await openKeyHouse({ nowMs: Date.now }, policyOf(provider.url));
-  aws = await startAwsStub((response) => response.end('{}'));
+  aws = await startAwsStub((response, { body }) => {
+    const Records = recordsIn(body).map(() => ({ SequenceNumber: '1' }));
+    response.end(JSON.stringify({ Records }));
+  });
   worker = await openWorker({
     [ENV.accountsTable]: 'accounts',
     [ENV.catalogTable]: 'catalog',
@@ -135,12 +138,15 @@ async function accountOf({ keyId }: Caller) {
   return parseAccount(item);
 }
 
+function recordsIn(body: string): readonly { readonly Data: string }[] {
+  return JSON.parse(body).Records ?? [];
+}
+
 const eventsById = () => {
-  const records = aws.seen.filter(({ operation }) => operation === 'PutRecord');
-  const events = records.map(({ body }): UsageEvent => {
-    const { Data } = JSON.parse(body);
-    return JSON.parse(Buffer.from(Data, 'base64').toString());
-  });
+  const puts = aws.seen.filter(({ operation }) => operation === 'PutRecords');
+  const events = puts
+    .flatMap(({ body }) => recordsIn(body))
+    .map(({ Data }): UsageEvent => JSON.parse(Buffer.from(Data, 'base64').toString()));
   return Map.groupBy(events, ({ request_id }) => request_id);
 };
 
