@@ -114,17 +114,25 @@ function renderWrite(tableName: string, key: string, write: AccountWrite): Updat
 }
 
 function renderUpdate(tableName: string, key: string, write: AccountWrite): Update {
-  const names = new Map<string, string>();
-  const values: Plain[] = [];
+  const placeholders = new Map<string, string>();
+  const names: Record<string, string> = {};
   const name = (attribute: string) => {
-    if (!names.has(attribute)) names.set(attribute, `#${names.size}`);
-    return names.get(attribute) ?? '';
+    const known = placeholders.get(attribute);
+    if (known !== undefined) return known;
+    const placeholder = `#${placeholders.size}`;
+    placeholders.set(attribute, placeholder);
+    names[placeholder] = attribute;
+    return placeholder;
   };
+  let count = 0;
+  const values: Attributes = {};
   const value = (plain: Plain) => {
-    values.push(plain);
-    return `:${values.length - 1}`;
+    const placeholder = `:${count++}`;
+    values[placeholder] = toAttribute(plain);
+    return placeholder;
   };
-  const path = (parts: Path) => parts.map(name).join('.');
+  const path = ([attribute, entry]: Path) =>
+    entry === undefined ? name(attribute) : `${name(attribute)}.${name(entry)}`;
   const test = (condition: Condition): string =>
     renderCondition(condition, { path, value, test: (each) => test(each) });
 
@@ -145,15 +153,9 @@ function renderUpdate(tableName: string, key: string, write: AccountWrite): Upda
     Key: { [TABLE_KEY]: { S: key } },
     ConditionExpression: condition,
     UpdateExpression: clauses.filter((text) => text !== '').join(' '),
-    ExpressionAttributeNames: Object.fromEntries(
-      [...names].map(([attribute, placeholder]) => [placeholder, attribute]),
-    ),
-    ...(values.length === 0 ? {} : { ExpressionAttributeValues: named(values) }),
+    ExpressionAttributeNames: names,
+    ...(count === 0 ? {} : { ExpressionAttributeValues: values }),
   };
-}
-
-function named(values: readonly Plain[]): Attributes {
-  return Object.fromEntries(values.map((value, index) => [`:${index}`, toAttribute(value)]));
 }
 
 interface Render {
