@@ -66,9 +66,12 @@ export function createAwsConnections({ url, most, clock }: ConnectionsOptions): 
     exchange(request) {
       const done = Promise.withResolvers<AwsAnswer>();
       const call: Call = { request, done, isSent: false, isOver: false };
-      const waitMs = Math.max(0, request.deadlineMs - clock.nowMs());
-      call.timer = setTimeout(giveUp, waitMs, pool, call);
-      dispatch(pool, call);
+      const waitMs = request.deadlineMs - clock.nowMs();
+      if (waitMs <= 0) fail(call, 'no time is left');
+      else {
+        call.timer = setTimeout(giveUp, waitMs, pool, call);
+        dispatch(pool, call);
+      }
       return done.promise;
     },
     close() {

@@ -98,6 +98,15 @@ describe('an exchange', () => {
     await untilOpen(0);
   });
 
+  it('that has no time left is not sent', async () => {
+    const connections = connectTo(service.origin);
+    await connections.exchange(requestOf(pathOf('ok')));
+    await expect(connections.exchange(requestOf(pathOf('ok'), 0))).rejects.toMatchObject({
+      kind: 'unsent',
+    });
+    expect(service.seen.requests).toBe(1);
+  });
+
   it('that waits for its turn in vain was not sent', async () => {
     const connections = connectTo(service.origin, 1);
     const first = connections.exchange(requestOf(pathOf('stall-mid'), 400));
