@@ -6,6 +6,7 @@
 
 import type { Clock, EpochMs } from './clock.ts';
 import type { AnswerStream, Exchange, WholeAnswer } from './dialects/call.ts';
+import { joined } from './dialects/joined.ts';
 import { asGatewayError, type ErrorCode, GatewayError } from './errors.ts';
 import { isRunaway } from './limits/bound.ts';
 import { formatUsd } from './money.ts';
@@ -218,7 +219,7 @@ async function streamedAttempt(
       const closed = Promise.withResolvers<void>();
       const body = relay(
         ports,
-        { request, response, chunks, stream, first: Buffer.concat(parts) },
+        { request, response, chunks, stream, first: joined(parts) },
         { deadlineMs, close: closed.resolve },
       );
       return streamResponse(headers, body, closed.promise);
@@ -239,7 +240,8 @@ async function* relay(ports: Ports, call: Relay, end: RelayEnd): AsyncGenerator<
   try {
     if (call.first.length > 0) yield call.first;
     try {
-      for await (const out of transformed(ports.clock, call)) yield out;
+      const read = createReader(ports.clock, call);
+      for (let out = await read(); out !== undefined; out = await read()) yield out;
       errorCode = call.stream.isComplete() ? undefined : 'upstream_error';
     } catch (fault) {
       errorCode = asGatewayError(fault).code;
@@ -253,36 +255,46 @@ async function* relay(ports: Ports, call: Relay, end: RelayEnd): AsyncGenerator<
   }
 }
 
-async function* transformed(
+/** Reads what the caller gets next; undefined when the provider has ended or failed. */
+function createReader(
   clock: Clock,
   { request, response, chunks, stream }: Relay,
-): AsyncGenerator<Uint8Array> {
+): () => Promise<Uint8Array | undefined> {
   const allowed = request.maxOutputTokens * request.call.choices;
   const { keepAlive } = request.call.voice;
   let toldAtMs = clock.nowMs();
-  while (!stream.hasFailed() && !stream.isComplete()) {
-    const next = await chunks.next();
-    if (next.done === true) return;
-    const nowMs = clock.nowMs();
-    if (nowMs >= request.deadlineMs) {
-      response.abort();
-      throw new UpstreamFault('upstream_timeout', 'answering', 'deadline');
-    }
-    const said = next.value === 'quiet' ? keepAlive : stream.push(next.value);
-    const out = said.length === 0 && nowMs >= toldAtMs + SILENCE_MS ? keepAlive : said;
-    if (out.length > 0) {
-      toldAtMs = nowMs;
-      yield out;
-    }
-    if (isRunaway(stream.estimatedOutputTokens(), allowed)) {
-      response.abort();
-      throw new GatewayError(
-        'upstream_error',
-        'The provider ignored the maximum of output tokens.',
-        { cause: 'runaway stream' },
-      );
-    }
+
+  function assertWithin(nowMs: EpochMs): void {
+    if (nowMs < request.deadlineMs) return;
+    response.abort();
+    throw new UpstreamFault('upstream_timeout', 'answering', 'deadline');
   }
+
+  function assertNoRunaway(): void {
+    if (!isRunaway(stream.estimatedOutputTokens(), allowed)) return;
+    response.abort();
+    throw new GatewayError('upstream_error', 'The provider ignored the maximum of output tokens.', {
+      cause: 'runaway stream',
+    });
+  }
+
+  return async () => {
+    assertNoRunaway();
+    while (!stream.hasFailed() && !stream.isComplete()) {
+      const next = await chunks.next();
+      if (next.done === true) return undefined;
+      const nowMs = clock.nowMs();
+      assertWithin(nowMs);
+      const said = next.value === 'quiet' ? keepAlive : stream.push(next.value);
+      const out = said.length === 0 && nowMs >= toldAtMs + SILENCE_MS ? keepAlive : said;
+      if (out.length > 0) {
+        toldAtMs = nowMs;
+        return out;
+      }
+      assertNoRunaway();
+    }
+    return undefined;
+  };
 }
 
 function errorEvent(code: ErrorCode, { request, stream }: Relay): Buffer {

@@ -1,6 +1,7 @@
 /** An Anthropic stream on its way to a caller of the same dialect: the bytes pass, and are watched for how it ends. */
 import { createTokenEstimate } from '../../usage/tokens.ts';
 import type { AnswerStream } from '../call.ts';
+import { joined } from '../joined.ts';
 import { createSseParser, type SseEvent } from '../sse.ts';
 import { createStreamWatch, type StreamEvent } from './stream-watch.ts';
 
@@ -38,10 +39,7 @@ export function createMessagesStream(): AnswerStream {
   }
 
   return {
-    push(bytes) {
-      const parts = parser.push(bytes).map(relay);
-      return parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts);
-    },
+    push: (bytes) => joined(parser.push(bytes).map(relay)),
     hasBegun: () => begun,
     hasFailed: () => failed,
     isComplete: () => done,

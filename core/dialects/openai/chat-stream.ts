@@ -6,6 +6,7 @@
  */
 import { mergeUsage } from '../../usage/merge-usage.ts';
 import { createTokenEstimate, type TokenUsage } from '../../usage/tokens.ts';
+import { joined } from '../joined.ts';
 import { createSseParser, type SseEvent } from '../sse.ts';
 import { isErrorChunk } from './chat-decoder.ts';
 import { type Fields, isRecord, parseRecord } from './record.ts';
@@ -119,8 +120,4 @@ function withoutUsage(event: SseEvent, { usage, choices, whole }: Chunk): Buffer
   if (usage === null && text.includes(NULL_USAGE)) return Buffer.from(text.replace(NULL_USAGE, ''));
   const { usage: _hidden, ...rest } = whole;
   return Buffer.from(`data: ${JSON.stringify(rest)}\n\n`);
-}
-
-function joined(parts: readonly Buffer[]): Buffer {
-  return parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts);
 }

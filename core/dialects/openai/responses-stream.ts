@@ -6,6 +6,7 @@
  */
 import { createTokenEstimate, type TokenUsage } from '../../usage/tokens.ts';
 import type { AnswerStream } from '../call.ts';
+import { joined } from '../joined.ts';
 import { createSseParser, type SseEvent } from '../sse.ts';
 import { endOfResponse } from './responses-answer.ts';
 import { parseResponsesUsage } from './responses-usage.ts';
@@ -63,7 +64,7 @@ export function createResponsesStream(): AnswerStream {
   }
 
   return {
-    push: (bytes) => Buffer.concat(parser.push(bytes).map(relay)),
+    push: (bytes) => joined(parser.push(bytes).map(relay)),
     hasBegun: () => begun,
     hasFailed: () => failed,
     isComplete: () => complete,

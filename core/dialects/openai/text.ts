@@ -16,8 +16,8 @@ export function forEachText(value: unknown, visit: (text: string) => void): void
   if (typeof value === 'string') visit(value);
   else if (Array.isArray(value)) for (const item of value) forEachText(item, visit);
   else if (typeof value === 'object' && value !== null) {
-    for (const [name, item] of Object.entries(value))
-      if (!NAMES.has(name)) forEachText(item, visit);
+    for (const name of Object.keys(value))
+      if (!NAMES.has(name)) forEachText(Reflect.get(value, name), visit);
   }
 }
 
