@@ -3,9 +3,9 @@
  * a byte; the invocation ends when the books are closed, which is after the last byte or after what broke the
  * stream, and before the environment may be frozen.
  */
-import { pipeline } from 'node:stream/promises';
 import type { APIGatewayProxyEvent, Context, StreamifyHandler } from 'aws-lambda';
 import type { GatewayResponse } from '../../core/response.ts';
+import { writeAnswer } from './write-answer.ts';
 
 export type Answered = Pick<GatewayResponse, 'status' | 'headers' | 'body' | 'closed'>;
 
@@ -18,8 +18,7 @@ export function streamed(
     // The runtime sends the head with the first write, and none at all with an `end` alone.
     out.write('');
     try {
-      const isWhole = typeof body === 'string' || Buffer.isBuffer(body);
-      await pipeline(isWhole ? [body] : body, out);
+      await writeAnswer(body, out);
     } finally {
       await closed;
     }
