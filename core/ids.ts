@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomInt } from 'node:crypto';
 
 const BASE62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 const REQUEST_ID_LENGTH = 22;
@@ -8,16 +8,10 @@ const REQUEST_ID_PREFIX = 'req_';
 /** Source of random base-62 text; tests and the simulation bring a seeded one. */
 export type RandomText = (length: number) => string;
 
-/** Bytes from here on would make some characters likelier than others. */
-const EVEN_BYTES = 256 - (256 % BASE62.length);
-
-/** Cryptographically strong base-62 text, 5.95 bits a character. */
+/** Cryptographically strong base-62 text, 5.95 bits a character. Node draws `randomInt` from bytes that it keeps in store. */
 export const randomText: RandomText = (length) => {
   let text = '';
-  while (text.length < length) {
-    for (const byte of randomBytes(length - text.length))
-      if (byte < EVEN_BYTES) text += BASE62.charAt(byte % BASE62.length);
-  }
+  while (text.length < length) text += BASE62.charAt(randomInt(BASE62.length));
   return text;
 };
 
@@ -51,5 +45,10 @@ export function holdIdsOf(requestId: string): readonly [string, string] {
  * separator is escaped inside the parts.
  */
 export function compositeKey(...parts: readonly string[]): string {
-  return parts.map((part) => part.replace(/[%/]/g, (c) => (c === '%' ? '%25' : '%2F'))).join('/');
+  return parts.map(escaped).join('/');
+}
+
+function escaped(part: string): string {
+  if (!part.includes('/') && !part.includes('%')) return part;
+  return part.replace(/[%/]/g, (c) => (c === '%' ? '%25' : '%2F'));
 }
