@@ -11,7 +11,7 @@ import { CALLERS_PATIENCE, callersTime, createPatientStore, type Pause } from '.
 import { expiredHolds, planRelease } from './reap.ts';
 import { wasNeverSent } from './reaper.ts';
 import { judgeReserve, planReserve, type ReserveRequest } from './reserve.ts';
-import type { LimitPlan } from './schedule.ts';
+import { hasLimits, type LimitPlan } from './schedule.ts';
 import type { Grant } from './settle.ts';
 import { closingMoment } from './settle-scope.ts';
 import { setUpScope } from './shard-setup.ts';
@@ -235,9 +235,23 @@ async function setUp({ store, slices }: ScopeEngine, call: ScopeCall): Promise<v
   const { key, plan, policyVersion, request } = call;
   if (policyVersion !== undefined)
     await setUpScope(store, key, { setup: { limits: plan, policyVersion }, at: request.at });
+  const account = await accountAt(store, key);
+  slices.learn(call, key, account);
+  if (policyVersion !== undefined || !lacksShards(account, plan)) return;
+  const setup = { limits: plan, policyVersion: account.policyVersion };
+  await setUpScope(store, key, { setup, at: request.at });
+  slices.learn(call, key, await accountAt(store, key));
+}
+
+async function accountAt(store: AccountStore, key: string): Promise<Account> {
   const item = await store.read(key);
   if (item === undefined) throw noAccount(key);
-  slices.learn(call, key, parseAccount(item));
+  return parseAccount(item);
+}
+
+/** A key must have been made; then calls make what it lacks, as long as there is nothing to divide among them. */
+function lacksShards({ plan: own, shards }: Account, plan: LimitPlan): boolean {
+  return !hasLimits(own) && !hasLimits(plan) && shards < shardCount(plan);
 }
 
 /** Gives back expired siblings whose lead is gone. True when there were any, so another try is worth it. */

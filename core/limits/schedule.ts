@@ -55,11 +55,13 @@ export type LimitPlan = Limits & {
   readonly raises?: readonly Raise[] | undefined;
   /** Notify and never refuse (core/limits/soft.ts). */
   readonly soft?: Limits | undefined;
+  /** How many accounts the scope has, where its own limits do not say (ADR 0031). In no account's item. */
+  readonly accounts?: number | undefined;
 };
 
 /** The limits in force at the moment: the first schedule whose window it is in wins, and a raise comes on top. */
 export function limitsAt(
-  { schedules, raises, soft: _soft, ...base }: LimitPlan,
+  { schedules, raises, soft: _soft, accounts: _accounts, ...base }: LimitPlan,
   nowMs: EpochMs,
 ): Limits {
   const current = schedules?.find((schedule) => isOpen(schedule, nowMs));

@@ -24,6 +24,8 @@ const WRITES_PER_CALL = 2.5;
 /** Limits and counters of an account, and each open call (test/core/limits/write-units.test.ts). */
 const ACCOUNT_BYTES = 450;
 const HOLD_BYTES = 45;
+/** Of a call in its key's account, which also says whose it is. */
+const LEAD_BYTES = 80;
 /** How long a call of a language model is planned to last: longer ones are rare, shorter ones leave room (ADR 0017). */
 const CALL_SECONDS = 10;
 /** Where open calls or tokens are all that is limited, a call is planned to last or take at least so much. */
@@ -34,22 +36,53 @@ const CALLS_PER_SLICE = 4;
 const TOKENS_PER_SLICE = 4_096;
 /** A policy changes all of them in one transaction, which takes 100 items. */
 const MAX_SHARDS = 96;
+/** What 500 calls a second of ten seconds need. A status is written to each account of a key, and a team may have many keys. */
+const MAX_KEY_SHARDS = 32;
 
 /**
  * How many accounts the limits ask for: the smallest number with which even the busiest one stays within what a
  * partition takes. One where nothing bounds the number of calls; never so many that a slice serves no calls.
  */
 export function shardCount(plan: LimitPlan): number {
+  if (plan.accounts !== undefined) return plan.accounts;
   // A budget that shrinks by the clock is only exact in one account: nobody could move slices in time.
   if (hasScheduledBudget(plan)) return 1;
-  const { schedules = [], raises = [], soft: _soft, ...base } = plan;
+  const limits = everInForce(plan);
+  const most = Math.max(1, Math.min(MAX_SHARDS, ...limits.map(mostSlices)));
+  return fewest(limits.map(loadOf), { most, holdBytes: HOLD_BYTES });
+}
+
+/**
+ * The same for a key that limits nothing itself: its calls are within what the narrowest of the scopes around it
+ * allows, and all of them may come by this one key (ADR 0031).
+ */
+export function keyShardCount(around: readonly LimitPlan[]): number {
+  const counts = around
+    .map((plan) => everInForce(plan).map(loadOf))
+    .filter((loads) => loads.every(({ perSecond }) => perSecond > 0))
+    .map((loads) => fewest(loads, { most: MAX_KEY_SHARDS, holdBytes: LEAD_BYTES }));
+  return counts.length === 0 ? 1 : Math.min(...counts);
+}
+
+function everInForce(plan: LimitPlan): readonly Limits[] {
+  const { schedules = [], raises = [], soft: _soft, accounts: _accounts, ...base } = plan;
   const plain = [base, ...schedules.map(({ limits }) => ({ ...base, ...limits }))];
-  const raised = raises.flatMap(({ limits }) => plain.map((each) => addedTo(each, limits, 1)));
-  const everInForce = [...plain, ...raised];
-  const most = Math.max(1, Math.min(MAX_SHARDS, ...everInForce.map(mostSlices)));
-  const loads = everInForce.map(loadOf);
+  return [
+    ...plain,
+    ...raises.flatMap(({ limits }) => plain.map((each) => addedTo(each, limits, 1))),
+  ];
+}
+
+interface Bounds {
+  readonly most: number;
+  readonly holdBytes: number;
+}
+
+function fewest(loads: readonly Load[], { most, holdBytes }: Bounds): number {
+  const isTooMuch = (count: number) =>
+    loads.some((load) => unitsOf(load, count, holdBytes) > UNITS_PER_SECOND);
   let count = 1;
-  while (count < most && loads.some((load) => unitsOf(load, count) > UNITS_PER_SECOND)) count += 1;
+  while (count < most && isTooMuch(count)) count += 1;
   return count;
 }
 
@@ -78,8 +111,8 @@ function callsOfTokens({ inputTokensPerMinute, tokensPerMinute }: Limits): numbe
 }
 
 /** Write units in a second of each of so many accounts. */
-function unitsOf({ perSecond, open }: Load, count: number): number {
-  const bytes = ACCOUNT_BYTES + (HOLD_BYTES * open) / count;
+function unitsOf({ perSecond, open }: Load, count: number, holdBytes: number): number {
+  const bytes = ACCOUNT_BYTES + (holdBytes * open) / count;
   return WRITES_PER_CALL * (perSecond / count) * Math.ceil(bytes / UNIT_BYTES);
 }
 

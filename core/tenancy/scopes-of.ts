@@ -1,6 +1,7 @@
 import type { ModelAlias, Route, Tier } from '../catalog/snapshot.ts';
 import type { ScopeLimits } from '../limits/accounts.ts';
 import { hasLimits, type LimitPlan } from '../limits/schedule.ts';
+import { keyShardCount } from '../limits/shards.ts';
 import type { Caller } from './authenticate.ts';
 import type { Scope } from './scopes.ts';
 import type { Tags } from './tags.ts';
@@ -19,10 +20,10 @@ export interface CallOfScopes extends Caller {
  * from then on, and hold as soon as every cache of the policy has them (30 s).
  */
 export function scopesOf(call: CallOfScopes): readonly ScopeLimits[] {
-  const { key, policy } = call;
+  const { policy } = call;
   const [lead, ...others] = scopesNamed(namesOf(call));
   return [
-    { scope: lead, limits: key.limits },
+    { scope: lead, limits: planOfKey(call) },
     ...others.flatMap((scope): ScopeLimits[] => {
       const limits = limitsOf(scope, call);
       // No account is no fault here: users and features are met for the first time, and a policy is in
@@ -31,6 +32,32 @@ export function scopesOf(call: CallOfScopes): readonly ScopeLimits[] {
     }),
   ];
 }
+
+/** A key without limits has as many accounts as the calls of the project, team and tenant around it ask for. */
+export function planOfKey(caller: Caller): LimitPlan {
+  const { key, team, policy } = caller;
+  if (hasLimits(key.limits)) return key.limits;
+  const { projectId } = key;
+  const known = keyPlans.get(key.limits);
+  if (known?.policy === policy && known.team === team && known.projectId === projectId)
+    return known.plan;
+  const { tenantId, id: teamId } = team;
+  const around: readonly Scope[] = [
+    { kind: 'project', tenantId, projectId },
+    { kind: 'team', tenantId, teamId },
+    { kind: 'tenant', tenantId },
+  ];
+  const accounts = keyShardCount(around.map((each) => limitsOf(each, caller)).filter(hasLimits));
+  const plan = accounts === 1 ? key.limits : { ...key.limits, accounts };
+  keyPlans.set(key.limits, { policy, team, projectId, plan });
+  return plan;
+}
+
+/** Records and policies live for half a minute or longer, so that each pair is counted once. */
+const keyPlans = new WeakMap<
+  LimitPlan,
+  Pick<Caller, 'policy' | 'team'> & { readonly projectId: string; readonly plan: LimitPlan }
+>();
 
 /** What a caller sees of its own: its key; and its project, team and tiers, where they have limits. */
 export function scopesOfCaller(caller: Caller): readonly Scope[] {

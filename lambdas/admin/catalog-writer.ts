@@ -61,8 +61,9 @@ export function createCatalogWriter({
       // The first account first: shards that are made from now on take the status over from it.
       const { kind, item } = await accounts.write(key, planStatus(status));
       if (kind === 'refused' || item === undefined) return false;
-      for (let index = 1; index < parseAccount(item).shards; index += 1)
-        await accounts.write(shardKey(key, index), planStatus(status));
+      const { shards } = parseAccount(item);
+      const others = Array.from({ length: shards - 1 }, (_, index) => shardKey(key, index + 1));
+      await Promise.all(others.map((each) => accounts.write(each, planStatus(status))));
       return true;
     },
     async createAccount(scope, setup) {

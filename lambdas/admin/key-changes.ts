@@ -8,8 +8,10 @@ import type { Clock } from '../../core/clock.ts';
 import type { KeyStatus } from '../../core/limits/account.ts';
 import { calendarDay } from '../../core/limits/periods.ts';
 import { momentOf } from '../../core/limits/reserve.ts';
+import { teamOf } from '../../core/routing/select-routes.ts';
 import { statusInForce } from '../../core/tenancy/key-status.ts';
 import { type Scope, teamKey } from '../../core/tenancy/scopes.ts';
+import { planOfKey } from '../../core/tenancy/scopes-of.ts';
 import { hashKey, newVirtualKey } from '../../core/tenancy/virtual-key.ts';
 import type { CatalogWriter } from './catalog-writer.ts';
 import { type KeyStore, MAX_NEW } from './key-store.ts';
@@ -51,9 +53,10 @@ export async function makeKey(
   { record, keyHash, policy }: { record: KeyRecord; keyHash: string; policy: PolicySnapshot },
 ): Promise<KeyStatus | undefined> {
   const nowMs = ports.clock.nowMs();
+  const limits = planOfKey({ key: record, team: teamOf(policy, record), policy });
   await ports.accounts.setUpAccount(
     { kind: 'key', keyId: record.keyId },
-    { limits: record.limits, policyVersion: policy.version },
+    { limits, policyVersion: policy.version },
     momentOf(nowMs, calendarDay(nowMs, policy.timeZone)),
   );
   if (!(await ports.keys.store({ record, keyHash, revision: 0 })))
