@@ -16,6 +16,8 @@ export const MODELS = {
   paced: model(50, 10),
   short: model(5, 5),
   saturated: model(50, 0),
+  /** Open for most of a second with few events: many at once cost little but their holds. */
+  slow: model(3, 400),
 } as const;
 
 /** The name, the tokens and the milliseconds between them. */

@@ -6,9 +6,9 @@ export const PROVIDER_KEY_VARIABLE = 'BENCH_API_KEY';
 /** The limits of the busy scopes of `--hot`: far above 500 calls a second, and a minute that is soon spent. */
 export const HOT_CALLS_PER_MINUTE = 6_000;
 
-/** One key's account is one item, which takes 1,000 writes a second: a tenant with 500 calls a second has several keys. */
-export const HOT_PROJECTS = ['hot0', 'hot1', 'hot2', 'hot3'] as const;
-export const SPENT_PROJECTS = ['spent0', 'spent1', 'spent2', 'spent3'] as const;
+/** All calls of a busy tenant come by one key. */
+export const HOT_PROJECT = 'hot';
+export const SPENT_PROJECT = 'spent';
 
 /** One policy for every gateway of a run. All five limits of the first team are checked and none is ever reached. */
 export function benchPolicy(providerUrl: string): string {
@@ -49,12 +49,14 @@ tenants:
     limits: { requests_per_minute: 48K, tokens_per_minute: 1000M, monthly_budget: "$100,000" }
     teams:
       hot: { owner: bench@example.com }
-    projects:${HOT_PROJECTS.map((name) => `\n      ${name}: { team: hot }`).join('')}
+    projects:
+      ${HOT_PROJECT}: { team: hot }
   spent:
     limits: { requests_per_minute: ${HOT_CALLS_PER_MINUTE} }
     teams:
       spent: { owner: bench@example.com }
-    projects:${SPENT_PROJECTS.map((name) => `\n      ${name}: { team: spent }`).join('')}${STRANGERS.map(stranger).join('')}
+    projects:
+      ${SPENT_PROJECT}: { team: spent }${STRANGERS.map(stranger).join('')}
 `;
 }
 
@@ -74,4 +76,4 @@ export const STRANGERS = Array.from({ length: 10 }, (_, index) => `stranger${ind
 export const LEASED_PROJECT = 'leased';
 
 /** The projects of the policy; each has a key of its own. */
-export const PROJECTS = ['bench', LEASED_PROJECT, ...HOT_PROJECTS, ...SPENT_PROJECTS, ...STRANGERS];
+export const PROJECTS = ['bench', LEASED_PROJECT, HOT_PROJECT, SPENT_PROJECT, ...STRANGERS];

@@ -20,6 +20,7 @@ const USAGE = `npm run bench -- [options]
   --quick            one short round: shows that it works, not how fast it is
   --peers            Portkey's gateway as well; installs it into a temporary folder
   --hot              only this: one tenant and one provider at 500 calls a second
+  --rate <number>    with --hot: so many calls a second, and twice as many write units of an item (500)
   --json             print everything measured as one JSON document
   --write            put the tables into docs/performance.md
 The exit code is 1 when a goal is missed.`;
@@ -63,6 +64,7 @@ const argsSchema = z.object({
   quick: z.boolean(),
   peers: z.boolean(),
   hot: z.boolean(),
+  rate: z.coerce.number().int().min(200).max(5_000),
   json: z.boolean(),
   write: z.boolean(),
 });
@@ -96,8 +98,8 @@ async function runUntil(signal: AbortSignal, given: Args): Promise<void> {
   if (missed) process.exitCode = 1;
 }
 
-async function hot(signal: AbortSignal, { quick, write }: Args): Promise<void> {
-  const { text, missed } = await measureHot({ signal, seconds: quick ? 3 : 20, progress });
+async function hot(signal: AbortSignal, { quick, rate, write }: Args): Promise<void> {
+  const { text, missed } = await measureHot({ signal, rate, seconds: quick ? 3 : 20, progress });
   process.stdout.write(`${text}\n`);
   if (write) writePage('hot', text);
   if (missed) process.exitCode = 1;
@@ -156,6 +158,7 @@ function readArgs(): Args | undefined {
         quick: { type: 'boolean', default: false },
         peers: { type: 'boolean', default: false },
         hot: { type: 'boolean', default: false },
+        rate: { type: 'string', default: '500' },
         json: { type: 'boolean', default: false },
         write: { type: 'boolean', default: false },
       },

@@ -2,7 +2,8 @@
  * The simulation of money on the command line. `--seed 7` replays one history and tells all of it;
  * `--seeds 100000` runs many on every core, within `--max-minutes`, and prints what they came to,
  * as a table or with `--json`. With `--hot` all callers are of one team that has several accounts.
- * `--requests-per-second 2000 --call-seconds 1` puts a steady load on one scope and counts what its busiest account takes.
+ * `--requests-per-second 2000 --call-seconds 1` puts a steady load on one scope and counts what its busiest account takes; with
+ * `--keys 1` all calls come by one key, and its accounts count too.
  */
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
@@ -23,6 +24,7 @@ const optionsSchema = z.object({
   hot: z._default(z.boolean(), false),
   'requests-per-second': z.optional(number),
   'call-seconds': z._default(number, 0.02),
+  keys: z.optional(number),
   json: z._default(z.boolean(), false),
 });
 type Options = z.infer<typeof optionsSchema>;
@@ -62,6 +64,7 @@ async function main(): Promise<void> {
       hot: { type: 'boolean' },
       'requests-per-second': text,
       'call-seconds': text,
+      keys: text,
       json: { type: 'boolean' },
     },
   });
@@ -71,7 +74,7 @@ async function main(): Promise<void> {
 
 async function isSound(options: Options): Promise<boolean> {
   const { seed, 'requests-per-second': requestsPerSecond } = options;
-  if (requestsPerSecond !== undefined) return load(requestsPerSecond, options['call-seconds']);
+  if (requestsPerSecond !== undefined) return load(requestsPerSecond, options);
   return seed === undefined ? runMany(options) : replay(options, seed);
 }
 
@@ -79,10 +82,14 @@ async function isSound(options: Options): Promise<boolean> {
 const PARTITION_UNITS = 1_000;
 
 /** What the busiest account of one scope takes when nine tenths of its limit are asked for. */
-async function load(limit: number, callSeconds: number): Promise<boolean> {
-  const report = await runHotScope({ limit, requestsPerSecond: 0.9 * limit, callSeconds });
+async function load(
+  limit: number,
+  { 'call-seconds': callSeconds, keys }: Options,
+): Promise<boolean> {
+  const few = keys === undefined ? {} : { keys };
+  const report = await runHotScope({ limit, requestsPerSecond: 0.9 * limit, callSeconds, ...few });
   console.table({ limit, callSeconds, ...report });
-  return report.busiestUnits <= PARTITION_UNITS;
+  return Math.max(report.busiestUnits, report.busiestKeyUnits) <= PARTITION_UNITS;
 }
 
 async function replay(

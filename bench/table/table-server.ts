@@ -10,14 +10,14 @@ import { createTableStub, type TableStub } from './table-stub.ts';
 
 const optionsSchema: z.ZodType<TableOptions> = z.object({
   roundTripMs: z.number(),
-  writesPerSecond: z.number(),
+  unitsPerSecond: z.number(),
 });
 
 /** Of each call to a table, so that the bench can say which waited for which. Bounded: older ones are forgotten. */
 const MAX_SPANS = 2_000;
 
-runChildServer(optionsSchema, ({ roundTripMs, writesPerSecond }) => {
-  const stub = createTableStub({ writesPerSecond });
+runChildServer(optionsSchema, ({ roundTripMs, unitsPerSecond }) => {
+  const stub = createTableStub({ unitsPerSecond });
   const spans: [number, number][] = [];
   return listen((request, response) => {
     if (request.url === COUNTS_PATH) {

@@ -1,6 +1,6 @@
 /**
  * A table that takes conditional writes as DynamoDB does, over its wire, in this process's memory. It answers after a given time,
- * takes so many writes of one item in a second and throttles the rest, and counts what its callers do. It also takes
+ * takes so many write units of one item in a second and throttles the rest, and counts what its callers do. It also takes
  * usage events (Kinesis) and gives secrets, so that a whole proxy can stand before it.
  */
 
@@ -22,9 +22,8 @@ interface TableCounts {
   units: number;
   throttled: number;
   events: number;
-  /** The most writes, and write units, that one item has seen in one second of the clock. */
-  busiestWrites: number;
-  busiestUnits: number;
+  /** The most write units that one item has taken in one second of the clock, by the kind of its scope. */
+  busiestUnits: Record<string, number>;
 }
 
 export interface TableStub {
@@ -42,9 +41,9 @@ const UNIT_BYTES = 1_024;
 const HOLDS = 'h';
 const TAKEN = { ShardId: 'shardId-000000000000', SequenceNumber: '1' };
 
-export function createTableStub(options: { readonly writesPerSecond: number }): TableStub {
+export function createTableStub(options: { readonly unitsPerSecond: number }): TableStub {
   const items = new Map<string, StoredItem>();
-  const meter = createMeter(items, options.writesPerSecond);
+  const meter = createMeter(items, options.unitsPerSecond);
   const operations: Readonly<Record<string, (input: JsonRecord) => Answer>> = {
     UpdateItem: (input) => update({ items, meter }, input),
     TransactWriteItems(input) {
@@ -136,10 +135,10 @@ interface Meter {
   takes(key: string): boolean;
 }
 
-function createMeter(items: ReadonlyMap<string, StoredItem>, writesPerSecond: number): Meter {
+function createMeter(items: ReadonlyMap<string, StoredItem>, unitsPerSecond: number): Meter {
   let counts = noCounts();
   let second = 0;
-  const used = new Map<string, { writes: number; units: number }>();
+  const used = new Map<string, number>();
   return {
     get counts() {
       return counts;
@@ -154,14 +153,13 @@ function createMeter(items: ReadonlyMap<string, StoredItem>, writesPerSecond: nu
       if (now !== second) used.clear();
       second = now;
       const units = Math.max(1, Math.ceil(bytesOf(items.get(key)) / UNIT_BYTES));
-      const before = used.get(key) ?? { writes: 0, units: 0 };
-      const after = { writes: before.writes + 1, units: before.units + units };
-      used.set(key, after);
+      const taken = (used.get(key) ?? 0) + units;
+      used.set(key, taken);
       counts.writes += 1;
       counts.units += units;
-      counts.busiestWrites = Math.max(counts.busiestWrites, after.writes);
-      counts.busiestUnits = Math.max(counts.busiestUnits, after.units);
-      if (after.writes <= writesPerSecond) return true;
+      const kind = /[a-z]+(?=\/)/.exec(key)?.[0] ?? key;
+      counts.busiestUnits[kind] = Math.max(counts.busiestUnits[kind] ?? 0, taken);
+      if (taken <= unitsPerSecond) return true;
       counts.throttled += 1;
       return false;
     },
@@ -170,8 +168,7 @@ function createMeter(items: ReadonlyMap<string, StoredItem>, writesPerSecond: nu
 
 function noCounts(): TableCounts {
   return {
-    ...{ reads: 0, writes: 0, units: 0, throttled: 0, events: 0 },
-    ...{ busiestWrites: 0, busiestUnits: 0 },
+    ...{ reads: 0, writes: 0, units: 0, throttled: 0, events: 0, busiestUnits: {} },
   };
 }
 

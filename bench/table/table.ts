@@ -6,8 +6,8 @@ export const COUNTS_PATH = '/counts';
 
 export interface TableOptions {
   readonly roundTripMs: number;
-  /** Of one item; more are throttled. */
-  readonly writesPerSecond: number;
+  /** Write units of one item; more are throttled. */
+  readonly unitsPerSecond: number;
 }
 
 const span = z.tuple([z.number(), z.number()]);
@@ -17,8 +17,7 @@ const countsSchema = z.object({
   units: z.number(),
   throttled: z.number(),
   events: z.number(),
-  busiestWrites: z.number(),
-  busiestUnits: z.number(),
+  busiestUnits: z.record(z.string(), z.number()),
   openHolds: z.number(),
   /** When each call to a table began and ended, microseconds of the machine's clock. */
   spans: z.array(span),

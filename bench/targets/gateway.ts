@@ -39,7 +39,7 @@ export const memoryGateway: Start = async ({ providerUrl, keys }) => {
 /** Before a stub that answers after so many milliseconds. */
 export function stubGateway(roundTripMs: number, client: Client = 'lean'): Start {
   return async ({ providerUrl, keys }) => {
-    const table = await filledTable({ providerUrl, keys, roundTripMs, writesPerSecond: UNLIMITED });
+    const table = await filledTable({ providerUrl, keys, roundTripMs, unitsPerSecond: UNLIMITED });
     const gateway = await startGateway({ providerUrl, keys, url: table.url, client });
     return { ...started(keys, gateway), table, stop: stopAll(gateway, table) };
   };
@@ -60,7 +60,7 @@ interface Filling {
   readonly providerUrl: string;
   readonly keys: Keys;
   readonly roundTripMs: number;
-  readonly writesPerSecond: number;
+  readonly unitsPerSecond: number;
 }
 
 export async function filledTable({ providerUrl, keys, ...options }: Filling): Promise<Table> {

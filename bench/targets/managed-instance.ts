@@ -14,7 +14,7 @@ const UNLIMITED = 1_000_000;
 export const managedInstance: Start = async ({ bundle, providerUrl, keys }) => {
   if (bundle === undefined) throw new Error('the proxy is not synthesized');
   const table = await filledTable({
-    ...{ providerUrl, keys, roundTripMs: 4, writesPerSecond: UNLIMITED },
+    ...{ providerUrl, keys, roundTripMs: 4, unitsPerSecond: UNLIMITED },
   });
   const env = {
     ...bundle.env,

@@ -14,4 +14,17 @@ describe('a hot scope at nine tenths of its limit', () => {
     expect(report.busiestUnits).toBeLessThanOrEqual(1_000);
     expect(report.readsPerCall).toBeLessThan(10);
   });
+
+  it.each([
+    ['500 a second of 0.8 s', 555, 0.8],
+    ['100 a second of ten seconds', 111, 10],
+  ])('may have all its calls by one key: %s', async (_, limit, callSeconds) => {
+    const load = { limit, requestsPerSecond: 0.9 * limit, callSeconds, keys: 1 };
+    const report = await runHotScope(load);
+    console.log(report);
+    expect(report.refused).toBe(0);
+    expect(report.keyAccounts).toBeGreaterThan(1);
+    expect(report.busiestUnits).toBeLessThanOrEqual(1_000);
+    expect(report.busiestKeyUnits).toBeLessThanOrEqual(1_000);
+  });
 });

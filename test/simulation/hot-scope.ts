@@ -4,7 +4,8 @@
  */
 import type { AccountStore } from '../../core/limits/account-store.ts';
 import { type Accounts, createAccounts } from '../../core/limits/accounts.ts';
-import { scopeKeyOf } from '../../core/limits/shards.ts';
+import type { LimitPlan } from '../../core/limits/schedule.ts';
+import { keyShardCount, scopeKeyOf } from '../../core/limits/shards.ts';
 import { accountKey, type Scope } from '../../core/tenancy/scopes.ts';
 import { itemSize, writeUnits } from '../support/item-size.ts';
 import { type Arrival, createFakeDynamo } from './fake-dynamo.ts';
@@ -16,6 +17,8 @@ export interface HotScopeOptions {
   readonly limit: number;
   readonly requestsPerSecond: number;
   readonly callSeconds: number;
+  /** Of the callers; so many that none of them is hot itself, unless fewer are given. */
+  readonly keys?: number;
 }
 
 export interface HotScopeReport {
@@ -27,13 +30,15 @@ export interface HotScopeReport {
   readonly unitsPerCall: number;
   readonly busiestWrites: number;
   readonly busiestUnits: number;
+  /** Accounts of each key, and the write units that the busiest of all keys' accounts takes. */
+  readonly keyAccounts: number;
+  readonly busiestKeyUnits: number;
 }
 
 const TEAM: Scope = { kind: 'team', tenantId: 'acme', teamId: 'search' };
 const TEAM_KEY = 'team/acme/search';
 const ENVIRONMENTS = 100;
-/** So many that none of them is hot itself. */
-const KEYS = 1_000;
+const MANY_KEYS = 1_000;
 /** Counted after as many calls are open as there will be. */
 const COUNTED_SECONDS = 3;
 const START_MS = Date.UTC(2026, 10, 20, 12);
@@ -49,22 +54,28 @@ const NO_FAULTS = {
 export async function runHotScope(options: HotScopeOptions): Promise<HotScopeReport> {
   const random = createRandom(1);
   const scheduler = createScheduler(random, START_MS);
-  const load = createLoad();
+  const load = createLoad((key) => scopeKeyOf(key) === TEAM_KEY);
+  const keyLoad = createLoad((key) => key.startsWith('key/'));
   const dynamo = createFakeDynamo({
     scheduler,
     random,
     faults: NO_FAULTS,
-    onArrival: (arrival) => load.count(scheduler.nowMs(), arrival),
+    onArrival: (arrival) => {
+      load.count(scheduler.nowMs(), arrival);
+      keyLoad.count(scheduler.nowMs(), arrival);
+    },
   });
   const limits = { requestsPerSecond: options.limit, nanoUsdPerMonth: 1_000_000_000_000_000 };
   dynamo.setLimits(TEAM_KEY, { limits, policyVersion: 1 }, 'UTC');
-  for (let index = 0; index < KEYS; index += 1)
-    dynamo.setLimits(accountKey(keyOf(index)), { limits: {}, policyVersion: 1 }, 'UTC');
+  const keys = options.keys ?? MANY_KEYS;
+  const keyPlan = { accounts: keyShardCount([limits]) };
+  for (let index = 0; index < keys; index += 1)
+    dynamo.setLimits(accountKey(keyOf(index)), { limits: keyPlan, policyVersion: 1 }, 'UTC');
   const environments = Array.from({ length: ENVIRONMENTS }, () =>
     createAccounts({ store: load.countReads(dynamo.storeFor(createProcess())), clock: scheduler }),
   );
   const untilMs = START_MS + 1_000 * (Math.ceil(options.callSeconds) + 1 + COUNTED_SECONDS);
-  const made = offer(options, { scheduler, environments, limits, untilMs });
+  const made = offer(options, { scheduler, environments, limits, keyPlan, keys, untilMs });
   await scheduler.run();
   const { writes, units, reads } = load.total();
   const calls = made.admitted + made.refused;
@@ -75,6 +86,9 @@ export async function runHotScope(options: HotScopeOptions): Promise<HotScopeRep
     readsPerCall: reads / calls,
     unitsPerCall: units / calls,
     ...load.busiest(untilMs / 1_000 - COUNTED_SECONDS, untilMs / 1_000),
+    keyAccounts: dynamo.shardsOf(accountKey(keyOf(0))).length,
+    busiestKeyUnits: keyLoad.busiest(untilMs / 1_000 - COUNTED_SECONDS, untilMs / 1_000)
+      .busiestUnits,
   };
 }
 
@@ -82,21 +96,19 @@ interface Offered {
   readonly scheduler: Scheduler;
   readonly environments: readonly Accounts[];
   readonly limits: { readonly requestsPerSecond: number };
+  readonly keyPlan: LimitPlan;
+  readonly keys: number;
   readonly untilMs: number;
 }
 
-function isOfTeam(key: string): boolean {
-  return scopeKeyOf(key) === TEAM_KEY;
-}
-
 function keyOf(index: number): Scope {
-  return { kind: 'key', keyId: `vk_${(index % KEYS).toString(16).padStart(12, '0')}` };
+  return { kind: 'key', keyId: `vk_${index.toString(16).padStart(12, '0')}` };
 }
 
 /** Calls at even distances, each held for the call's length and settled. */
 function offer(
   { requestsPerSecond, callSeconds }: HotScopeOptions,
-  { scheduler, environments, limits, untilMs }: Offered,
+  { scheduler, environments, limits, keyPlan, keys, untilMs }: Offered,
 ) {
   const made = { admitted: 0, refused: 0 };
   let sequence = 0;
@@ -107,7 +119,7 @@ function offer(
       alias: 'm',
       demand: { nanoUsd: 123_456, inputTokens: 1_234, outputTokens: 400 },
       scopes: [
-        { scope: keyOf(sequence), limits: {} },
+        { scope: keyOf(sequence % keys), limits: keyPlan },
         { scope: TEAM, limits, policyVersion: 1 },
       ],
       timeZone: 'UTC',
@@ -133,8 +145,8 @@ function offer(
 
 const TICK_MS = 10;
 
-/** Of the team: writes and write units by account and second. A refused write costs as much as one that is applied. */
-function createLoad() {
+/** Of some accounts: writes and write units by account and second. A refused write costs as much as one that is applied. */
+function createLoad(isCounted: (key: string) => boolean) {
   const writes = new Map<string, number>();
   const units = new Map<string, number>();
   const total = { writes: 0, units: 0, reads: 0 };
@@ -143,12 +155,12 @@ function createLoad() {
     countReads: (store: AccountStore): AccountStore => ({
       ...store,
       read(key) {
-        if (isOfTeam(key)) total.reads += 1;
+        if (isCounted(key)) total.reads += 1;
         return store.read(key);
       },
     }),
     count(nowMs: number, { key, before = {}, after = before, legs }: Arrival): void {
-      if (!isOfTeam(key)) return;
+      if (!isCounted(key)) return;
       const slot = `${Math.floor(nowMs / 1_000)} ${key}`;
       const bytes = Math.max(itemSize(before, key), itemSize(after, key));
       const billed = writeUnits(bytes, legs !== undefined);

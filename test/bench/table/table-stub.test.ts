@@ -61,7 +61,7 @@ const CLOSE: AccountWrite = {
 
 describe('the table stub', () => {
   it('means by each write what the accounts in memory mean', async () => {
-    const stub = createTableStub({ writesPerSecond: 1_000 });
+    const stub = createTableStub({ unitsPerSecond: 1_000 });
     const stubbed = storeBefore(stub);
     const memory = await createMemoryAccounts([]);
     for (const write of [HOLD, MAKE, MAKE, HOLD, HOLD, CLOSE, CLOSE, HOLD]) {
@@ -75,7 +75,7 @@ describe('the table stub', () => {
   });
 
   it('counts what is held', async () => {
-    const stub = createTableStub({ writesPerSecond: 1_000 });
+    const stub = createTableStub({ unitsPerSecond: 1_000 });
     const store = storeBefore(stub);
     await store.write('team/a/b', MAKE);
     await store.write('team/a/b', HOLD);
@@ -87,7 +87,7 @@ describe('the table stub', () => {
   });
 
   it('writes all of a transaction or nothing', async () => {
-    const stub = createTableStub({ writesPerSecond: 1_000 });
+    const stub = createTableStub({ unitsPerSecond: 1_000 });
     const store = storeBefore(stub);
     const both = ['a', 'b'].map((key) => ({ key, write: MAKE }));
     expect(await store.writeTogether(both)).toBe(true);
@@ -97,7 +97,7 @@ describe('the table stub', () => {
   });
 
   it('throttles an item that is written more often than it takes', async () => {
-    const stub = createTableStub({ writesPerSecond: 2 });
+    const stub = createTableStub({ unitsPerSecond: 2 });
     const store = storeBefore(stub);
     const writes = Array.from({ length: 5 }, () => store.write('team/a/b', MAKE));
     const outcomes = await Promise.allSettled(writes);
@@ -107,11 +107,15 @@ describe('the table stub', () => {
   });
 
   it('bills a unit for each KB of the item', async () => {
-    const stub = createTableStub({ writesPerSecond: 1_000 });
+    const stub = createTableStub({ unitsPerSecond: 1_000 });
     const Item = { pk: { S: 'big' }, text: { S: 'x'.repeat(3_000) } };
     stub.answer('DynamoDB_20120810.PutItem', { TableName: 'accounts', Item });
     await storeBefore(stub).write('big', MAKE);
-    expect(stub.takeCounts()).toMatchObject({ writes: 1, units: 3, busiestUnits: 3 });
+    expect(stub.takeCounts()).toMatchObject({
+      writes: 1,
+      units: 3,
+      busiestUnits: { 'accounts big': 3 },
+    });
     expect(fromAttributes(Item)).toHaveProperty('pk', 'big');
   });
 });
