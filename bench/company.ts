@@ -2,6 +2,8 @@
 import type { KeyRecord } from '../core/catalog/snapshot.ts';
 import { type CompiledPolicy, compilePolicy } from '../core/policy/compile-policy.ts';
 import { parsePolicy } from '../core/policy/parse-policy.ts';
+import { teamOf } from '../core/routing/select-routes.ts';
+import { planOfKey } from '../core/tenancy/scopes-of.ts';
 import { hashKey, keyIdOf, newVirtualKey } from '../core/tenancy/virtual-key.ts';
 import { benchPolicy, PROJECTS } from './policy.ts';
 
@@ -29,8 +31,9 @@ export function companyOf(providerUrl: string, keys: Keys): Company {
       ...{ createdAtMs: 0, pinnedTags: {}, features: [] },
     });
   }
-  const keyAccounts = [...records.values()].map(
-    ({ keyId }) => ({ scope: { kind: 'key', keyId }, limits: {} }) as const,
-  );
+  const keyAccounts = [...records.values()].map((key) => {
+    const limits = planOfKey({ key, team: teamOf(snapshot, key), policy: snapshot });
+    return { scope: { kind: 'key', keyId: key.keyId }, limits } as const;
+  });
   return { snapshot, accounts: [...accounts, ...keyAccounts], records };
 }

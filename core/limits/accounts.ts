@@ -135,6 +135,7 @@ export function createAccounts({
     pause,
     memory: createDeniedMemory(),
     slices: createSliceMemory(),
+    growing: new Set<string>(),
     allowance: createOutageAllowance(),
     leases: newLeases?.({ store: closingStore, clock, pause }),
   };

@@ -25,6 +25,8 @@ export interface ScopeEngine {
   readonly clock: Clock;
   readonly pause: Pause;
   readonly slices: SliceMemory;
+  /** Keys for which a call of this process makes accounts; its other calls go on with those that there are. */
+  readonly growing: Set<string>;
 }
 
 export interface ScopeCall {
@@ -231,16 +233,22 @@ async function look({ store }: ScopeEngine, call: ScopeCall, home: string): Prom
   throw contended();
 }
 
-async function setUp({ store, slices }: ScopeEngine, call: ScopeCall): Promise<void> {
+async function setUp(engine: ScopeEngine, call: ScopeCall): Promise<void> {
+  const { store, slices, growing } = engine;
   const { key, plan, policyVersion, request } = call;
   if (policyVersion !== undefined)
     await setUpScope(store, key, { setup: { limits: plan, policyVersion }, at: request.at });
   const account = await accountAt(store, key);
   slices.learn(call, key, account);
-  if (policyVersion !== undefined || !lacksShards(account, plan)) return;
-  const setup = { limits: plan, policyVersion: account.policyVersion };
-  await setUpScope(store, key, { setup, at: request.at });
-  slices.learn(call, key, await accountAt(store, key));
+  if (policyVersion !== undefined || growing.has(key) || !lacksShards(account, plan)) return;
+  growing.add(key);
+  try {
+    const setup = { limits: plan, policyVersion: account.policyVersion };
+    await setUpScope(store, key, { setup, at: request.at });
+    slices.learn(call, key, await accountAt(store, key));
+  } finally {
+    growing.delete(key);
+  }
 }
 
 async function accountAt(store: AccountStore, key: string): Promise<Account> {

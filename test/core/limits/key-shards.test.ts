@@ -10,7 +10,7 @@ const KEY: Scope = { kind: 'key', keyId: 'vk_0123456789ab' };
 const NOW = Date.UTC(2026, 10, 20, 12);
 const TEN: LimitPlan = { accounts: 10 };
 
-/** So many calls by the key, each from an environment of its own unless one is given. */
+/** So many calls by the key, one after the other. */
 async function call(
   memory: MemoryStore,
   { plan, calls, at = 0 }: { plan: LimitPlan; calls: number; at?: number },
@@ -18,17 +18,19 @@ async function call(
   const accounts = createAccounts({ store: memory, clock: { nowMs: () => NOW } });
   const outcomes = [];
   for (let index = at; index < at + calls; index += 1)
-    outcomes.push(
-      await accounts.reserve({
-        requestId: `req_${String(index).padStart(8, '0')}bbbbbbbbbbbbbb`,
-        alias: 'gpt-5-mini',
-        demand: { nanoUsd: 123_456_789, inputTokens: 12_345, outputTokens: 4_096 },
-        scopes: [{ scope: KEY, limits: plan }],
-        timeZone: 'UTC',
-        holdSeconds: 900,
-      }),
-    );
+    outcomes.push(await accounts.reserve(reserveCall(index, plan)));
   return outcomes;
+}
+
+function reserveCall(index: number, plan: LimitPlan) {
+  return {
+    requestId: `req_${String(index).padStart(8, '0')}bbbbbbbbbbbbbb`,
+    alias: 'gpt-5-mini',
+    demand: { nanoUsd: 123_456_789, inputTokens: 12_345, outputTokens: 4_096 },
+    scopes: [{ scope: KEY, limits: plan }],
+    timeZone: 'UTC',
+    holdSeconds: 900,
+  };
 }
 
 const kinds = (outcomes: readonly { readonly kind: string }[]) => [
@@ -76,6 +78,26 @@ describe('a key that lacks accounts', () => {
     expect(open).toHaveLength(10);
     expect(open.reduce((sum, each) => sum + each, 0)).toBe(100);
     expect(Math.max(...open)).toBeLessThan(30);
+  });
+
+  it('gets them once, by the first of many calls at a time', async () => {
+    const memory = createMemoryStore();
+    memory.setUp(KEY, {});
+    const together: string[] = [];
+    const store = {
+      ...memory,
+      writeTogether: (writes: Parameters<typeof memory.writeTogether>[0]) => {
+        together.push(writes.map(({ key }) => key).join());
+        return memory.writeTogether(writes);
+      },
+    };
+    const accounts = createAccounts({ store, clock: { nowMs: () => NOW } });
+    const outcomes = await Promise.all(
+      Array.from({ length: 50 }, (_, index) => accounts.reserve(reserveCall(index, TEN))),
+    );
+    expect(kinds(outcomes)).toEqual(['reserved']);
+    expect(together).toHaveLength(1);
+    expect(memory.shardsOf(KEY)).toHaveLength(10);
   });
 
   it('stays revoked', async () => {
