@@ -4,7 +4,8 @@
  */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { systemClock } from '../../../core/clock.ts';
-import { counterValue, parseAccount } from '../../../core/limits/account.ts';
+import { counterValue } from '../../../core/limits/account.ts';
+import { readScope } from '../../../core/limits/account-store.ts';
 import { calendarDay } from '../../../core/limits/periods.ts';
 import { ENV } from '../../../core/names.ts';
 import { accountKey } from '../../../core/tenancy/scopes.ts';
@@ -133,9 +134,9 @@ async function makeCalls(): Promise<Made[]> {
 async function accountOf({ keyId }: Caller) {
   const { accounts } = createLeanDynamo(createAws({ clock: systemClock }));
   const store = createDynamoAccounts({ dynamo: accounts, tableName: 'accounts' });
-  const item = await store.read(accountKey({ kind: 'key', keyId }));
-  if (item === undefined) throw new Error('no account');
-  return parseAccount(item);
+  const account = await readScope(store, accountKey({ kind: 'key', keyId }));
+  if (account === undefined) throw new Error('no account');
+  return account;
 }
 
 function recordsIn(body: string): readonly { readonly Data: string }[] {
