@@ -38,7 +38,7 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '5' },
   },
 });
-const table = await startTable({ roundTripMs: 0, writesPerSecond: Number.MAX_SAFE_INTEGER });
+const table = await startTable({ roundTripMs: 0, unitsPerSecond: Number.MAX_SAFE_INTEGER });
 const company = companyOf(table.url, newKeys());
 await fillTables(table.url, company);
 Object.assign(process.env, {

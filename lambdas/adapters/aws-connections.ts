@@ -14,7 +14,7 @@ export interface AwsConnections {
   close(): void;
 }
 
-export interface AwsRequest {
+interface AwsRequest {
   /** Head and body. */
   readonly text: string;
   readonly connectTimeoutMs: number;
