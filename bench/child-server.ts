@@ -14,13 +14,14 @@ export interface ChildServer {
   stop(): Promise<void>;
 }
 
-/** `module` is a file URL; `options` reach its `runChildServer`. What a quiet one prints is thrown away. */
+/** `module` is a file URL; `options` reach its `runChildServer`. What a quiet one prints is thrown away; `env` comes on top of ours. */
 export async function startChildServer(
   module: string,
   options: object,
-  { isQuiet = false }: { isQuiet?: boolean } = {},
+  { isQuiet = false, env = {} }: { isQuiet?: boolean; env?: Readonly<Record<string, string>> } = {},
 ): Promise<ChildServer> {
   const child = fork(fileURLToPath(module), {
+    env: { ...process.env, ...env },
     stdio: ['ignore', isQuiet ? 'ignore' : 'inherit', 'inherit', 'ipc'],
   });
   const stop = () => stopChild(child);

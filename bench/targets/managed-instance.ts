@@ -29,6 +29,6 @@ export const managedInstance: Start = async ({ bundle, providerUrl, keys }) => {
     AWS_SECRET_ACCESS_KEY: 'bench',
   };
   const module = import.meta.resolve('./managed-process.ts');
-  const gateway = await startChildServer(module, { file: bundle.file, env }, { isQuiet: true });
+  const gateway = await startChildServer(module, { file: bundle.file }, { isQuiet: true, env });
   return { ...started(keys, gateway, LEASED_PROJECT), table, stop: stopAll(gateway, table) };
 };

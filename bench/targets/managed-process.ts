@@ -4,13 +4,12 @@ import { pathToFileURL } from 'node:url';
 import * as z from 'zod';
 import { hasLeft, listen, runChildServer } from '../child-server.ts';
 
-const optionsSchema = z.object({ file: z.string(), env: z.record(z.string(), z.string()) });
+const optionsSchema = z.object({ file: z.string() });
 const LONGEST_CALL_MS = 900_000;
 
 type Handler = (event: unknown, response: ServerResponse, context: object) => Promise<void>;
 
-runChildServer(optionsSchema, async ({ file, env }) => {
-  Object.assign(process.env, env);
+runChildServer(optionsSchema, async ({ file }) => {
   Object.assign(globalThis, { awslambda: { streamifyResponse, HttpResponseStream: { from } } });
   const module: unknown = await import(pathToFileURL(file).href);
   const { handler } = z.object({ handler: handlerSchema }).parse(module);

@@ -45,6 +45,9 @@ export interface GatewayFunctionProps {
   readonly network?: Network | undefined;
 }
 
+/** Megabytes for what is young. With V8's own choice a process full of streams is a third larger, and no faster (ADR 0029). */
+const LEAN_OPTIONS = '--max-semi-space-size=16';
+
 /** One of our functions: bundled, versioned, called through its `live` alias, allowed at birth to write its own log only. */
 export class GatewayFunction extends Construct implements IGrantable {
   /** What callers and event sources invoke: the published version, never the latest code. */
@@ -98,7 +101,7 @@ export class GatewayFunction extends Construct implements IGrantable {
         POWERTOOLS_METRICS_NAMESPACE: METRIC_NAMESPACE,
         POWERTOOLS_LOG_LEVEL: config.logLevel,
         // Lean telemetry reads the source map itself when there is a fault to report.
-        ...(props.isLean === true ? {} : { NODE_OPTIONS: '--enable-source-maps' }),
+        NODE_OPTIONS: props.isLean === true ? LEAN_OPTIONS : '--enable-source-maps',
         ...props.environment,
       },
       ...placement(props),

@@ -1,2 +1,2 @@
 /** What the proxy's bundle has instead of `import ... from 'node:stream'` (lib/lean-bundle.ts). */
-export const { pipeline } = process.getBuiltinModule('node:stream');
+export const { finished, pipeline } = process.getBuiltinModule('node:stream');

@@ -41,7 +41,7 @@ describe('attribute values', () => {
     expect(fromAttributes(null)).toBeUndefined();
   });
 
-  it.each([{ SS: ['a'] }, { NULL: true }, {}, 'text', null, { L: 'a' }])(
+  it.each([{ NS: ['1'] }, { NULL: true }, {}, 'text', null, { L: 'a' }])(
     'of other types are refused: %j',
     (attribute) => {
       expect(() => fromAttributes({ a: attribute })).toThrow('attribute type not used here');

@@ -10,6 +10,7 @@ import {
 import { systemClock } from '../../../core/clock.ts';
 import { createAccounts } from '../../../core/limits/accounts.ts';
 import { planVersionOf } from '../../../core/limits/schedule.ts';
+import { scopeKeyOf } from '../../../core/limits/shards.ts';
 import type { UpstreamRequest } from '../../../core/providers/upstream.ts';
 import { serve } from '../../../core/serve.ts';
 import { teamKey } from '../../../core/tenancy/scopes.ts';
@@ -39,7 +40,8 @@ beforeAll(async () => {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk);
     const { Key } = JSON.parse(Buffer.concat(chunks).toString()) as { Key: { pk: { S: string } } };
-    const item = items.get(Key.pk.S);
+    // All accounts of a scope are alike here.
+    const item = items.get(scopeKeyOf(Key.pk.S));
     const attributes =
       item &&
       Object.fromEntries(Object.entries(item).map(([name, value]) => [name, onTheWire(value)]));

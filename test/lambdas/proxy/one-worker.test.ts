@@ -55,6 +55,7 @@ beforeAll(async () => {
   });
   worker = await openWorker({
     [ENV.accountsTable]: 'accounts',
+    [ENV.rollupsTable]: 'rollups',
     [ENV.catalogTable]: 'catalog',
     [ENV.usageStream]: 'usage',
     [ENV.spillQueueUrl]: 'http://127.0.0.1:1/spill',

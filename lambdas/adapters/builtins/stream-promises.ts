@@ -1,2 +1,0 @@
-/** What the proxy's bundle has instead of `import ... from 'node:stream/promises'` (lib/lean-bundle.ts). */
-export const { pipeline } = process.getBuiltinModule('node:stream/promises');
