@@ -3,7 +3,7 @@
  * sends the next. A call runs in an environment that is idle, or in a new one.
  */
 // The request path loads this with its first call, and a history in which that takes real time would not be the next one's.
-import '../../core/dialects/openai/chat-call.ts';
+import '../../core/dialects/openai/chat.ts';
 import { newRequestId } from '../../core/ids.ts';
 import type { GatewayResponse } from '../../core/response.ts';
 import { type GatewayRequest, serve } from '../../core/serve.ts';
