@@ -34,12 +34,7 @@ export function planTold(mark: string, untilSeconds: number): AccountWrite {
   };
 }
 
-/** Clocks of claimants disagree by less than a claim lasts. */
-export function wasTold(
-  item: Readonly<Record<string, unknown>>,
-  mark: string,
-  nowSeconds: number,
-): boolean {
-  const until = item[mark];
+/** By what the account has under the mark's name. Clocks of claimants disagree by less than a claim lasts. */
+export function wasTold(until: unknown, nowSeconds: number): boolean {
   return typeof until === 'number' && until > nowSeconds + CLAIM_SECONDS;
 }

@@ -1,7 +1,7 @@
 /** Tells soft limits that usage events say were crossed. */
 import { whoAnswers } from '../../core/alerts/answers.ts';
 import type { SoftLimitEvent } from '../../core/alerts/event-schema.ts';
-import { planTold } from '../../core/alerts/mark.ts';
+import { planTold, wasTold } from '../../core/alerts/mark.ts';
 import {
   crossingsOf,
   deduplicationId,
@@ -85,8 +85,12 @@ async function tellCrossing(
       deduplicationId: deduplicationId(crossing, nowSeconds),
     } satisfies SoftLimitEvent,
   });
-  // The other shards' calls see their own account alone.
-  for (const shard of others) await options.store.write(shard.key, planTold(mark, untilSeconds));
+  // The other shards' calls see their own account alone. What an earlier delivery has marked is not written again, so that
+  // each brings a scope of many accounts nearer to its end, whatever fails.
+  const untold = others.filter(({ account }) => !wasTold(account.told.get(mark), nowSeconds));
+  await Promise.all(
+    untold.map((shard) => options.store.write(shard.key, planTold(mark, untilSeconds))),
+  );
 }
 
 /**

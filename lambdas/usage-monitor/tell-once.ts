@@ -31,10 +31,10 @@ export async function tellOnce(
 ): Promise<void> {
   const nowSeconds = Math.floor(clock.nowMs() / 1000);
   const known = await store.read(key);
-  if (known === undefined || wasTold(known, mark, nowSeconds)) return;
+  if (known === undefined || wasTold(known[mark], nowSeconds)) return;
   const claim = await store.write(key, planClaim(mark, nowSeconds));
   if (claim.kind === 'refused') {
-    if (claim.item === undefined || wasTold(claim.item, mark, nowSeconds)) return;
+    if (claim.item === undefined || wasTold(claim.item[mark], nowSeconds)) return;
     throw new Error(`${mark} of ${key} is claimed elsewhere and not told yet`);
   }
   const entry = {

@@ -1,6 +1,7 @@
 import { EventBridgeClient } from '@aws-sdk/client-eventbridge';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import * as z from 'zod/mini';
+import { type AccountStore, StoreFault } from '../../../core/limits/account-store.ts';
 import { createAccounts } from '../../../core/limits/accounts.ts';
 import type { Limits } from '../../../core/limits/dimensions.ts';
 import type { LimitPlan } from '../../../core/limits/schedule.ts';
@@ -80,19 +81,21 @@ tenants:
     },
     { step: 'initialize', priority: 'high' },
   );
-  const monitor = createSoftLimitAlerts({
-    store: gateway.store,
-    directory: gateway.ports.directory,
-    eventBridge,
-    busName: 'bus',
-    clock: { nowMs: () => Date.now() + aheadMs },
-    report: gateway.ports.report,
-  });
+  const monitorOver = (store: AccountStore) =>
+    createSoftLimitAlerts({
+      store,
+      directory: gateway.ports.directory,
+      eventBridge,
+      busName: 'bus',
+      clock: { nowMs: () => Date.now() + aheadMs },
+      report: gateway.ports.report,
+    });
   return {
     gateway,
     puts,
     faults,
-    monitor,
+    monitor: monitorOver(gateway.store),
+    monitorOver,
     advance: (ms: number) => {
       aheadMs += ms;
     },
@@ -265,5 +268,31 @@ describe('a soft limit of a scope with several accounts', () => {
     for (let more = 0; more < 50; more += 1) await w.monitor.check([await w.reserve(10)]);
     expect(w.puts).toHaveLength(1);
     expect((await w.reserve(10)).soft_limits_crossed).toBeNull();
+  });
+
+  it('is marked in each account once, however often deliveries fail in between', async () => {
+    const w = await hotTeam({ nanoUsdPerMonth: 700 });
+    for (let spent = 0; spent < 690; spent += 10) await w.reserve(10);
+    const crossed = await w.reserve(20);
+    const { write } = w.gateway.store;
+    const marked: string[] = [];
+    let isDown = true;
+    const store: AccountStore = {
+      ...w.gateway.store,
+      async write(key, change) {
+        if (isDown && key.endsWith('%.6')) throw new StoreFault('slow down', { isDoubtful: false });
+        const outcome = await write(key, change);
+        if (key.includes('%.')) marked.push(key);
+        return outcome;
+      },
+    };
+    const monitor = w.monitorOver(store);
+    await expect(monitor.check([crossed])).rejects.toThrow();
+    isDown = false;
+    await monitor.check([crossed]);
+    expect(marked.toSorted()).toEqual(
+      [1, 2, 3, 4, 5, 6].map((index) => `${accountKey(TEAM)}%.${index}`),
+    );
+    expect(w.puts).toHaveLength(1);
   });
 });
