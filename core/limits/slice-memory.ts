@@ -34,7 +34,8 @@ const MAX_TRIES = 3;
 
 export function createSliceMemory(): SliceMemory {
   const seenPlans = new Map<string, { readonly of: string; readonly plan: LimitPlan }>();
-  const counts = new Map<string, number>();
+  /** How many accounts a scope was seen to have by those who planned with so many. */
+  const counts = new Map<string, { readonly planned: number; readonly seen: number }>();
   /** Plans live as long as their snapshot, so that each is divided and hashed once. */
   const evenSlices = new WeakMap<LimitPlan, readonly LimitPlan[]>();
   function slicesOf(plan: LimitPlan): readonly LimitPlan[] {
@@ -47,7 +48,9 @@ export function createSliceMemory(): SliceMemory {
   }
   function countOf({ key, plan }: PlannedScope): number {
     const { length } = slicesOf(plan);
-    return Math.min(length, counts.get(key) ?? length);
+    const known = counts.get(key);
+    // Who plans with more than before misses one, and makes what the scope lacks.
+    return known?.planned === length ? Math.min(length, known.seen) : length;
   }
   function shardAt({ key: scopeKey, plan }: PlannedScope, index: number): Home {
     const key = shardKey(scopeKey, index);
@@ -65,11 +68,12 @@ export function createSliceMemory(): SliceMemory {
       return shardAt(scope, (homeOf(holdId, count) + distance) % count);
     },
     learn({ key: scopeKey, plan }, key, account) {
-      if (key === scopeKey && account.shards === 1 && slicesOf(plan).length === 1) return;
+      const { length: planned } = slicesOf(plan);
+      if (key === scopeKey && account.shards === 1 && planned === 1) return;
       if (seenPlans.size >= MAX_KNOWN) seenPlans.clear();
       if (counts.size >= MAX_KNOWN) counts.clear();
       seenPlans.set(key, { of: planVersionOf(plan), plan: account.plan });
-      if (key === scopeKey) counts.set(scopeKey, account.shards);
+      if (key === scopeKey) counts.set(scopeKey, { planned, seen: account.shards });
     },
   };
 }

@@ -100,6 +100,17 @@ describe('a key that lacks accounts', () => {
     expect(memory.shardsOf(KEY)).toHaveLength(10);
   });
 
+  it('gets more where its team is allowed more, from a process that knew of fewer', async () => {
+    const memory = createMemoryStore();
+    memory.setUp(KEY, {});
+    const accounts = createAccounts({ store: memory, clock: { nowMs: () => NOW } });
+    for (let index = 0; index < 20; index += 1)
+      await accounts.reserve(reserveCall(index, { accounts: 4 }));
+    expect(memory.shardsOf(KEY)).toHaveLength(4);
+    for (let index = 20; index < 60; index += 1) await accounts.reserve(reserveCall(index, TEN));
+    expect(memory.shardsOf(KEY)).toHaveLength(10);
+  });
+
   it('stays revoked', async () => {
     const memory = createMemoryStore();
     memory.setUp(KEY, {});
