@@ -35,9 +35,9 @@ export function createGroupedPuts(
 
   function flush(): void {
     clearTimeout(timer);
-    timer = undefined;
     const group = takeGroup(waiting);
     waiting = waiting.slice(group.length);
+    timer = waiting.length > 0 ? setTimeout(flush, LONGEST_WAIT_MS) : undefined;
     underWay += 1;
     void putGroup(put, group).then(() => {
       underWay -= 1;

@@ -47,6 +47,13 @@ describe('records', () => {
     expect(puts).toHaveLength(2);
   });
 
+  it('do not wait for a put that takes long where more came than go together', async () => {
+    const { puts, put } = slowStream();
+    void put(named('slow'));
+    for (let index = 0; index < 251; index += 1) void put(named(`r${index}`));
+    await expect.poll(() => puts.map(({ names }) => names.length)).toEqual([1, 250, 1]);
+  });
+
   it('are told of each on its own', async () => {
     const { puts, put } = slowStream();
     const [first, second, third] = ['a', 'b', 'c'].map((name) => put(named(name)));
