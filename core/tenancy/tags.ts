@@ -46,22 +46,43 @@ export function resolveTags({
   costCenter,
   rules = [],
 }: TagSources): Tags {
-  const merged = new Map<string, string>();
-  if (costCenter !== undefined) merged.set('cost_center', costCenter);
-  if (key.features[0] !== undefined) merged.set('feature', key.features[0]);
-  if (endUser !== undefined) merged.set('user_id', endUser);
+  const said = new Map<string, string>();
+  if (endUser !== undefined) said.set('user_id', endUser);
   for (const [name, value] of [...Object.entries(metadata), ...parseHeader(header)])
-    merged.set(checked(name, MAX_NAME), checked(value, MAX_VALUE));
-  for (const [name, value] of Object.entries(key.pinnedTags)) merged.set(name, value);
+    said.set(checked(name, MAX_NAME), checked(value, MAX_VALUE));
+  const merged = mergeTags(key, costCenter, said);
   if (merged.size > MAX_TAGS + NAMED.length)
     throw new GatewayError('invalid_request', `A call carries at most ${MAX_TAGS} tags.`, {
       param: TAGS_HEADER,
     });
   checkTags(merged, rules);
   checkFeature(merged.get('feature'), key.features);
+  return columnsOf(merged);
+}
+
+/** Of a call of which nothing is known any more but its key: as if its caller had said nothing. */
+export function tagsOfKey(key: KeyRecord, costCenter: string | undefined): Tags {
+  return columnsOf(mergeTags(key, costCenter, new Map()));
+}
+
+/** What the caller said is above what is taken otherwise, and what the key pins is above both. */
+function mergeTags(
+  { features: [feature], pinnedTags }: KeyRecord,
+  costCenter: string | undefined,
+  said: ReadonlyMap<string, string>,
+): Map<string, string> {
+  const merged = new Map<string, string>();
+  if (costCenter !== undefined) merged.set('cost_center', costCenter);
+  if (feature !== undefined) merged.set('feature', feature);
+  for (const [name, value] of [...said, ...Object.entries(pinnedTags)]) merged.set(name, value);
+  return merged;
+}
+
+function columnsOf(merged: ReadonlyMap<string, string>): Tags {
+  const free = new Map(merged);
   const take = (name: NamedTag): string | null => {
-    const value = merged.get(name) ?? null;
-    merged.delete(name);
+    const value = free.get(name) ?? null;
+    free.delete(name);
     return value;
   };
   const named = {
@@ -72,7 +93,7 @@ export function resolveTags({
     use_case: take('use_case'),
     session_id: take('session_id'),
   };
-  return { ...named, tags: merged.size === 0 ? null : JSON.stringify(Object.fromEntries(merged)) };
+  return { ...named, tags: free.size === 0 ? null : JSON.stringify(Object.fromEntries(free)) };
 }
 
 /**

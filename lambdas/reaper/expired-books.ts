@@ -6,6 +6,8 @@ import { scopeKeyOf } from '../../core/limits/shards.ts';
 import { nanoUsd } from '../../core/money.ts';
 import type { UsageSink } from '../../core/serve.ts';
 import type { Directory, KeyDirectory } from '../../core/tenancy/authenticate.ts';
+import { teamKey } from '../../core/tenancy/scopes.ts';
+import { tagsOfKey } from '../../core/tenancy/tags.ts';
 import { billedTo } from '../../core/usage/billing.ts';
 import type { UsageEvent } from '../../core/usage/event.ts';
 import { NO_USAGE_DETAIL, UNSAID, USAGE_SCHEMA_VERSION } from '../../core/usage/event-values.ts';
@@ -23,6 +25,7 @@ export function createExpiredBooks({ directory, usage, clock }: ExpiredBooksPort
     if (owner.kind !== 'lead') return;
     const key = await directory.findKeyById(scopeKeyOf(accountKey).replace(/^key\//, ''));
     if (key === undefined) throw new Error(`no record of the key of ${accountKey}`);
+    const policy = await directory.policy();
     const month = Math.floor(hold.day / 100);
     const event: UsageEvent = {
       ...UNKNOWN,
@@ -33,13 +36,12 @@ export function createExpiredBooks({ directory, usage, clock }: ExpiredBooksPort
       team_id: key.teamId,
       project_id: key.projectId,
       virtual_key_id: key.keyId,
-      feature: key.features[0] ?? null,
-      cost_center: key.pinnedTags['cost_center'] ?? null,
+      ...tagsOfKey(key, policy.teams[teamKey(key.tenantId, key.teamId)]?.costCenter),
       model_alias: owner.alias,
       input_tokens: hold.inputTokens,
       output_tokens: hold.outputTokens,
       cost_nano_usd: hold.nanoUsd,
-      ...billedTo(await directory.policy(), key.tenantId, nanoUsd(hold.nanoUsd)),
+      ...billedTo(policy, key.tenantId, nanoUsd(hold.nanoUsd)),
       held_nano_usd: hold.nanoUsd,
       held_tokens: hold.inputTokens + hold.outputTokens,
       policy_version: owner.policyVersion ?? 0,
@@ -53,11 +55,6 @@ export function createExpiredBooks({ directory, usage, clock }: ExpiredBooksPort
 const UNKNOWN = {
   schema_version: USAGE_SCHEMA_VERSION,
   outcome: 'expired',
-  customer_id: null,
-  user_id: null,
-  use_case: null,
-  session_id: null,
-  tags: null,
   dialect: 'openai',
   model: null,
   provider: null,

@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest';
-import type { KeyRecord, PolicySnapshot } from '../../../core/catalog/snapshot.ts';
+import type { KeyRecord, PolicySnapshot, Team } from '../../../core/catalog/snapshot.ts';
 import { createAccounts } from '../../../core/limits/accounts.ts';
 import { reapAccount } from '../../../core/limits/reaper.ts';
-import { accountKey, type Scope } from '../../../core/tenancy/scopes.ts';
+import { accountKey, type Scope, teamKey } from '../../../core/tenancy/scopes.ts';
 import { type UsageEvent, usageEventSchema } from '../../../core/usage/event.ts';
 import { createExpiredBooks } from '../../../lambdas/reaper/expired-books.ts';
 import { createMemoryStore } from '../../support/memory-store.ts';
@@ -13,13 +13,22 @@ const KEY: KeyRecord = {
   teamId: 'search',
   projectId: 'web',
   owner: 'ann',
-  pinnedTags: { cost_center: 'CC-1' },
-  features: ['answers'],
+  pinnedTags: { feature: 'answers', customer_id: 'initech', stage: 'live' },
+  features: ['drafts', 'answers'],
   limits: {},
   createdAtMs: 0,
 };
 const SCOPE: Scope = { kind: 'key', keyId: KEY.keyId };
 const BEGAN_MS = Date.UTC(2026, 10, 19, 12);
+const SEARCH: Team = {
+  id: 'search',
+  tenantId: 'acme',
+  owner: 'ann',
+  tiers: ['shared'],
+  limits: {},
+  alertAtPercent: [],
+  costCenter: 'CC-1',
+};
 const POLICY: PolicySnapshot = {
   version: 1_003,
   timeZone: 'UTC',
@@ -32,7 +41,7 @@ const POLICY: PolicySnapshot = {
       billing: { discountPercent: 10, marginPercent: 0 },
     },
   },
-  teams: {},
+  teams: { [teamKey('acme', 'search')]: SEARCH },
   projects: [],
 };
 
@@ -76,10 +85,22 @@ it('a call whose process died is booked at its hold and billed by the terms of i
       cost_nano_usd: 1_000,
       discount_percent: 10,
       billed_nano_usd: 900,
-      cost_center: 'CC-1',
     },
   ]);
   expect(holds()).toBe(0);
+});
+
+it('its row has the tags that its key pins, and its team where the key says nothing of the cost center', async () => {
+  const { reap, events } = await died({});
+  await reap(async () => POLICY);
+  const tags = { feature: 'answers', customer_id: 'initech', tags: '{"stage":"live"}' };
+  expect(events).toMatchObject([{ ...tags, cost_center: 'CC-1', user_id: null }]);
+});
+
+it('its row is written though its team is gone', async () => {
+  const { reap, events } = await died({});
+  await reap(async () => ({ ...POLICY, teams: {} }));
+  expect(events).toMatchObject([{ team_id: 'search', cost_center: null }]);
 });
 
 it('its row names the policy that it ran under, not the one in force when it is found', async () => {
