@@ -4,13 +4,15 @@ import type { EpochMs } from '../clock.ts';
 import { GatewayError } from '../errors.ts';
 import { teamOf } from '../routing/select-routes.ts';
 import { looksLikeToken, readCredential } from './credential.ts';
+import { teamKey } from './scopes.ts';
 import type { SigningKey } from './signing-key.ts';
 import { hashKey, isWellFormedKey } from './virtual-key.ts';
 
 /** The port to keys and policy. Both may be up to 30 s old; throws GatewayError when out of reach. */
 export interface Directory {
   findKey(keyHash: string): Promise<KeyRecord | undefined>;
-  policy(): Promise<PolicySnapshot>;
+  /** Where so many milliseconds are less than 30 s, the policy is read again unless it was within them. */
+  policy(maxAgeMs?: number): Promise<PolicySnapshot>;
 }
 
 /** Keys by their public id, for those who meet them in an account. */
@@ -66,9 +68,18 @@ export async function authenticate(
 }
 
 async function byKey({ directory }: Identity, secret: string, nowMs: EpochMs): Promise<Caller> {
-  const [key, policy] = await Promise.all([directory.findKey(hashKey(secret)), directory.policy()]);
+  const [key, known] = await Promise.all([directory.findKey(hashKey(secret)), directory.policy()]);
   if (key === undefined) throw new GatewayError('invalid_api_key', 'Incorrect API key provided.');
   if (key.expiresAtMs !== undefined && key.expiresAtMs <= nowMs)
     throw new GatewayError('invalid_api_key', 'This API key has expired.');
+  const policy = hasTeam(known, key) ? known : await directory.policy(RECENT_MS);
   return { key, team: teamOf(policy, key), policy };
 }
+
+/** A key may be made as soon as its team is, which is before the policy in memory knows of either. */
+function hasTeam({ teams }: PolicySnapshot, { tenantId, teamId }: KeyRecord): boolean {
+  return Object.hasOwn(teams, teamKey(tenantId, teamId));
+}
+
+/** Keys whose team is gone for good make an environment read the policy's version once in this time. */
+const RECENT_MS = 1_000;

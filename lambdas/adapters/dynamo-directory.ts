@@ -31,7 +31,7 @@ interface Cached<T> {
 }
 
 export interface DirectoryOptions {
-  readonly dynamo: DynamoPort;
+  readonly dynamo: Pick<DynamoPort, 'getItem'>;
   readonly tableName: string;
   readonly clock: Clock;
   readonly report: Report;
@@ -47,8 +47,8 @@ export function createDynamoDirectory({
   let policy: Cached<PolicySnapshot> | undefined;
   let refresh: Promise<PolicySnapshot> | undefined;
 
-  const isFresh = (cached: Cached<unknown> | undefined) =>
-    cached !== undefined && clock.nowMs() - cached.readAtMs < MAX_AGE_MS;
+  const isFresh = (cached: Cached<unknown> | undefined, maxAgeMs = MAX_AGE_MS) =>
+    cached !== undefined && clock.nowMs() - cached.readAtMs < maxAgeMs;
   const read: ReadItem = async (key) => {
     try {
       const address = { TableName: tableName, Key: { [TABLE_KEY]: { S: key } } };
@@ -91,8 +91,8 @@ export function createDynamoDirectory({
   return {
     findKey: (keyHash) => findRecord(keyRecordKey(keyHash)),
     findKeyById: (keyId) => findRecord(keyIdKey(keyId)),
-    async policy() {
-      if (policy !== undefined && isFresh(policy)) return policy.value;
+    async policy(maxAgeMs) {
+      if (policy !== undefined && isFresh(policy, maxAgeMs)) return policy.value;
       refresh ??= refreshPolicy();
       return refresh;
     },

@@ -16,7 +16,7 @@ import { createKeyRoutes } from '../../lambdas/admin/key-routes.ts';
 import { startDynamo } from '../../local/dynamo.ts';
 import { applyFile, openControlPlane, ROOT, TABLES } from './control-plane.ts';
 
-const POLICY = `
+export const POLICY = `
 time_zone: UTC
 providers:
   sim: { kind: openai, base_url: "http://127.0.0.1:1" }

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Principal } from '../../../core/governance/principal.ts';
-import { openKeyHouse } from '../../support/key-house.ts';
+import { openKeyHouse, POLICY } from '../../support/key-house.ts';
 
 const START_MS = Date.UTC(2026, 10, 21);
 const DAY_MS = 86_400_000;
@@ -51,6 +51,23 @@ describe('a new key', () => {
     expect(JSON.stringify(body)).not.toContain(key);
     expect(house.changes).toMatchObject([{ operation: 'createKey', object: `keys/${keyId}` }]);
     expect(JSON.stringify(house.changes)).not.toContain(key);
+  });
+
+  it('of a team that is as new works at once where the policy before is in memory', async () => {
+    const instance = house.instance();
+    expect(await instance((await newKey()).key)).toBe('reserved');
+    await house.apply(
+      POLICY.replace('      shop:', '      new: { owner: joe }\n      shop:').replace(
+        '      lab:',
+        '      start: { team: new }\n      lab:',
+      ),
+    );
+    const { key } = await newKey({ teamId: 'new', projectId: 'start' });
+    nowMs += 1_000;
+    expect(await instance(key)).toBe('reserved');
+    await house.apply(POLICY);
+    nowMs += 30_000;
+    expect(await instance(key)).toMatch(/team of this API key no longer exists/);
   });
 
   it.each([
