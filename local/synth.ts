@@ -14,7 +14,7 @@ import {
   statSync,
   utimesSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 
 const INPUTS = [
   'bin',
@@ -38,10 +38,10 @@ export interface SynthOptions {
   readonly signal?: AbortSignal;
 }
 
-/** The folder of the cloud assembly. */
+/** The folder of the cloud assembly, which is absolute: functions start in folders of their own. */
 export async function synthesize(options: SynthOptions): Promise<string> {
   const { cacheDir, log } = options;
-  const assembly = join(cacheDir, inputsHash(options));
+  const assembly = resolve(cacheDir, inputsHash(options));
   if (!existsSync(assembly)) {
     log('Synthesizing the stacks ...');
     const startedAtMs = Date.now();

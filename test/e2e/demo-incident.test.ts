@@ -2,14 +2,15 @@ import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ALERT_KINDS, type AlertKind } from '../../core/alerts/alert.ts';
 import { eventually } from './instance.ts';
 
 const run = promisify(execFile);
-const CACHE = join(tmpdir(), 'tollgate-test-synth');
+/** As the script's own default, from where it runs. */
+const CACHE = relative('.', join(tmpdir(), 'tollgate-test-synth'));
 
 let folder: string;
 beforeEach(() => {
