@@ -23,7 +23,8 @@ export interface SoftChecks {
 const detailSchema = z.object({
   scope: z.string(),
   tenantId: z.string(),
-  teamId: z.string(),
+  /** Absent where the whole tenant has crossed. */
+  teamId: z._default(z.string(), ''),
   deduplicationId: z.string(),
 });
 
