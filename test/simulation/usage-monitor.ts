@@ -1,4 +1,4 @@
-/** The usage monitor as an actor: the real telling of soft limits, over the same bad network, with redelivery until it succeeds. */
+/** The usage monitor as an actor: the real telling of soft limits, over the same bad network, with redelivery as good as until it succeeds. */
 
 import { CALLERS_PATIENCE, createPatientStore } from '../../core/limits/patient-store.ts';
 import type { UsageEvent } from '../../core/usage/event.ts';
@@ -16,19 +16,24 @@ export interface UsageMonitorOptions
 }
 
 const LONGEST_REST_MS = 15_000;
+/** Two hours and more. What fails for so long would fail for ever, and the history would have no end in which that is seen. */
+const MOST_DELIVERIES = 1_000;
 const SEND_MS = 12;
 const AWAITS = 8;
 
 export function createUsageMonitor(options: UsageMonitorOptions): (event: UsageEvent) => void {
   const { scheduler, random, trace } = options;
-  return function deliver(event: UsageEvent): void {
-    if (event.soft_limits_crossed === null) return;
+  function deliver(event: UsageEvent, before: number): void {
+    if (before === MOST_DELIVERIES) return;
     const again = () =>
-      scheduler.after(random.between(1_000, LONGEST_REST_MS), () => deliver(event));
+      scheduler.after(random.between(1_000, LONGEST_REST_MS), () => deliver(event, before + 1));
     tell(options, event, again).catch((fault: unknown) => {
       trace(`not told: ${String(fault)}`);
       again();
     });
+  }
+  return (event) => {
+    if (event.soft_limits_crossed !== null) deliver(event, 0);
   };
 }
 
