@@ -6,7 +6,7 @@
 
 import { assertKeyActive } from './active-key.ts';
 import { GatewayError } from './errors.ts';
-import { holdIdOf, isRequestId } from './ids.ts';
+import { holdIdsOf, isRequestId } from './ids.ts';
 import { type GatewayResponse, jsonResponse } from './response.ts';
 import type { Ports } from './serve.ts';
 import type { Caller } from './tenancy/authenticate.ts';
@@ -39,8 +39,9 @@ export async function serveCancel(
 ): Promise<GatewayResponse> {
   const account = await accounts.read({ kind: 'key', keyId });
   assertKeyActive(account);
-  const hold = isRequestId(call.id) ? account?.holds.get(holdIdOf(call.id)) : undefined;
-  if (hold?.owner.kind !== 'lead' || hold.owner.requestId !== call.id)
+  const names = isRequestId(call.id) ? holdIdsOf(call.id) : [];
+  const owners = names.map((name) => account?.holds.get(name)?.owner);
+  if (!owners.some((owner) => owner?.kind === 'lead' && owner.requestId === call.id))
     throw new GatewayError('not_found', 'No call of this key with this id is running.');
   await cancellations.mark({ keyId, requestId: call.id });
   const body = { id: call.id, object: 'request', status: 'cancelling' };

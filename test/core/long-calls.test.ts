@@ -216,6 +216,16 @@ describe('cancelling', () => {
   const cancel = (g: TestGateway, id = ID, request: Request = {}) =>
     open(g, { ...request, path: `/v1/requests/${id}/cancel`, id: 'req_lkjihgfedcba9876543210' });
 
+  it('reaches a call that got a smaller maximum of output tokens than it asked for', async () => {
+    const limits = { team: { outputTokensPerMinute: 50 } };
+    const g = slow('fault=hang', { clampOutput: true, limits });
+    const answer = await open(g, { body: { max_tokens: 100 } });
+    expect(answer.headers['x-tollgate-max-tokens']).toBe('50');
+    expect((await cancel(g)).status).toBe(202);
+    expect(await textOf(answer)).toContain('request_cancelled');
+    await answer.closed;
+  });
+
   it('ends a running stream of the key as an error, stops the provider and settles what was seen', async () => {
     const g = slow('tokens=400+tps=100');
     const response = await open(g);
