@@ -4,7 +4,13 @@
  * it came). What is not allowed here by name is forbidden. Decides from values; knows no keys and no requests.
  */
 import type { Principal, Role, Target } from './principal.ts';
-import { type Change, isWithinReach, type Trees } from './reach.ts';
+import {
+  type Change,
+  isOwnCostCenter,
+  isUsualPriority,
+  isWithinReach,
+  type Trees,
+} from './reach.ts';
 
 export type { Change } from './reach.ts';
 
@@ -136,6 +142,24 @@ export function forbiddenPaths(
   if (tenantId === undefined) return changes.map(({ path }) => path.join('.'));
   const reach = { tenantId, ...(teamId === undefined ? {} : { teamId }) };
   return changes.flatMap((change) => isWithinReach(reach, change, trees));
+}
+
+interface KeyFields {
+  readonly priority?: unknown;
+  readonly pinnedTags: Readonly<Record<string, unknown>>;
+}
+
+/** Fields that the principal may not give a key of a team with this cost center, where no change of the tree makes it. */
+export function forbiddenKeyFields(
+  { role }: Principal,
+  { priority, pinnedTags }: KeyFields,
+  costCenter: string | undefined,
+): readonly string[] {
+  if (role === 'platform-admin') return [];
+  return [
+    ...(isUsualPriority(priority) ? [] : ['priority']),
+    ...(isOwnCostCenter(pinnedTags['cost_center'], costCenter) ? [] : ['pinnedTags.cost_center']),
+  ];
 }
 
 /** Which roles a principal may give to others: none above its own, and only where its own reaches. */

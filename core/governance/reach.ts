@@ -156,19 +156,26 @@ function isKeyAllowed(place: Place): boolean {
       return isSubset(asked, ofTenant) && isSubset(asked, teamsOwn(trees.after, team, field));
     }
     case 'tags':
-      // Nobody books what a team spends on another's cost center.
       return (
         inner !== 'cost_center' ||
-        leaf.after === undefined ||
-        leaf.after === textAt(trees.after, [...team, 'cost_center'])
+        isOwnCostCenter(leaf.after, textAt(trees.after, [...team, 'cost_center']))
       );
     case 'priority':
-      // At servers that all tenants share, who is served before others is for the platform to say.
-      return leaf.after === undefined || leaf.after === 'low' || leaf.after === 'normal';
+      return isUsualPriority(leaf.after);
     // A declared hash would make a key of a secret that may be somebody else's: such keys are the platform's.
     default:
       return false;
   }
+}
+
+/** Nobody books what a team spends on another's cost center. */
+export function isOwnCostCenter(pinned: unknown, ofTeam: string | undefined): boolean {
+  return pinned === undefined || pinned === ofTeam;
+}
+
+/** At servers that all tenants share, who is served before others is for the platform to say. */
+export function isUsualPriority(priority: unknown): boolean {
+  return priority === undefined || priority === 'low' || priority === 'normal';
 }
 
 function fieldOf({ leaf, object }: Place): readonly [string?, string?] {

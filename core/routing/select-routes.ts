@@ -56,7 +56,10 @@ export function allowedModels(access: Access, nowMs: EpochMs): ModelAlias[] {
 }
 
 /** Throws GatewayError `invalid_api_key` when the key's team is gone from the policy. */
-export function teamOf(snapshot: PolicySnapshot, key: KeyRecord): Team {
+export function teamOf(
+  snapshot: PolicySnapshot,
+  key: Pick<KeyRecord, 'tenantId' | 'teamId'>,
+): Team {
   const team = snapshot.teams[teamKey(key.tenantId, key.teamId)];
   if (team === undefined)
     throw new GatewayError('invalid_api_key', 'The team of this API key no longer exists.');

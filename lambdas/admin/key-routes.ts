@@ -5,12 +5,18 @@
 import * as z from 'zod';
 import type { StoredKey } from '../../core/catalog/key-items.ts';
 import type { PolicySnapshot } from '../../core/catalog/snapshot.ts';
-import { mayDo, OF_THE_RECORD, type Permission } from '../../core/governance/permissions.ts';
+import {
+  forbiddenKeyFields,
+  mayDo,
+  OF_THE_RECORD,
+  type Permission,
+} from '../../core/governance/permissions.ts';
 import type { KeyStatus } from '../../core/limits/account.ts';
 import type { AccountStore } from '../../core/limits/account-store.ts';
 import { parseDurationMs } from '../../core/policy/units.ts';
+import { teamOf } from '../../core/routing/select-routes.ts';
 import { hashKey, keyIdOf, newVirtualKey } from '../../core/tenancy/virtual-key.ts';
-import { adminRoute, done, notFound, refused } from './admin-route.ts';
+import { adminRoute, done, forbidden, notFound, refused } from './admin-route.ts';
 import { keyStatusSchema, shownKey, shownKeySchema, shownKeys } from './key-answers.ts';
 import {
   type Audit,
@@ -169,6 +175,10 @@ async function createKey(
   const nowMs = ports.clock.nowMs();
   const checked = checkNewKey(policy, asked, { nowMs, createdBy: asker.principal.id });
   if (checked.kind === 'refused') return refused(400, 'invalid_key', checked.reason);
+  const { costCenter } = teamOf(policy, asked);
+  const fields = forbiddenKeyFields(asker.principal, asked, costCenter);
+  if (fields.length > 0)
+    return forbidden(`Your role may not give a key this ${fields.join(' and this ')}.`);
   const key = newVirtualKey();
   const keyHash = hashKey(key);
   const record = { ...checked.record, keyId: keyIdOf(keyHash) };

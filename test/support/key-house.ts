@@ -31,7 +31,7 @@ keys: { max_age: 90d }
 tenants:
   acme:
     teams:
-      search: { owner: ann, limits: { monthly_budget: $100 } }
+      search: { owner: ann, cost_center: CC-1, limits: { monthly_budget: $100 } }
       shop: { owner: bob }
     projects:
       web: { team: search }

@@ -85,6 +85,31 @@ describe('a new key', () => {
     expect(house.changes).toEqual([]);
   });
 
+  it.each([
+    [{ priority: 'high' }, 'priority'],
+    [{ pinnedTags: { cost_center: 'CC-2' } }, 'pinnedTags.cost_center'],
+  ])('has %j from the platform alone', async (fields, name) => {
+    const body = { ...WEB, owner: 'ann', ...fields };
+    const lead = { ...LEAD, teamId: 'search' };
+    const admin: Principal = { id: 'p', name: 'ada', role: 'tenant-admin', tenantId: 'acme' };
+    for (const principal of [lead, admin]) {
+      const { status, body: said } = await house.ask('createKey', { body }, principal);
+      expect([status, said.error.code]).toEqual([403, 'forbidden']);
+      expect(said.error.message).toContain(name);
+    }
+    expect(house.changes).toEqual([]);
+    await newKey(fields);
+  });
+
+  it('has the usual priorities and its team’s own cost center from its lead', async () => {
+    const pinnedTags = { cost_center: 'CC-1', customer: 'c' };
+    for (const priority of ['low', 'normal'] as const) {
+      const body = { ...WEB, owner: 'ann', priority, pinnedTags };
+      const lead = { ...LEAD, teamId: 'search' };
+      expect((await house.ask('createKey', { body }, lead)).status).toBe(201);
+    }
+  });
+
   it.each([{ owner: ' ' }, { owner: 'a\nb' }, { keyId: 'vk_000000000000' }, { status: 'active' }])(
     'is never read from a body with %j',
     async (fields) => {
