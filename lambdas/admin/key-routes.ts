@@ -103,10 +103,14 @@ function listRoutes(ports: KeyRoutePorts): readonly AdminRoute[] {
       async handle({ query: { days, after, ...filter } }) {
         if (!isNested(filter)) return refused(400, 'invalid_request', NESTED);
         const { records, next } = await keys.list(filter, { limit: MAX_UNUSED_READ, after });
-        const sinceMs = clock.nowMs() - days * DAY_MS;
-        const old = records.filter(({ createdAtMs }) => createdAtMs <= sinceMs);
+        const nowMs = clock.nowMs();
+        const sinceMs = nowMs - days * DAY_MS;
+        const old = records.filter(
+          ({ createdAtMs, expiresAtMs = Infinity }) =>
+            createdAtMs <= sinceMs && nowMs < expiresAtMs,
+        );
         const unused = (await shownKeys(accountStore, old)).filter(
-          ({ lastUsedAtMs, status }) => status !== 'revoked' && (lastUsedAtMs ?? 0) <= sinceMs,
+          ({ lastUsedAtMs, status }) => status === 'active' && (lastUsedAtMs ?? 0) <= sinceMs,
         );
         return done(200, { keys: unused, next: next ?? null });
       },

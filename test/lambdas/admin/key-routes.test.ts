@@ -266,13 +266,15 @@ describe('the list', () => {
   });
 
   it('names the minute of a key’s latest call and finds those that nobody uses', async () => {
-    const [used, unused] = [await newKey(), await newKey()];
+    const [used, unused, stopped] = [await newKey(), await newKey(), await newKey()];
+    const ended = await newKey({ expiresAtMs: nowMs + DAY_MS });
+    await house.ask('suspendKey', byId(stopped.keyId));
     nowMs += 31 * DAY_MS;
     await house.instance()(used.key);
     const { body } = await house.ask('listUnusedKeys', { query: { tenantId: 'acme', days: '30' } });
     const found = body.keys.map(({ keyId }: { keyId: string }) => keyId);
     expect(found).toContain(unused.keyId);
-    expect(found).not.toContain(used.keyId);
+    for (const { keyId } of [used, stopped, ended]) expect(found).not.toContain(keyId);
     expect((await house.ask('showKey', byId(used.keyId))).body.lastUsedAtMs).toBe(
       Math.floor(nowMs / 60_000) * 60_000,
     );
