@@ -146,7 +146,7 @@ export class GatewayStack extends Stack {
         [ENV.auditBucket]: data.audit.bucket.bucketName,
       },
     });
-    data.accounts.grant(admin, 'dynamodb:GetItem', 'dynamodb:UpdateItem');
+    data.accounts.grant(admin, 'dynamodb:GetItem', 'dynamodb:BatchGetItem', 'dynamodb:UpdateItem');
     data.rollups.grant(admin, 'dynamodb:Query');
     grantItems(
       data.catalog,

@@ -3,7 +3,8 @@ import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { Clock } from '../../core/clock.ts';
 import { auditRecord } from '../../core/governance/audit.ts';
 import type { AuditLog } from '../adapters/audit-log.ts';
-import { createDynamoAccounts } from '../adapters/dynamo-accounts.ts';
+import { createBatchedReads } from '../adapters/batched-reads.ts';
+import { createDynamoAccounts, pauseRandomly } from '../adapters/dynamo-accounts.ts';
 import { createDynamoCancellations } from '../adapters/dynamo-cancellations.ts';
 import { overSdk } from '../adapters/dynamo-sdk.ts';
 import { createRollupReader } from '../adapters/rollup-reader.ts';
@@ -45,7 +46,7 @@ export function createGovernance(options: GovernanceOptions) {
       keys,
       accounts: writer,
       clock,
-      accountStore: store,
+      accountStore: createBatchedReads({ client, tableName: accountsTable, pause: pauseRandomly }),
       audit: auditOfKeys(audit, clock),
       currentPolicy,
     },
