@@ -22,12 +22,12 @@ export type WriteResult =
 
 /** What a store answers, by the item before the write and after it; no item after it where a condition did not hold. */
 export function writeResult(
-  { isItemUnread }: AccountWrite,
+  { itemUnread }: AccountWrite,
   before: AccountItem | undefined,
   after: AccountItem | undefined,
 ): WriteResult {
-  if (after !== undefined) return { kind: 'applied', item: isItemUnread ? {} : after };
-  return before === undefined || isItemUnread
+  if (after !== undefined) return { kind: 'applied', item: itemUnread === undefined ? after : {} };
+  return before === undefined || itemUnread === 'always'
     ? { kind: 'refused' }
     : { kind: 'refused', item: before };
 }

@@ -30,8 +30,8 @@ export interface AccountWrite {
   /** Adds to a top-level number; an absent one counts from zero. */
   readonly add: readonly (readonly [string, number])[];
   readonly remove: readonly Path[];
-  /** Who writes asks only whether the conditions held, so that the item need not come back, which is most of what an answer costs. */
-  readonly isItemUnread?: true;
+  /** When nobody looks at the item, so that it need not come back, which is most of what an answer costs. */
+  readonly itemUnread?: 'always' | 'if-applied';
 }
 
 export type StoredItem = Readonly<Record<string, unknown>>;

@@ -10,6 +10,7 @@ import { type AccountStore, readScope, StoreFault } from './account-store.ts';
 import type { Denial, Moment } from './denial.ts';
 import { createDeniedMemory, type DeniedMemory } from './denied-memory.ts';
 import type { LeasedPart, Leases, LeasesOptions } from './leases.ts';
+import { createLookedAt } from './looked-at.ts';
 import { createOutageAllowance, type OutageAllowance } from './outage.ts';
 import {
   CALLERS_PATIENCE,
@@ -136,6 +137,7 @@ export function createAccounts({
     memory: createDeniedMemory(),
     slices: createSliceMemory(),
     growing: new Set<string>(),
+    lookedAt: createLookedAt(),
     allowance: createOutageAllowance(),
     leases: newLeases?.({ store: closingStore, clock, pause }),
   };

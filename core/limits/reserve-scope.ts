@@ -7,6 +7,7 @@ import { GatewayError } from '../errors.ts';
 import { type Account, ATTR, parseAccount } from './account.ts';
 import { type AccountStore, type KeyedWrite, readShards } from './account-store.ts';
 import type { Denial } from './denial.ts';
+import type { LookedAt } from './looked-at.ts';
 import { CALLERS_PATIENCE, callersTime, createPatientStore, type Pause } from './patient-store.ts';
 import { expiredHolds, planRelease } from './reap.ts';
 import { wasNeverSent } from './reaper.ts';
@@ -27,6 +28,7 @@ export interface ScopeEngine {
   readonly slices: SliceMemory;
   /** Keys for which a call of this process makes accounts; its other calls go on with those that there are. */
   readonly growing: Set<string>;
+  readonly lookedAt: LookedAt;
 }
 
 export interface ScopeCall {
@@ -159,19 +161,20 @@ function attemptOf(step: ShardReserve): Attempt {
   return { key, grant: { request: step.request, plan, account: { ...account, plan } }, step };
 }
 
-function granted({ key, grant }: Attempt, account: Account): Outcome {
-  return { kind: 'granted', key, grant: { ...grant, account } };
+function granted({ key, grant }: Attempt, account: Account | undefined): Outcome {
+  return { kind: 'granted', key, grant: account === undefined ? grant : { ...grant, account } };
 }
 
 type Answer =
-  | { readonly kind: 'applied'; readonly account: Account }
+  /** No account where nobody needed to look at it. */
+  | { readonly kind: 'applied'; readonly account: Account | undefined }
   | { readonly kind: 'refused'; readonly shard: Shard }
   /** Slices did not move: somebody else changed one of the shards. */
   | { readonly kind: 'unmoved' }
   | { readonly kind: 'absent' };
 
 async function tryOnce(
-  { store, slices }: ScopeEngine,
+  { store, slices, lookedAt }: ScopeEngine,
   call: ScopeCall,
   { key, grant, step }: Attempt,
 ): Promise<Answer> {
@@ -182,9 +185,14 @@ async function tryOnce(
     return { kind: 'applied', account: { ...step.shard.account, plan: step.shard.plan } };
   }
   const write = planReserve(grant.request, grant.plan, grant.account);
-  const { kind, item } = await store.write(key, write);
+  const { minute } = grant.request.at;
+  const isUnread = !hasLimits(grant.plan) && lookedAt.has(key, minute);
+  const asked = isUnread ? ({ ...write, itemUnread: 'if-applied' } as const) : write;
+  const { kind, item } = await store.write(key, asked);
   if (item === undefined) return { kind: 'absent' };
+  if (isUnread && kind === 'applied') return { kind, account: undefined };
   const account = parseAccount(item);
+  if (kind === 'applied') lookedAt.note(key, minute, account);
   const answer: Answer = kind === 'applied' ? { kind, account } : { kind, shard: { key, account } };
   if (!isOutdated(answer, call)) slices.learn(call, key, account);
   return answer;

@@ -87,7 +87,7 @@ function closeHold(grant: Grant, add: [string, number][], now: Moment): AccountW
     set: grant.isDoubtful === true ? [[[ATTR.voided, holdId], encodeMark(expiresAtSeconds)]] : [],
     add: add.filter(([, amount]) => amount !== 0),
     remove: [hold, ...stale.filter(([name]) => !touched.has(name))],
-    isItemUnread: true,
+    itemUnread: 'always',
   };
 }
 

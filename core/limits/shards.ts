@@ -4,7 +4,7 @@
  * sum to the limits, so that no shard has to ask another before it grants (ADR 0007). Decides how many shards
  * a scope has, what they are called and what they are together; never reads or writes one.
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { Account } from './account.ts';
 import { DIMENSION_NAMES, DIMENSIONS, type Dimension, type Limits } from './dimensions.ts';
 import { addedTo, type LimitPlan, mapLimits } from './schedule.ts';
@@ -157,7 +157,7 @@ export function scopeKeyOf(accountKey: string): string {
 
 /** The shard where a hold is tried first: always the same one, so that a repeated write finds its hold. */
 export function homeOf(holdId: string, count: number): number {
-  return count === 1 ? 0 : createHash('sha256').update(holdId).digest().readUInt32BE() % count;
+  return count === 1 ? 0 : hash('sha256', holdId, 'buffer').readUInt32BE() % count;
 }
 
 /** The even slice of each limit, of the schedules' too. */

@@ -35,7 +35,7 @@ export function createDynamoAccounts({
       } catch (fault) {
         const outcome = outcomeOf(fault);
         if (outcome.kind !== 'condition-failed') throw outOfReach(fault);
-        const known = outcome.item ?? (write.isItemUnread ? undefined : await read(key));
+        const known = outcome.item ?? (write.itemUnread === 'always' ? undefined : await read(key));
         return writeResult(write, known, undefined);
       }
     },
@@ -105,12 +105,9 @@ export const pauseRandomly: Pause = (longestMs) => sleep(longestMs * (0.5 + Math
 /** Both outcomes bring the item back, where it is read. */
 function renderWrite(tableName: string, key: string, write: AccountWrite): UpdateInput {
   const update = renderUpdate(tableName, key, write);
-  if (write.isItemUnread) return update;
-  return {
-    ...update,
-    ReturnValues: 'ALL_NEW',
-    ReturnValuesOnConditionCheckFailure: 'ALL_OLD',
-  };
+  if (write.itemUnread === 'always') return update;
+  const refused = { ...update, ReturnValuesOnConditionCheckFailure: 'ALL_OLD' } as const;
+  return write.itemUnread === undefined ? { ...refused, ReturnValues: 'ALL_NEW' } : refused;
 }
 
 function renderUpdate(tableName: string, key: string, write: AccountWrite): Update {

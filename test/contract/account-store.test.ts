@@ -113,8 +113,8 @@ describe.skipIf(!HAS_ENGINE).each(['the SDK', 'our own client'])(
       remove: fc.constantFrom([], [['h', 'a'] as const], [['st'] as const]),
     });
     const write: fc.Arbitrary<AccountWrite> = fc
-      .tuple(parts, fc.boolean())
-      .map(([each, isRead]) => (isRead ? each : { ...each, isItemUnread: true }));
+      .tuple(parts, fc.constantFrom(undefined, 'always' as const, 'if-applied' as const))
+      .map(([each, itemUnread]) => (itemUnread === undefined ? each : { ...each, itemUnread }));
 
     it('means the same in memory and in DynamoDB', async () => {
       const real = createDynamoAccounts({ dynamo, tableName });
