@@ -2,6 +2,7 @@
 import { createTokenEstimate } from '../../usage/tokens.ts';
 import type { AnswerStream } from '../call.ts';
 import { joined } from '../joined.ts';
+import { createRepeats } from '../repeats.ts';
 import { createSseParser, type SseEvent } from '../sse.ts';
 import { createStreamWatch, type StreamEvent } from './stream-watch.ts';
 
@@ -11,6 +12,7 @@ export function createMessagesStream(): AnswerStream {
   const parser = createSseParser();
   const watch = createStreamWatch();
   const said = createTokenEstimate();
+  const repeats = createRepeats('text');
   let begun = false;
   let failed = false;
   let done = false;
@@ -19,7 +21,13 @@ export function createMessagesStream(): AnswerStream {
   function relay({ raw, data }: SseEvent): Buffer {
     if (failed || done) return NOTHING;
     if (data === undefined) return raw;
+    const repeated = repeats.read(data);
+    if (repeated !== undefined) {
+      said.add(repeated);
+      return raw;
+    }
     const event = watch.read(data);
+    repeats.learn(onlyText(event), data);
     switch (event.kind) {
       case 'broken':
         failed = true;
@@ -47,6 +55,13 @@ export function createMessagesStream(): AnswerStream {
     estimatedOutputTokens: said.tokens,
     stopReason: () => stopReason,
   };
+}
+
+/** What the event says, where it brings text to a block and nothing else. */
+function onlyText(event: StreamEvent): string | undefined {
+  if (event.kind !== 'delta' || Object.keys(event.delta).length !== 2) return undefined;
+  const { type, text } = event.delta;
+  return type === 'text_delta' && typeof text === 'string' ? text : undefined;
 }
 
 const TEXT_FIELDS = ['text', 'thinking', 'partial_json'] as const;

@@ -7,6 +7,7 @@
 import { mergeUsage } from '../../usage/merge-usage.ts';
 import { createTokenEstimate, type TokenUsage } from '../../usage/tokens.ts';
 import { joined } from '../joined.ts';
+import { createRepeats } from '../repeats.ts';
 import { createSseParser, type SseEvent } from '../sse.ts';
 import { isErrorChunk } from './chat-decoder.ts';
 import { type Fields, isRecord, parseRecord } from './record.ts';
@@ -56,6 +57,9 @@ export function createChatStream({ wantsUsage }: { wantsUsage: boolean }): ChatS
   const said = createTokenEstimate();
   /** Choices by their index: true once one has its finish reason. */
   const stopped = new Map<unknown, boolean>();
+  const repeats = createRepeats('content');
+  /** Of the event that is repeated. */
+  let hasNullUsage = false;
 
   function close(raw: Buffer): Buffer {
     done = stopped.size > 0 && [...stopped.values()].every(Boolean);
@@ -66,6 +70,11 @@ export function createChatStream({ wantsUsage }: { wantsUsage: boolean }): ChatS
   function relay(event: SseEvent): Buffer {
     if (failed || done || event.data === undefined) return NOTHING;
     if (event.data === '[DONE]') return close(event.raw);
+    const repeated = repeats.read(event.data);
+    if (repeated !== undefined) {
+      said.add(repeated);
+      return wantsUsage || !hasNullUsage ? event.raw : withoutNull(event.raw);
+    }
     const chunk = parseChunk(event.data);
     if (chunk === undefined || chunk.isError) {
       failed = true;
@@ -79,7 +88,16 @@ export function createChatStream({ wantsUsage }: { wantsUsage: boolean }): ChatS
       if (typeof finish === 'string') stopReason ??= finish;
       forEachText(delta, said.add);
     }
+    learn(event.data, chunk);
     return wantsUsage ? event.raw : withoutUsage(event, chunk);
+  }
+
+  /** A repeat must change nothing but what was said. */
+  function learn(data: string, { choices, usage: reported }: Chunk): void {
+    const text = choices.length === 1 ? onlyText(choices[0]) : undefined;
+    hasNullUsage = reported === null;
+    const isPlain = reported === undefined || (hasNullUsage && data.includes(NULL_USAGE));
+    repeats.learn(isPlain ? text : undefined, data);
   }
 
   return {
@@ -111,13 +129,26 @@ function parseChunk(data: string): Chunk | undefined {
   return { isError, usage, choices: read, whole };
 }
 
+/** What the choice says, where it says nothing beside its content and goes on. */
+function onlyText(choice: Choice | undefined): string | undefined {
+  if (choice?.finish != null || !isRecord(choice?.delta)) return undefined;
+  const { content, ...others } = choice.delta;
+  const isAlone = Object.entries(others).every(
+    ([name, value]) => name === 'role' || value === null,
+  );
+  return isAlone && typeof content === 'string' ? content : undefined;
+}
+
 /** The usage-only chunk disappears; `"usage":null` is cut out of the others, which stay as they are. */
 function withoutUsage(event: SseEvent, { usage, choices, whole }: Chunk): Buffer {
   if (usage === undefined) return event.raw;
   if (choices.length === 0 && usage !== null) return NOTHING;
-  // Inside a JSON string the quotes would be escaped, so this text can only be the field itself.
-  const text = event.raw.toString('utf8');
-  if (usage === null && text.includes(NULL_USAGE)) return Buffer.from(text.replace(NULL_USAGE, ''));
+  if (usage === null && event.data?.includes(NULL_USAGE) === true) return withoutNull(event.raw);
   const { usage: _hidden, ...rest } = whole;
   return Buffer.from(`data: ${JSON.stringify(rest)}\n\n`);
+}
+
+/** Inside a JSON string the quotes would be escaped, so this text can only be the field itself. */
+function withoutNull(raw: Buffer): Buffer {
+  return Buffer.from(raw.toString('utf8').replace(NULL_USAGE, ''));
 }

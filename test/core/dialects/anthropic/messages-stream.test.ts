@@ -48,6 +48,20 @@ describe('a relayed stream', () => {
     }
   });
 
+  it('counts the deltas that repeat one another, and takes none for a block that has ended', () => {
+    const [delta = ''] = EVENTS.filter((event) => event.includes('text_delta'));
+    const [first = '', behind = ''] = WHOLE.split(delta);
+    const doubled = (times: number) => relayed(Buffer.from(first + delta.repeat(times) + behind));
+    const [one, many] = [doubled(1), doubled(400)];
+    expect(outcome(many)).toEqual({ failed: false, complete: true });
+    expect(many.stream.estimatedOutputTokens()).toBeGreaterThan(
+      200 + one.stream.estimatedOutputTokens(),
+    );
+    const ended = EVENTS.find((event) => event.includes('content_block_stop')) ?? '';
+    const late = relayed(Buffer.from(first + delta.repeat(3) + ended + delta));
+    expect(outcome(late)).toEqual({ failed: true, complete: false });
+  });
+
   it('knows the usage from its parts, with the writes to the cache by duration', () => {
     const { stream } = relayed(streamOf('text'));
     expect(stream.usage()).toMatchObject({

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createChatStream } from '../../../../core/dialects/openai/chat-stream.ts';
+import { createTokenEstimate } from '../../../../core/usage/tokens.ts';
 
 const USAGE = {
   prompt_tokens: 12,
@@ -83,6 +84,37 @@ describe('a relayed chat stream', () => {
       ),
       { numRuns: 300 },
     );
+  });
+
+  it.each([true, false])('counts what repeated events say (usage wanted: %s)', (wantsUsage) => {
+    const words = ['One', ' two', ' "three"', ' four', ' five', ', ,"usage":null', ' six.'];
+    const { stream, text } = relay(wire(words, '\n'), [], wantsUsage);
+    const estimate = createTokenEstimate();
+    for (const word of words) estimate.add(word);
+    expect(stream.estimatedOutputTokens()).toBe(estimate.tokens());
+    expect(said(text)).toBe(words.join(''));
+    expect(text.includes('"usage":null}')).toBe(wantsUsage);
+  });
+
+  it.each([
+    ['cut', (data: string) => data.slice(0, -2)],
+    ['an error beside its text', (data: string) => data.replace('"usage":null', '"error":{}')],
+  ])('that brings an event like the last one but %s has failed', (_, broken) => {
+    const events = [chunk('One'), chunk(' two'), broken(chunk(' three')), 'data: [DONE]'];
+    const bytes = Buffer.from(events.map((each) => `${each}\n\n`).join(''));
+    const { stream, text } = relay(bytes, [], true);
+    expect([stream.hasFailed(), said(text)]).toEqual([true, 'One two']);
+  });
+
+  it('notices a finish reason in an event like the last one', () => {
+    const events = ['a', 'b'].map((content) =>
+      chunk(undefined, { choices: [{ index: 0, delta: { content }, finish_reason: null }] }),
+    );
+    const last = chunk(undefined, { choices: [choice(0, 'stop')] });
+    const bytes = Buffer.from(
+      [...events, last, 'data: [DONE]'].map((each) => `${each}\n\n`).join(''),
+    );
+    expect(relay(bytes, [], true).stream.isComplete()).toBe(true);
   });
 
   it('is the same for every single cut', () => {
