@@ -31,26 +31,52 @@ export function callMetrics(event: UsageEvent, models: ReadonlySet<string>): Emf
   const dimensions = dimensionsOf(event, models);
   const values: Readonly<Record<string, number | undefined>> =
     event.outcome === 'denied' ? { denials: 1 } : valuesOf(event);
-  const told = Object.entries(CALL_METRICS).flatMap(([key, { name, unit, of }]) => {
-    const value = values[key];
-    const sets = of.filter((set) => set.every((each) => dimensions[each] !== undefined));
-    return value === undefined || sets.length === 0 ? [] : [{ name, unit, sets, value }];
-  });
-  // Metrics with the same sets share a directive: this line is paid by the byte.
-  const groups = Map.groupBy(told, ({ sets }) => JSON.stringify(sets));
-  return {
+  const known = KEYS.filter((key) => values[key] !== undefined);
+  const { told, directives } = shapeOf(known, Object.keys(dimensions));
+  const line: EmfLine & Record<string, unknown> = {
     _aws: {
       Timestamp: event.event_time_ms + event.duration_ms,
-      CloudWatchMetrics: [...groups.values()].map((group) => ({
-        Namespace: METRIC_NAMESPACE,
-        Dimensions: group[0]?.sets ?? [],
-        Metrics: group.map(({ name, unit }) => ({ Name: name, Unit: unit })),
-      })),
+      CloudWatchMetrics: directives,
     },
     requestId: event.request_id,
     ...dimensions,
-    ...Object.fromEntries(told.map(({ name, value }) => [name, rounded(value)])),
   };
+  for (const { key, name } of told) line[name] = rounded(values[key] ?? 0);
+  return line;
+}
+
+const METRICS = Object.entries(CALL_METRICS).map(([key, metric]) => ({ key, ...metric }));
+const KEYS = METRICS.map(({ key }) => key);
+
+/** What is the same for all calls that have the same metrics and dimensions. */
+interface Shape {
+  readonly told: readonly { readonly key: string; readonly name: string }[];
+  readonly directives: readonly EmfDirective[];
+}
+
+/** As many as there are kinds of calls: a few dozen. */
+const shapes = new Map<string, Shape>();
+
+function shapeOf(known: readonly string[], dimensions: readonly string[]): Shape {
+  const kind = `${known.join()} ${dimensions.join()}`;
+  const shape = shapes.get(kind) ?? newShape(known, dimensions);
+  shapes.set(kind, shape);
+  return shape;
+}
+
+function newShape(known: readonly string[], dimensions: readonly string[]): Shape {
+  const told = METRICS.flatMap(({ of, ...metric }) => {
+    const sets = of.filter((set) => set.every((each) => dimensions.includes(each)));
+    return sets.length === 0 || !known.includes(metric.key) ? [] : [{ ...metric, sets }];
+  });
+  // Metrics with the same sets share a directive: this line is paid by the byte.
+  const groups = Map.groupBy(told, ({ sets }) => JSON.stringify(sets));
+  const directives = [...groups.values()].map((group) => ({
+    Namespace: METRIC_NAMESPACE,
+    Dimensions: group[0]?.sets ?? [],
+    Metrics: group.map(({ name, unit }) => ({ Name: name, Unit: unit })),
+  }));
+  return { told, directives };
 }
 
 /** The first aliases of the policy in the order of their names, so that all environments agree on them. */
@@ -73,6 +99,7 @@ function dimensionsOf(event: UsageEvent, models: ReadonlySet<string>): Dimension
 
 /** Six digits are more than anybody reads. */
 function rounded(value: number): number {
+  if (Number.isInteger(value) && value < 1_000_000) return value;
   return Number(value.toPrecision(6));
 }
 

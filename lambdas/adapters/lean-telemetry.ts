@@ -30,14 +30,14 @@ export function createLeanTelemetry(service: string): Telemetry {
   return {
     ...metrics,
     log(message, fields) {
-      if (isLogged('INFO')) print(process.stdout, { ...entry('INFO', message), ...fields });
+      if (isLogged('INFO'))
+        process.stdout.write(`${JSON.stringify({ ...entry('INFO', message), ...fields })}\n`);
     },
     report(incident, fault, requestId) {
       const metric = COUNTED[incident];
       if (metric !== undefined) metrics.measure(metric);
       const error = fault instanceof Error ? fault : new Error(String(fault));
-      if (isLogged('ERROR'))
-        print(process.stderr, { ...entry('ERROR', incident), error, requestId });
+      if (isLogged('ERROR')) printFault({ ...entry('ERROR', incident), error, requestId });
     },
   };
 }
@@ -72,24 +72,27 @@ function createMetrics(service: string): Pick<Telemetry, 'measure' | 'flush'> {
     });
     stored.clear();
     const directive = { Namespace: METRIC_NAMESPACE, Dimensions: [['service']], Metrics };
-    print(process.stdout, {
+    const line = {
       _aws: { Timestamp: Date.now(), CloudWatchMetrics: [directive] },
       service,
       ...Object.fromEntries(values),
-    });
+    };
+    process.stdout.write(`${JSON.stringify(line)}\n`);
   }
 
   return {
     measure(metric, value = 1) {
-      const values = stored.get(metric) ?? [];
-      if (values.length === VALUES_PER_LINE) flush();
-      stored.set(metric, [...(stored.get(metric) ?? []), value]);
+      if (stored.get(metric)?.length === VALUES_PER_LINE) flush();
+      const values = stored.get(metric);
+      if (values === undefined) stored.set(metric, [value]);
+      else values.push(value);
     },
     flush,
   };
 }
 
-function print(to: NodeJS.WriteStream, line: object): void {
+/** Nobody knows what hangs on an error. */
+function printFault(line: object): void {
   const seen = new WeakSet<object>();
   const text = JSON.stringify(line, (_name, value: unknown) => {
     if (typeof value === 'bigint') return String(value);
@@ -98,7 +101,7 @@ function print(to: NodeJS.WriteStream, line: object): void {
     seen.add(value);
     return value instanceof Error ? fieldsOf(value) : value;
   });
-  to.write(`${text}\n`);
+  process.stderr.write(`${text}\n`);
 }
 
 function fieldsOf({ name, message, stack: raw, cause, ...others }: Error): object {

@@ -6,5 +6,6 @@ import '../../core/dialects/allowances.ts';
 import '../../core/dialects/openai/record.ts';
 import '../../core/dialects/openai/text.ts';
 import '../../core/dialects/openai/usage.ts';
+import '../../core/dialects/repeats.ts';
 import '../../core/dialects/request-body.ts';
 import '../../core/dialects/sse.ts';
