@@ -37,7 +37,7 @@ const FULL: FullPlan = {
   shareCalls: 60,
   departures: 5,
   capacityMs: 1_200,
-  warmUpMs: 8_000,
+  warmUpMs: 10_000,
   coldStarts: 11,
   clientCalls: 2_000,
 };

@@ -52,7 +52,7 @@ export interface Plan {
   readonly departures: number;
   /** How long each rate of streams is tried. */
   readonly capacityMs: number;
-  /** The longest that one target is warmed up. */
+  /** The longest that one target is warmed up with one kind of calls. */
   readonly warmUpMs: number;
 }
 

@@ -8,7 +8,7 @@ import { systemClock } from '../../core/clock.ts';
 import { newRequestId } from '../../core/ids.ts';
 import { type Ports, serve } from '../../core/serve.ts';
 import { writeAnswer } from '../../lambdas/proxy/write-answer.ts';
-import { hasLeft, listen, runChildServer } from '../child-server.ts';
+import { hasLeft, listen, readBody, runChildServer } from '../child-server.ts';
 import type { GatewayOptions } from './gateway.ts';
 import { createBenchPorts } from './gateway-ports.ts';
 
@@ -60,14 +60,4 @@ async function answer(
   response.writeHead(status, headers);
   await writeAnswer(body, response);
   await closed;
-}
-
-/** By events, since an iterator of a stream costs a call as much as half of its path. */
-function readBody(request: IncomingMessage): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    request.on('data', (chunk: Buffer) => chunks.push(chunk));
-    request.on('end', () => resolve(Buffer.concat(chunks)));
-    request.on('error', reject);
-  });
 }

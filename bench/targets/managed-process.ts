@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pathToFileURL } from 'node:url';
 import * as z from 'zod';
-import { hasLeft, listen, runChildServer } from '../child-server.ts';
+import { hasLeft, listen, readBody, runChildServer } from '../child-server.ts';
 
 const optionsSchema = z.object({ file: z.string() });
 const LONGEST_CALL_MS = 900_000;
@@ -42,10 +42,8 @@ async function invoke(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of request) chunks.push(Buffer.from(chunk));
   const { method: httpMethod, url: path, headers } = request;
-  const body = Buffer.concat(chunks).toString();
+  const body = (await readBody(request)).toString();
   const event = JSON.stringify({ httpMethod, path, headers, body, isBase64Encoded: false });
   const context = { getRemainingTimeInMillis: () => LONGEST_CALL_MS };
   await handler(JSON.parse(event), response, context);
