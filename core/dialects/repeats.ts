@@ -1,7 +1,7 @@
 /**
- * Most events of a stream repeat the one before but for the text that they bring. One that does is told by comparing its
- * JSON with that one's instead of parsing it: what is equal to valid JSON but for the inside of plain strings is valid JSON that says
- * the same. Never guesses: whatever is not proven to be a repeat is parsed.
+ * Most events of a stream repeat the one before but for the text that they bring. One that does is told by
+ * comparing it with that one instead of parsing it: what is equal to valid JSON but for the inside of plain
+ * strings is valid JSON that says the same. Never guesses: what is not proven to be a repeat is parsed.
  */
 export interface Repeats {
   /** The text of an event that is the last one again but for its text and its padding; undefined where it must be parsed. */
@@ -17,7 +17,7 @@ interface Last {
   readonly end: string | undefined;
 }
 
-/** As many letters as chance wants, by which OpenAI hides the length of a token from whoever watches the network. */
+/** Random letters, by which OpenAI hides how long a token is from whoever watches the network. */
 const PADDING = '"obfuscation":"';
 /** What must be parsed to be understood, or must not be in a string at all. */
 const NOT_PLAIN = /[\\\p{Cc}]/u;
