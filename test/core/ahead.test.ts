@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { ModelAlias } from '../../core/catalog/snapshot.ts';
 import type { KeyStatus } from '../../core/limits/account.ts';
+import { scopeKeyOf } from '../../core/limits/shards.ts';
 import type { UpstreamRequest } from '../../core/providers/upstream.ts';
 import { model, type TestGatewayOptions } from '../support/gateway.ts';
 import { teamState, withProvider } from '../support/served.ts';
@@ -72,8 +73,8 @@ function watched(options: Partial<TestGatewayOptions> = {}) {
       return { answer, isAnswered: () => isAnswered };
     },
     setStatus(status: KeyStatus) {
-      const item = g.store.items.get('key/vk_test');
-      g.store.items.set('key/vk_test', { ...item, st: status });
+      for (const [key, item] of g.store.items)
+        if (scopeKeyOf(key) === 'key/vk_test') g.store.items.set(key, { ...item, st: status });
     },
   };
 }
