@@ -24,6 +24,9 @@ const bodies = fc.oneof(
   fc
     .dictionary(fc.constantFrom('n', 'stop', 'other'), values)
     .map((fields) => ({ ...good, ...fields })),
+  fc
+    .record({ n: fc.constantFrom(1, 2, null), stop: values })
+    .map((fields) => ({ ...good, ...fields })),
 );
 
 describe('a body read by the fields that came', () => {
