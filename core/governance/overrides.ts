@@ -81,7 +81,7 @@ export function isOpenOverride({ state }: Override): boolean {
   return state === 'requested' || state === 'approved' || state === 'effective';
 }
 
-/** Who asks or decides, and who issued the keys that it is known by: they could act as it. None for the root. */
+/** Who asks or decides, and who has ever issued a key of it: they could act as it. None for the root. */
 export interface Decider extends Principal {
   readonly keyIssuers: readonly string[];
 }
@@ -160,7 +160,7 @@ function notDecided(
   const isKnownBy = requester?.keyIssuers.includes(by.id) ?? false;
   // Else one person could be two: whoever issues keys would approve what they ask for.
   if (knowsKey || isKnownBy)
-    return 'One of the two persons issued the key of the other. Who got a key replaces it first (POST /whoami/rotate).';
+    return 'One of the two persons has issued a key of the other. Somebody whom neither of them has made decides it.';
   return undefined;
 }
 

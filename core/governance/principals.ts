@@ -14,6 +14,8 @@ export const principalRecordSchema = z.object({
   tenantId: z.optional(z.string()),
   teamId: z.optional(z.string()),
   createdBy: z.string(),
+  /** Who else has issued a key of it that is no more. */
+  issuers: z.optional(z.array(z.string())),
   createdAtMs: z.int(),
   /** After it none of the keys opens anything. */
   expiresAtMs: z.optional(z.int()),
@@ -41,7 +43,7 @@ export function principalOf(
   if (record === undefined || key === undefined || statusOf(record, nowMs) !== 'active')
     return undefined;
   if (nowMs >= (key.expiresAtMs ?? Infinity)) return undefined;
-  return { ...personOf(record), keyIssuers: [key.issuedBy] };
+  return deciderOf(record);
 }
 
 function statusOf(
@@ -60,7 +62,8 @@ export function rotated(
   const [last] = record.keys;
   const endMs = Math.min(nowMs + overlapMs, last?.expiresAtMs ?? Infinity);
   const kept = last === undefined || endMs <= nowMs ? [] : [{ ...last, expiresAtMs: endMs }];
-  return { ...record, keys: [{ hash, issuedBy, createdAtMs: nowMs }, ...kept] };
+  const keys = [{ hash, issuedBy, createdAtMs: nowMs }, ...kept];
+  return { ...record, issuers: issuersOf(record), keys };
 }
 
 interface Rotation {
@@ -70,10 +73,17 @@ interface Rotation {
   readonly overlapMs: number;
 }
 
-/** As a second person sees somebody: whoever issued a key that still opens could act as its holder. */
-export function deciderOf(record: PrincipalRecord, nowMs: EpochMs): Decider {
-  const open = record.keys.filter(({ expiresAtMs = Infinity }) => nowMs < expiresAtMs);
-  return { ...personOf(record), keyIssuers: open.map(({ issuedBy }) => issuedBy) };
+/**
+ * As a second person sees somebody. Whoever has issued a key could act as its holder, and could have replaced it as its
+ * holder: that a key was replaced proves nothing (ADR 0033).
+ */
+export function deciderOf(record: PrincipalRecord): Decider {
+  return { ...personOf(record), keyIssuers: issuersOf(record) };
+}
+
+function issuersOf({ id, createdBy, issuers = [], keys }: PrincipalRecord): string[] {
+  const all = new Set([createdBy, ...issuers, ...keys.map(({ issuedBy }) => issuedBy)]);
+  return [...all].filter((each) => each !== id);
 }
 
 function personOf({ id, name, role, tenantId, teamId }: PrincipalRecord): Principal {

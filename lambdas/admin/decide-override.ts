@@ -90,8 +90,8 @@ async function decisionOf(
   ]);
   return {
     action,
-    by: by === undefined ? { ...principal, keyIssuers: [] } : deciderOf(by, nowMs),
-    requester: requester === undefined ? undefined : deciderOf(requester, nowMs),
+    by: by === undefined ? { ...principal, keyIssuers: [] } : deciderOf(by),
+    requester: requester === undefined ? undefined : deciderOf(requester),
     targets: targetsOf(found, policy),
     nowMs,
     timeZone: policy.timeZone,

@@ -186,7 +186,7 @@ describe.skipIf(binary === undefined)('an override', () => {
     });
   });
 
-  it('cannot be approved by somebody whose key the other person has issued', async () => {
+  it('cannot be approved by somebody whose key the other person has issued, replaced or not', async () => {
     const make = (id: string) =>
       governance.call({
         as: ADMIN,
@@ -202,7 +202,9 @@ describe.skipIf(binary === undefined)('an override', () => {
     expect((await decide(ADMIN, own)).status).toBe(403);
     const rotate = { as: puppet, method: 'POST', path: '/whoami/rotate', body: {} };
     expect((await governance.call(rotate)).status).toBe(200);
-    expect((await decide(puppet, id)).status).toBe(200);
+    // Who has issued the first key can have replaced it as well.
+    expect((await decide(puppet, id)).status).toBe(403);
+    expect((await decide({ ...ADMIN, id: 'adam' }, id)).status).toBe(200);
   });
 
   it('is in the audit log with each step, who took it, and what was before', async () => {
