@@ -14,7 +14,7 @@ export const principalRecordSchema = z.object({
   tenantId: z.optional(z.string()),
   teamId: z.optional(z.string()),
   createdBy: z.string(),
-  /** Who else has issued a key of it that is no more. */
+  /** Who has issued any of the keys before, its holder apart. */
   issuers: z.optional(z.array(z.string())),
   createdAtMs: z.int(),
   /** After it none of the keys opens anything. */
