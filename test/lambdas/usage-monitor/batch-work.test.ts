@@ -3,28 +3,13 @@ import { describe, expect, it } from 'vitest';
 import type { Addition } from '../../../core/rollups/fold.ts';
 import type { UsageEvent } from '../../../core/usage/event.ts';
 import { createBatchWork } from '../../../lambdas/usage-monitor/batch-work.ts';
+import { kinesisRecord } from '../../support/kinesis-record.ts';
 import { USAGE_EVENT } from '../../support/ledger-lake.ts';
 
 const ARRIVED_SECONDS = USAGE_EVENT.event_time_ms / 1000;
 
 function recordOf(sequence: number, data: string): KinesisStreamRecord {
-  const sequenceNumber = String(sequence);
-  return {
-    eventID: `shardId-000000000000:${sequenceNumber}`,
-    eventName: 'aws:kinesis:record',
-    eventVersion: '1.0',
-    eventSource: 'aws:kinesis',
-    eventSourceARN: 'arn',
-    awsRegion: 'us-east-1',
-    invokeIdentityArn: 'arn',
-    kinesis: {
-      kinesisSchemaVersion: '1.0',
-      partitionKey: 'k',
-      sequenceNumber,
-      approximateArrivalTimestamp: ARRIVED_SECONDS,
-      data: Buffer.from(data).toString('base64'),
-    },
-  };
+  return kinesisRecord(sequence, { data, arrivedSeconds: ARRIVED_SECONDS });
 }
 
 function usage(sequence: number, changed: Partial<UsageEvent> = {}): KinesisStreamRecord {

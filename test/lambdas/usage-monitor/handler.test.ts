@@ -15,6 +15,7 @@ import { type Dynamo, startDynamo } from '../../../local/dynamo.ts';
 import { usageEvent } from '../../core/rollups/usage-events.ts';
 import { type AwsStub, startAwsStub } from '../../support/aws-stub.ts';
 import { applyFile, openControlPlane, TABLES } from '../../support/control-plane.ts';
+import { kinesisRecord } from '../../support/kinesis-record.ts';
 
 const POLICY = `
 time_zone: UTC
@@ -79,22 +80,7 @@ afterAll(async () => {
 let sequence = 0;
 function recordOf(data: string): KinesisStreamRecord {
   sequence += 1;
-  return {
-    eventID: `shardId-000000000000:${sequence}`,
-    eventName: 'aws:kinesis:record',
-    eventVersion: '1.0',
-    eventSource: 'aws:kinesis',
-    eventSourceARN: 'arn',
-    awsRegion: 'us-east-1',
-    invokeIdentityArn: 'arn',
-    kinesis: {
-      kinesisSchemaVersion: '1.0',
-      partitionKey: 'k',
-      sequenceNumber: String(sequence),
-      approximateArrivalTimestamp: Date.now() / 1000,
-      data: Buffer.from(data).toString('base64'),
-    },
-  };
+  return kinesisRecord(sequence, { data, arrivedSeconds: Date.now() / 1000 });
 }
 const now = () => new Date().toISOString();
 const call = (fields: Parameters<typeof usageEvent>[0] = {}) => {
