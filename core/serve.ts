@@ -183,13 +183,13 @@ async function serveCall(
     deadlineMs: deadlineOf(request, caller, selection),
     reserve: reserveOf(facts, { call, selection, size }),
   };
+  // Asked for first, so that the call is made ready while the table answers.
+  const room = takeRoom(ports, terms, size);
   const ahead = makeReady(ports, request, terms);
-  const { reservation, maxOutputTokens, isClamped } = await takeRoom(ports, terms, size).catch(
-    (thrown: unknown) => {
-      ahead?.giveUp();
-      throw thrown;
-    },
-  );
+  const { reservation, maxOutputTokens, isClamped } = await room.catch((thrown: unknown) => {
+    ahead?.giveUp();
+    throw thrown;
+  });
   if (reservation.kind !== 'reserved' || isClamped) ahead?.giveUp();
   if (reservation.kind === 'faulted') return unlimited(ports, { request, call }, reservation);
   if (reservation.kind !== 'reserved') return refuse(ports, { facts, call, refusal: reservation });

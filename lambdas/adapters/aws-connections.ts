@@ -7,6 +7,7 @@ import type { Clock, EpochMs } from '../../core/clock.ts';
 import { type AnswerReader, type AwsAnswer, createAnswerReader, isKept } from './aws-answer.ts';
 import { AwsFault } from './aws-fault.ts';
 import { net, tls } from './builtin-net.ts';
+import { noteLook, onceLooked } from './event-loop.ts';
 
 export interface AwsConnections {
   /** Rejects with AwsFault `unsent` or `unanswered`. */
@@ -87,15 +88,11 @@ function dispatch(pool: Pool, call: Call): void {
   else pool.waiting.push(call);
 }
 
-/**
- * A service that hung up while nobody looked (a function is frozen between calls), or sent what nobody asked for, has told the
- * kernel, and the event loop asks the kernel between one immediate and the next. What is written after that can
- * still cross a hang-up on its way, but not one of the past.
- */
+/** What is written after a look can still cross a hang-up on its way, but not one of the past. */
 function look(pool: Pool, connection: Connection, call: Call): void {
   const { socket, idleSinceMs } = connection;
   socket.ref();
-  setImmediate(setImmediate, () => {
+  onceLooked(() => {
     if (call.isOver) {
       release(pool, connection);
       return;
@@ -134,6 +131,7 @@ function connect(pool: Pool, call: Call): void {
 
 function receive(pool: Pool, connection: Connection, chunk: Buffer): void {
   const { call, socket, reader } = connection;
+  noteLook();
   try {
     // Nobody asked: whatever comes next on this connection is not to be trusted.
     if (call?.isSent !== true) throw new Error('bytes before a call');
