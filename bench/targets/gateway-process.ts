@@ -7,6 +7,7 @@ import * as z from 'zod';
 import { systemClock } from '../../core/clock.ts';
 import { newRequestId } from '../../core/ids.ts';
 import { type Ports, serve } from '../../core/serve.ts';
+import { collectOnOneThread } from '../../lambdas/adapters/collector.ts';
 import { writeAnswer } from '../../lambdas/proxy/write-answer.ts';
 import { hasLeft, listen, readBody, runChildServer } from '../child-server.ts';
 import type { GatewayOptions } from './gateway.ts';
@@ -30,6 +31,7 @@ const optionsSchema: z.ZodType<GatewayOptions> = z.object({
 });
 
 runChildServer(optionsSchema, async (options) => {
+  collectOnOneThread();
   const ports = await createBenchPorts(options);
   return listen((request, response) => {
     answer(ports, request, response).catch((fault: unknown) => {

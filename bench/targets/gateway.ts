@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { startDynamo } from '../../local/dynamo.ts';
 import { startChildServer } from '../child-server.ts';
 import { companyOf, type Keys } from '../company.ts';
+import type { ProxyBundle } from '../proxy-bundle.ts';
 import { fillTables, TABLES } from '../table/fill-tables.ts';
 import { startTable, type Table } from '../table/table.ts';
 import { withKey } from './endpoint.ts';
@@ -32,26 +33,26 @@ type Client = 'lean' | 'sdk';
 /** Nothing but `--hot` writes one item so often. */
 const UNLIMITED = 1_000_000;
 
-export const memoryGateway: Start = async ({ providerUrl, keys }) => {
-  return started(keys, await startProcess({ providerUrl, keys }));
+export const memoryGateway: Start = async ({ providerUrl, keys, bundle }) => {
+  return started(keys, await startProcess({ providerUrl, keys }, bundle));
 };
 
 /** Before a stub that answers after so many milliseconds. */
 export function stubGateway(roundTripMs: number, client: Client = 'lean'): Start {
-  return async ({ providerUrl, keys }) => {
+  return async ({ providerUrl, keys, bundle }) => {
     const table = await filledTable({ providerUrl, keys, roundTripMs, unitsPerSecond: UNLIMITED });
-    const gateway = await startGateway({ providerUrl, keys, url: table.url, client });
+    const gateway = await startGateway({ providerUrl, keys, url: table.url, client, bundle });
     return { ...started(keys, gateway), table, stop: stopAll(gateway, table) };
   };
 }
 
 /** Before the local engine; usage events go nowhere. */
-export const dynoxideGateway: Start = async ({ providerUrl, keys, dataDir }) => {
+export const dynoxideGateway: Start = async ({ providerUrl, keys, dataDir, bundle }) => {
   const log = (line: string) => void process.stderr.write(`${line}\n`);
   const engine = await startDynamo({ dataDir: join(dataDir, 'dynamo'), env: {}, log });
   await fillTables(engine.url, companyOf(providerUrl, keys));
   const tables: Tables = { url: engine.url, ...TABLES, client: 'lean' };
-  const gateway = await startProcess({ providerUrl, keys, tables });
+  const gateway = await startProcess({ providerUrl, keys, tables }, bundle);
   const stop = stopAll(gateway, { stop: engine.close });
   return { ...started(keys, gateway), stop };
 };
@@ -73,17 +74,23 @@ export async function filledTable({ providerUrl, keys, ...options }: Filling): P
 export function startGateway({
   url,
   client,
+  bundle,
   ...rest
 }: Pick<GatewayOptions, 'providerUrl' | 'keys'> & {
   url: string;
   client: Client;
   mayFail?: boolean;
+  bundle?: ProxyBundle | undefined;
 }) {
-  return startProcess({ ...rest, tables: { url, eventsUrl: url, ...TABLES, client } });
+  return startProcess({ ...rest, tables: { url, eventsUrl: url, ...TABLES, client } }, bundle);
 }
 
-function startProcess(options: GatewayOptions) {
-  return startChildServer(import.meta.resolve('./gateway-process.ts'), options);
+/** With the function's own options of Node, of which the garbage of a call depends. */
+function startProcess(options: GatewayOptions, bundle?: ProxyBundle) {
+  const { NODE_OPTIONS = '' } = { ...process.env, ...bundle?.env };
+  return startChildServer(import.meta.resolve('./gateway-process.ts'), options, {
+    env: { NODE_OPTIONS },
+  });
 }
 
 interface Gateway {

@@ -4,6 +4,7 @@ import { systemClock } from '../../core/clock.ts';
 import { parserOf } from '../../core/endpoints.ts';
 import { isProvidersFault } from '../../core/errors.ts';
 import { observedServe } from '../../core/observed-serve.ts';
+import { collectOnOneThread } from '../adapters/collector.ts';
 import { createLeanTelemetry } from '../adapters/lean-telemetry.ts';
 import { createPorts } from './ports.ts';
 import { toGatewayRequest } from './request.ts';
@@ -18,6 +19,7 @@ export async function start(): Promise<StreamifyHandler<APIGatewayProxyEvent, vo
   // At its start a function has all the CPU, so that the first call finds a connection to DynamoDB and the policy; and, loaded
   // while that is on its way, what reads the calls that most callers make.
   const policy = ports.directory.policy().catch(() => undefined);
+  collectOnOneThread();
   await Promise.all([policy, parserOf('/v1/chat/completions')?.()]);
 
   return streamed(async (event, context) => {
