@@ -11,7 +11,10 @@ export interface AwsAnswer {
 }
 
 export interface AnswerReader {
-  /** Undefined until the answer is whole. Throws when it is none, too large, or followed by more than was asked for. */
+  /**
+   * Undefined until the answer is whole. Throws when it is none, too large, or followed by more than was asked for. The chunk is the
+   * caller's again afterwards.
+   */
   take(chunk: Buffer): AwsAnswer | undefined;
 }
 
@@ -29,17 +32,22 @@ export function createAnswerReader(): AnswerReader {
   let wanted = 0;
   return {
     take(chunk) {
-      chunks.push(chunk);
       bytes += chunk.length;
       if (bytes > MAX_ANSWER_BYTES) throw new Error(`more than ${MAX_ANSWER_BYTES} bytes`);
-      if (bytes < wanted) return undefined;
-      const whole = chunks.length === 1 ? chunk : Buffer.concat(chunks);
-      const answer = readAnswer(whole);
-      const isWhole = typeof answer !== 'number';
-      chunks = isWhole ? [] : [whole];
-      bytes = isWhole ? 0 : bytes;
-      wanted = isWhole ? 0 : answer;
-      return isWhole ? answer : undefined;
+      const isFirst = chunks.length === 0;
+      if (bytes >= wanted) {
+        const whole = isFirst ? chunk : Buffer.concat([...chunks, chunk]);
+        const answer = readAnswer(whole);
+        if (typeof answer !== 'number') {
+          chunks = [];
+          bytes = 0;
+          wanted = 0;
+          return answer;
+        }
+        wanted = answer;
+      }
+      chunks.push(Buffer.from(chunk));
+      return undefined;
     },
   };
 }

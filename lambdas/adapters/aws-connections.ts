@@ -58,7 +58,7 @@ interface Pool {
   /** The one used last is the last, and the most likely to be open still. */
   free: Connection[];
   readonly waiting: Call[];
-  dial(opened: () => void): Socket;
+  dial(on: DialEvents): Socket;
 }
 
 export function createAwsConnections({ url, most, clock }: ConnectionsOptions): AwsConnections {
@@ -110,16 +110,18 @@ function look(pool: Pool, connection: Connection, call: Call): void {
 
 function connect(pool: Pool, call: Call): void {
   let cause: unknown = 'closed before the end';
-  const socket = pool.dial(() => {
-    clearTimeout(timer);
-    send(connection, call);
+  const socket = pool.dial({
+    opened: () => {
+      clearTimeout(timer);
+      send(connection, call);
+    },
+    read: (bytes) => receive(pool, connection, bytes),
   });
   const connection = { socket, reader: createAnswerReader(), call, idleSinceMs: 0 };
   const late = () => socket.destroy(new Error('connect time-out'));
   const timer = setTimeout(late, call.request.connectTimeoutMs);
   call.connection = connection;
   pool.open.add(connection);
-  socket.on('data', (chunk: Buffer) => receive(pool, connection, chunk));
   socket.on('error', (error) => {
     cause = error;
   });
@@ -196,21 +198,41 @@ function fail(call: Call, cause: unknown): void {
   call.done.reject(new AwsFault(kind, { message: `${kind}: ${String(cause)}`, cause }));
 }
 
-/** `opened` is called when the connection, encrypted where it is to be, can be written to. */
-function dialler(url: URL): (opened: () => void) => Socket {
+interface DialEvents {
+  /** The connection, encrypted where it is to be, can be written to. */
+  opened(): void;
+  /** What came, in memory that the next read writes over. */
+  read(bytes: Buffer): void;
+}
+
+/** All reads of the process, one after the other: memory for each socket's reads would be most of what a call allocates. */
+const READ_BYTES = 65_536;
+let readBuffer: Buffer | undefined;
+
+function dialler(url: URL): (on: DialEvents) => Socket {
+  readBuffer ??= Buffer.allocUnsafeSlow(READ_BYTES);
+  const shared = readBuffer;
+  const onread = (read: DialEvents['read']) => ({
+    buffer: shared,
+    callback: (length: number) => {
+      read(shared.subarray(0, length));
+      return true;
+    },
+  });
   // An address of IPv6 stands in brackets.
   const host = url.hostname.replace(/^\[|\]$/g, '');
   if (url.protocol !== 'https:') {
     const port = Number(url.port || 80);
-    return (opened) => tuned(net.connect({ host, port }, opened));
+    return ({ opened, read }) => tuned(net.connect({ host, port, onread: onread(read) }, opened));
   }
   const port = Number(url.port || 443);
   const servername = net.isIP(host) === 0 ? host : '';
   /** Of the last handshake: it saves a round trip and the certificate's verification. */
   let session: Buffer | undefined;
-  return (opened) => {
+  return ({ opened, read }) => {
     const known = session === undefined ? {} : { session };
-    const options = { host, port, servername, ALPNProtocols: ['http/1.1'], ...known };
+    const place = { host, port, servername, ALPNProtocols: ['http/1.1'] };
+    const options = { ...place, ...known, onread: onread(read) };
     const socket = tls.connect(options, opened);
     socket.on('session', (next) => {
       session = next;
