@@ -35,7 +35,7 @@ const PARTS: readonly Part[] = [
   { load: largePrompts },
   { load: strangers, only: ['stub4', 'managed'] },
   { load: departures, only: ['stub0', 'managed'] },
-  { load: mostStreams, only: ['barePipe', 'portkey', 'stub0'] },
+  { load: mostStreams, only: ['barePipe', 'portkeyImage', 'portkey', 'stub0'] },
   { load: cpuShares, only: ['barePipe', 'portkey', 'stub4', 'stub4Sdk'] },
 ];
 

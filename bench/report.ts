@@ -37,7 +37,8 @@ const LABELS: Readonly<Record<TargetName, string>> = {
   directAgain: 'direct, again (the noise)',
   barePipe: 'bare pipe',
   nginx: 'nginx',
-  portkey: 'Portkey 1.15.2',
+  portkeyImage: "Portkey 1.15.2, its image's Node 20",
+  portkey: 'Portkey 1.15.2, our Node',
   memory: 'ours, accounts in memory',
   stub0: 'ours, table at 0 ms',
   stub4: 'ours, table at 4 ms',
@@ -135,7 +136,16 @@ function figuresTable(rounds: readonly Round[], { title, columns }: Columns): st
 }
 
 const RATIO_TARGETS = [
-  ...(['nginx', 'portkey', 'memory', 'stub0', 'stub4', 'managed', 'runtimeApi'] as const),
+  ...([
+    'nginx',
+    'portkeyImage',
+    'portkey',
+    'memory',
+    'stub0',
+    'stub4',
+    'managed',
+    'runtimeApi',
+  ] as const),
 ] as const;
 const RATIO_COLUMNS: Columns['columns'] = [
   ['over p50', 'pacedOverP50'],

@@ -9,7 +9,7 @@ import { dynoxideGateway, memoryGateway, stubGateway } from './gateway.ts';
 import { localInstance } from './local-instance.ts';
 import { managedInstance } from './managed-instance.ts';
 import { NGINX, nginx } from './nginx.ts';
-import { portkey } from './portkey.ts';
+import { portkey, portkeyImage } from './portkey.ts';
 import type { Start, Started } from './target.ts';
 
 export const TARGET_NAMES = [
@@ -17,6 +17,7 @@ export const TARGET_NAMES = [
   'directAgain',
   'barePipe',
   'nginx',
+  'portkeyImage',
   'portkey',
   'memory',
   'stub0',
@@ -51,7 +52,7 @@ export interface TargetsOptions {
 export function targetNames({ withPeers }: { withPeers: boolean }): readonly TargetName[] {
   return TARGET_NAMES.filter((name) => {
     if (name === 'nginx') return isOnPath(NGINX);
-    return name === 'portkey' ? withPeers : true;
+    return name === 'portkey' || name === 'portkeyImage' ? withPeers : true;
   });
 }
 
@@ -90,6 +91,7 @@ const STARTERS: Readonly<Record<TargetName, Start>> = {
   directAgain: direct,
   barePipe,
   nginx,
+  portkeyImage,
   portkey,
   memory: memoryGateway,
   stub0: stubGateway(0),
