@@ -63,7 +63,7 @@ async function start({ providerUrl }: { providerUrl: string }, node: string): Pr
 
 /** Without its types, which Node 20 does not take. */
 function preload(): string {
-  const source = readFileSync(join(import.meta.dirname, 'portkey-preload.ts'), 'utf8');
+  const source = readFileSync(new URL(import.meta.resolve('./portkey-preload.ts')), 'utf8');
   const file = join(FOLDER, 'preload.mjs');
   writeFileSync(file, transformSync(source, { loader: 'ts' }).code);
   return file;
