@@ -10,7 +10,8 @@ const streamifyResponse = (handler: unknown): unknown => handler;
 Object.assign(globalThis, { awslambda: { streamifyResponse, HttpResponseStream: {} } });
 
 let askedAtMs: number | undefined;
-subscribe('http.client.request.created', () => {
+// A socket of whatever client: the bundle speaks HTTP by hand.
+subscribe('net.client.socket', () => {
   askedAtMs ??= performance.now();
 });
 

@@ -1,15 +1,12 @@
 /**
- * The code of a function for whose start callers wait (ADR 0032): one file of what every call needs, and one for each
- * thing that only some need and `import()` loads. NodejsFunction always makes a single file.
+ * The code of a function for whose start callers wait (ADR 0035): one file of what asks for the policy, one of what is loaded
+ * while that is on its way, and one for each thing that only some calls need. NodejsFunction always makes a single file.
  */
 import { join } from 'node:path';
 import { buildSync, type Metafile } from 'esbuild';
 import { projectRoot } from './project-root.ts';
 
-/**
- * Writes `index.mjs`, what it imports, and their source maps into the folder. The handler exports what `start.ts` beside it
- * makes.
- */
+/** Writes `index.mjs`, what it imports, and their source maps into the folder. */
 export function bundleLean(service: string, outdir: string): Metafile {
   const folder = join(projectRoot, 'lambdas', service);
   const { metafile } = buildSync({
@@ -20,9 +17,9 @@ export function bundleLean(service: string, outdir: string): Metafile {
     chunkNames: '[name]-[hash]',
     bundle: true,
     splitting: true,
-    // esbuild makes a file for each set of files that need the same, which were eleven for the start alone. What every file
+    // esbuild makes a file for each set of files that need the same, which were twenty for the start alone. What every file
     // needs stays in one. Not the handler, which nothing that it waits for could import.
-    inject: [join(folder, 'start.ts')],
+    inject: [join(folder, 'ask-for-policy.ts')],
     alias: builtins(),
     platform: 'node',
     target: 'node24',

@@ -6,7 +6,6 @@
 import * as z from 'zod/mini';
 import type { Clock, EpochMs } from '../../core/clock.ts';
 import type { Environment } from './aws-services.ts';
-import { http, https } from './builtin-http.ts';
 import type { AwsCredentials } from './sigv4.ts';
 
 export interface CredentialSource {
@@ -150,7 +149,8 @@ function parseJson(text: string): unknown {
 }
 
 function getText(url: URL, headers: Readonly<Record<string, string>>): Promise<string> {
-  const client = url.protocol === 'https:' ? https : http;
+  // Loaded where there is such an endpoint: a function has its credentials in the environment.
+  const client = process.getBuiltinModule(url.protocol === 'https:' ? 'node:https' : 'node:http');
   const signal = AbortSignal.timeout(TIMEOUT_MS);
   return new Promise((resolve, reject) => {
     const call = client.get(url, { headers, signal }, (response) => {

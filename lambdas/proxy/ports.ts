@@ -1,46 +1,25 @@
 /** Wires the request path to AWS. Built once per environment; holds no state of any request. */
 import * as z from 'zod/mini';
-import { type Clock, systemClock, systemTimer } from '../../core/clock.ts';
+import { type Clock, systemTimer } from '../../core/clock.ts';
 import { randomText } from '../../core/ids.ts';
 import { createAccounts, type NewLeases } from '../../core/limits/accounts.ts';
 import type { Report } from '../../core/report.ts';
 import type { Ports } from '../../core/serve.ts';
 import type { SigningKeys } from '../../core/tenancy/authenticate.ts';
-import { createAws } from '../adapters/aws-client.ts';
-import { createCredentials } from '../adapters/aws-credentials.ts';
 import { createDynamoAccounts, pauseRandomly } from '../adapters/dynamo-accounts.ts';
 import { createDynamoCancellations } from '../adapters/dynamo-cancellations.ts';
-import { createDynamoDirectory } from '../adapters/dynamo-directory.ts';
-import { createLeanDynamo } from '../adapters/dynamo-lean.ts';
-import { readEnvironment } from '../adapters/environment.ts';
 import { createHttpUpstream } from '../adapters/http-upstream.ts';
 import { createProviderKeys } from '../adapters/provider-keys.ts';
 import { createRollupReader } from '../adapters/rollup-reader.ts';
 import { createSignedUpstream } from '../adapters/signed-upstream.ts';
 import { createUsageStream } from '../adapters/usage-stream.ts';
+import type { Asked } from './ask-for-policy.ts';
 
-export async function createPorts(report: Report): Promise<Ports> {
-  const env = readEnvironment([
-    'accountsTable',
-    'catalogTable',
-    'rollupsTable',
-    'usageStream',
-    'spillQueueUrl',
-    'providerSecrets',
-    'cacheSecret',
-    'leases',
-  ]);
+export async function createPorts(asked: Asked): Promise<Ports> {
+  const { env, clock, credentials, aws, dynamo, directory } = asked;
+  const { accounts, catalog } = dynamo;
+  const { report } = asked.telemetry;
   const secrets = z.record(z.string(), z.string()).parse(JSON.parse(env.providerSecrets));
-  const clock = systemClock;
-  const credentials = createCredentials({ clock });
-  const aws = createAws({ clock, credentials });
-  const { accounts, catalog } = createLeanDynamo(aws);
-  const directory = createDynamoDirectory({
-    dynamo: catalog,
-    tableName: env.catalogTable,
-    clock,
-    report,
-  });
   return {
     clock,
     timer: systemTimer,

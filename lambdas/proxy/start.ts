@@ -1,26 +1,23 @@
 /** The proxy function: core/serve.ts on Lambda's response stream, with the lines that operators read of each call. */
 import type { APIGatewayProxyEvent, StreamifyHandler } from 'aws-lambda';
 import { systemClock } from '../../core/clock.ts';
-import { parserOf } from '../../core/endpoints.ts';
 import { isProvidersFault } from '../../core/errors.ts';
 import { observedServe } from '../../core/observed-serve.ts';
 import { collectOnOneThread } from '../adapters/collector.ts';
-import { createLeanTelemetry } from '../adapters/lean-telemetry.ts';
+import type { Asked } from './ask-for-policy.ts';
 import { createPorts } from './ports.ts';
 import { toGatewayRequest } from './request.ts';
-import './shared.ts';
 import { streamed } from './streamed.ts';
 import { createWatch } from './watch.ts';
 
-export async function start(): Promise<StreamifyHandler<APIGatewayProxyEvent, void>> {
-  const telemetry = createLeanTelemetry('proxy');
-  const ports = await createPorts(telemetry.report);
-  const watch = await createWatch(() => telemetry.measure('faults'));
-  // At its start a function has all the CPU, so that the first call finds a connection to DynamoDB and the policy; and, loaded
-  // while that is on its way, what reads the calls that most callers make.
-  const policy = ports.directory.policy().catch(() => undefined);
+export async function start(asked: Asked): Promise<StreamifyHandler<APIGatewayProxyEvent, void>> {
+  const { telemetry } = asked;
+  const ports = await createPorts(asked);
+  const watch = await createWatch(asked.env, () => telemetry.measure('faults'));
+  // What unpacks the policy is loaded before that is there.
+  process.getBuiltinModule('node:zlib');
   collectOnOneThread();
-  await Promise.all([policy, parserOf('/v1/chat/completions')?.()]);
+  await asked.policy;
 
   return streamed(async (event, context) => {
     const request = toGatewayRequest(event, {

@@ -1,7 +1,7 @@
 /** Wires what watches the calls: the log's metrics, and what the stage has beside them. Built once per environment. */
 import * as z from 'zod/mini';
 import type { Watch } from '../../core/observed-serve.ts';
-import { readEnvironment } from '../adapters/environment.ts';
+import type { Asked } from './ask-for-policy.ts';
 
 const settingsSchema = z.object({
   /** Of traces, 0 to 100. */
@@ -12,9 +12,8 @@ const settingsSchema = z.object({
 });
 export type Settings = z.infer<typeof settingsSchema>;
 
-export async function createWatch(countFault: () => void): Promise<Watch> {
-  const { observation, stage } = readEnvironment(['observation', 'stage']);
-  const settings = settingsSchema.parse(JSON.parse(observation));
+export async function createWatch(env: Asked['env'], countFault: () => void): Promise<Watch> {
+  const settings = settingsSchema.parse(JSON.parse(env.observation));
   const { xray, otlp, traceBucket } = settings;
   const told: Watch = {
     countFault,
@@ -23,5 +22,5 @@ export async function createWatch(countFault: () => void): Promise<Watch> {
   };
   if (xray !== true && otlp === undefined && traceBucket === undefined) return told;
   const { createObservers } = await import('./observers.ts');
-  return { ...told, ...createObservers(settings, stage) };
+  return { ...told, ...createObservers(settings, env.stage) };
 }
