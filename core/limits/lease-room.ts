@@ -56,6 +56,11 @@ export function minus(a: Room, b: Room): Room {
   return combined(a, b, (x, y) => x - y);
 }
 
+/** Room for either. */
+export function larger(a: Room, b: Room): Room {
+  return combined(a, b, Math.max);
+}
+
 /** What `a` has more than `b`. */
 export function excess(a: Room, b: Room): Room {
   return combined(a, b, (x, y) => Math.max(0, x - y));

@@ -5,6 +5,7 @@
  * happens once and in order, whatever happens to answers (ADR 0016). Decides what to write and what an answer
  * means; reads no clock and writes nothing.
  */
+import type { EpochMs } from '../clock.ts';
 import { type Account, encodeHold, type Hold, parseAccount } from './account.ts';
 import type { WriteResult } from './account-store.ts';
 import type { Moment } from './denial.ts';
@@ -12,6 +13,7 @@ import {
   excess,
   fits,
   isNothing,
+  larger,
   minus,
   NO_ROOM,
   plus,
@@ -44,8 +46,11 @@ export interface Lease extends Readonly<Omit<LeaseOrigin, 'seen'>> {
   /** As last known in the account. */
   hold: Hold | undefined;
   portion: Portion | undefined;
-  /** Since the round began, calls that had to ask the account themselves among it. */
+  /** Since `measuredAtMs`, calls that had to ask the account themselves among it. */
   used: Room;
+  measuredAtMs: EpochMs;
+  /** Calls that asked the account themselves since the round began. */
+  asked: number;
   /** What the portion is to have room for. */
   wanted: Room;
   /** Waits for the next write. */
@@ -64,6 +69,8 @@ export interface Lease extends Readonly<Omit<LeaseOrigin, 'seen'>> {
   isOver: boolean;
   /** Runs while there is something to write. */
   rounds: Promise<void> | undefined;
+  /** The next write need not wait any longer. */
+  endRound: () => void;
 }
 
 /** Room that is free for calls, counted in the windows of `at`. */
@@ -88,8 +95,14 @@ interface Settlement extends Closing {
 
 /** A portion is used for so long after it was taken; a worker that calls renews it twice a second. */
 const LIFE_MS = 5_000;
-/** The next portion has room for so many times what the last round used. */
+/** The next portion has room for so many times what the last measured time used. */
 const AHEAD = 2;
+/** What is used is measured over no less; most rounds are longer, and those that are full are not. */
+const MEASURED_MS = 200;
+/** A lead stays open until its part is settled, and every write to its account pays for it: no more wait for a round to end. */
+const FULL = 8;
+/** So many calls without a part say that the portion is too small. */
+const SHORT_OF_ROOM = 4;
 
 /** Not in the account yet; `used` is the measure of its first portion. */
 export function newLease(origin: LeaseOrigin, used: Room): Lease {
@@ -98,6 +111,8 @@ export function newLease(origin: LeaseOrigin, used: Room): Lease {
     hold: undefined,
     portion: undefined,
     used,
+    measuredAtMs: 0,
+    asked: 0,
     wanted: NO_ROOM,
     queue: [],
     open: 0,
@@ -108,6 +123,7 @@ export function newLease(origin: LeaseOrigin, used: Room): Lease {
     isDoubtful: false,
     isOver: false,
     rounds: undefined,
+    endRound: () => undefined,
   };
 }
 
@@ -142,11 +158,28 @@ export function givePartBack({ lease, request: { at, demand } }: LeasePart): voi
   lease.queue = [...lease.queue, { room: roomOf(demand), at }];
 }
 
-/** What was used since the last round is the measure of the next portion; what nobody uses goes back. */
+/** The account granted room to a call that found none here. */
+export function noteAsked(lease: Lease, { demand }: ReserveRequest): void {
+  lease.used = plus(lease.used, roomOf(demand));
+  lease.asked += 1;
+}
+
+/** The next round is worth its write now. */
+export function isFull(lease: Lease): boolean {
+  return waitingIn(lease).length >= FULL || lease.asked >= SHORT_OF_ROOM;
+}
+
+/** What was used is the measure of the next portion, which only grows until the time was long enough; what nobody uses goes back. */
 export function beginRound(lease: Lease, now: Moment): void {
   const { portion, plan, used } = lease;
-  lease.wanted = scaled(used, AHEAD);
-  lease.used = NO_ROOM;
+  const wanted = scaled(used, AHEAD);
+  lease.asked = 0;
+  if (now.nowMs < lease.measuredAtMs + MEASURED_MS) lease.wanted = larger(lease.wanted, wanted);
+  else {
+    lease.wanted = wanted;
+    lease.used = NO_ROOM;
+    lease.measuredAtMs = now.nowMs;
+  }
   const isStale = portion !== undefined && !isUsable(plan, portion, now);
   if (isStale || isNothing(lease.wanted)) returnPortion(lease);
 }

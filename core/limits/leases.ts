@@ -12,10 +12,12 @@ import {
   answered,
   beginRound,
   givePartBack,
+  isFull,
   isQuiet,
   type Lease,
   newLease,
   nextWrite,
+  noteAsked,
   settledIn,
   settlePart,
   takePart,
@@ -118,7 +120,7 @@ export function createLeases(options: LeasesOptions): Leases {
     asked({ key, plan }, { key: account, account: seen, request, timeZone }) {
       const known = current.get(key);
       if (known !== undefined && !known.lease.isOver) {
-        known.lease.used = plus(known.lease.used, roomOf(request.demand));
+        noteAsked(known.lease, request);
         return wake(options, known.lease, ROUND_MS);
       }
       const used = usedThisSecond(recent, key, request);
@@ -167,6 +169,7 @@ function usedThisSecond(recent: Map<string, Recent>, key: string, request: Reser
 
 function wake(options: LeasesOptions, lease: Lease, firstPauseMs: number): void {
   lease.rounds ??= keep(options, lease, firstPauseMs);
+  if (isFull(lease)) lease.endRound();
 }
 
 const MAX_FAULTS = 3;
@@ -176,8 +179,8 @@ const MAX_FAULTS = 3;
  * a call needs it again, or to the reaper.
  */
 async function keep(options: LeasesOptions, lease: Lease, firstPauseMs: number): Promise<void> {
-  await options.pause(firstPauseMs);
-  for (let faults = 0; faults < MAX_FAULTS; await options.pause(ROUND_MS)) {
+  await roundOf(options, lease, firstPauseMs);
+  for (let faults = 0; faults < MAX_FAULTS; await roundOf(options, lease, ROUND_MS)) {
     beginRound(lease, nowOf(options, lease));
     try {
       await writeRound(options, lease);
@@ -188,6 +191,13 @@ async function keep(options: LeasesOptions, lease: Lease, firstPauseMs: number):
     if (isQuiet(lease)) break;
   }
   lease.rounds = undefined;
+}
+
+/** Until the pause is over, or the round is full. */
+async function roundOf({ pause }: LeasesOptions, lease: Lease, longestMs: number): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  lease.endRound = resolve;
+  await Promise.race([pause(longestMs), promise]);
 }
 
 /** A refusal says what is wrong; the account is asked for more room once again, and then only for what needs none. */
