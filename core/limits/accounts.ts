@@ -22,7 +22,7 @@ import {
 import { calendarDay } from './periods.ts';
 import { createRefusedLately } from './refused-lately.ts';
 import { type Demand, momentOf, type ReserveRequest } from './reserve.ts';
-import { reserveScope, type ScopeEngine } from './reserve-scope.ts';
+import { growCrowded, reserveScope, type ScopeEngine } from './reserve-scope.ts';
 import { isLeasable, type LimitPlan } from './schedule.ts';
 import { type Actual, type Grant, planRelease } from './settle.ts';
 import { closingMoment, settleScope } from './settle-scope.ts';
@@ -137,6 +137,7 @@ export function createAccounts({
     memory: createDeniedMemory(),
     slices: createSliceMemory(),
     growing: new Set<string>(),
+    grownAt: new Map<string, number>(),
     lookedAt: createLookedAt(),
     allowance: createOutageAllowance(),
     leases: newLeases?.({ store: closingStore, clock, pause }),
@@ -340,6 +341,7 @@ async function settleAll(
   await late;
   if (lead !== undefined) await settle(lead);
   if (lead?.grant.request.owner.kind === 'lead') engine.leases?.confirm(holdId);
+  if (lead !== undefined) await growCrowded(engine, { ...lead, scopeKey: accountKey(lead.scope) });
   throwFirst(await late);
 }
 

@@ -1,7 +1,7 @@
 /**
  * Accounts without limits that were looked at this minute. Of such an account a call needs to know only that its hold was taken: there is
  * no room to tell of, and what is stale in it may wait a minute to be swept. The account of a busy key comes back as kilobytes
- * of other calls' holds.
+ * of other calls' holds, so that one call of many looks whether it has become a crowd (ADR 0036).
  */
 import type { Account } from './account.ts';
 
@@ -12,14 +12,21 @@ export interface LookedAt {
 }
 
 const MAX_ACCOUNTS = 10_000;
+/** One look in so many calls. */
+const CALLS_A_LOOK = 64;
 
 export function createLookedAt(): LookedAt {
-  const minutes = new Map<string, number>();
+  const looks = new Map<string, { readonly minute: number; calls: number }>();
   return {
-    has: (key, minute) => minutes.get(key) === minute,
+    has(key, minute) {
+      const look = looks.get(key);
+      if (look?.minute !== minute) return false;
+      look.calls += 1;
+      return look.calls < CALLS_A_LOOK;
+    },
     note(key, minute, { voided }) {
-      if (minutes.size >= MAX_ACCOUNTS) minutes.clear();
-      if (voided.size === 0) minutes.set(key, minute);
+      if (looks.size >= MAX_ACCOUNTS) looks.clear();
+      if (voided.size === 0) looks.set(key, { minute, calls: 0 });
     },
   };
 }

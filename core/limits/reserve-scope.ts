@@ -15,8 +15,8 @@ import { judgeReserve, planReserve, type ReserveRequest } from './reserve.ts';
 import { hasLimits, type LimitPlan } from './schedule.ts';
 import type { Grant } from './settle.ts';
 import { closingMoment } from './settle-scope.ts';
-import { setUpScope } from './shard-setup.ts';
-import { type Shard, shardCount } from './shards.ts';
+import { growScope, setUpScope } from './shard-setup.ts';
+import { keyShardsFor, type Shard, shardCount } from './shards.ts';
 import type { SliceMemory } from './slice-memory.ts';
 import { nextStep, planStep, type ShardReserve, type ShardStep } from './slices.ts';
 import type { Strays } from './strays.ts';
@@ -28,6 +28,8 @@ export interface ScopeEngine {
   readonly slices: SliceMemory;
   /** Keys for which a call of this process makes accounts; its other calls go on with those that there are. */
   readonly growing: Set<string>;
+  /** By key, when the last call for whose crowd this process made more accounts began. */
+  readonly grownAt: Map<string, number>;
   readonly lookedAt: LookedAt;
 }
 
@@ -242,17 +244,57 @@ async function look({ store }: ScopeEngine, call: ScopeCall, home: string): Prom
 }
 
 async function setUp(engine: ScopeEngine, call: ScopeCall): Promise<void> {
-  const { store, slices, growing } = engine;
+  const { store, slices } = engine;
   const { key, plan, policyVersion, request } = call;
   if (policyVersion !== undefined)
     await setUpScope(store, key, { setup: { limits: plan, policyVersion }, at: request.at });
   const account = await accountAt(store, key);
   slices.learn(call, key, account);
-  if (policyVersion !== undefined || growing.has(key) || !lacksShards(account, plan)) return;
+  if (policyVersion === undefined && lacksShards(account, plan))
+    await grow(engine, call, { first: account, count: shardCount(plan) });
+}
+
+interface Settled {
+  readonly scopeKey: string;
+  readonly plan: LimitPlan;
+  /** The account that held, which may have been looked at. */
+  readonly key: string;
+  readonly grant: Grant;
+}
+
+/**
+ * A key without limits whose accounts hold a crowd gets more of them. Nobody waits for it, and what fails here another call tries
+ * again, ten seconds later.
+ */
+export async function growCrowded(engine: GrowthEngine, settled: Settled): Promise<void> {
+  const { scopeKey, plan, key, grant } = settled;
+  const { account: first, request } = grant;
+  if (first === undefined || key !== scopeKey || hasLimits(plan) || hasLimits(first.plan)) return;
+  const count = keyShardsFor(first);
+  // What was open before stays where it is until it ends, and is no reason to grow again.
+  const { nowMs } = request.at;
+  if (count <= first.shards || nowMs < (engine.grownAt.get(key) ?? 0) + GROWTH_MS) return;
+  if (engine.grownAt.size >= MAX_GROWN) engine.grownAt.clear();
+  engine.grownAt.set(key, nowMs);
+  await grow(engine, { key, plan }, { first, count }).catch(() => undefined);
+}
+
+const MAX_GROWN = 10_000;
+/** Most calls end within so long (ADR 0017). */
+const GROWTH_MS = 10_000;
+
+type GrowthEngine = Pick<ScopeEngine, 'store' | 'slices' | 'growing' | 'grownAt'>;
+
+async function grow(
+  { store, slices, growing }: GrowthEngine,
+  call: Pick<ScopeCall, 'key' | 'plan'>,
+  size: { readonly first: Account; readonly count: number },
+): Promise<void> {
+  const { key } = call;
+  if (growing.has(key)) return;
   growing.add(key);
   try {
-    const setup = { limits: plan, policyVersion: account.policyVersion };
-    await setUpScope(store, key, { setup, at: request.at });
+    await growScope(store, key, size);
     slices.learn(call, key, await accountAt(store, key));
   } finally {
     growing.delete(key);

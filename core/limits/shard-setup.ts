@@ -79,6 +79,39 @@ export function planSetup(
   });
 }
 
+/**
+ * More accounts for a scope that limits nothing: there is nothing to divide, so that of those that there are only the first is
+ * written, which knows their number. False when somebody changed it meanwhile.
+ */
+export function growScope(
+  store: AccountStore,
+  scopeKey: string,
+  { first, count }: { first: Account; count: number },
+): Promise<boolean> {
+  const { status, plan: limits, limitsVersion, policyVersion, shards } = first;
+  const number = [ATTR.shards] as const;
+  const ofFirst: AccountWrite = {
+    conditions: [
+      // A revocation writes to the first account first: shards that are made meanwhile would not hear of it.
+      { kind: 'equals', path: [ATTR.status], value: status },
+      // Closes the race with limits that the scope is given: they are divided among the accounts that there are.
+      { kind: 'equals', path: [ATTR.limitsVersion], value: limitsVersion },
+      // Closes the race with whoever else makes accounts.
+      shards === 1
+        ? { kind: 'absent', path: number }
+        : { kind: 'equals', path: number, value: shards },
+    ],
+    set: [[number, count]],
+    add: [],
+    remove: [],
+  };
+  const made = Array.from({ length: count - shards }, (_, index) => ({
+    key: shardKey(scopeKey, shards + index),
+    write: planCreate({ limits, policyVersion }, status),
+  }));
+  return store.writeTogether([{ key: scopeKey, write: ofFirst }, ...made]);
+}
+
 interface Division {
   readonly accounts: readonly (Account | undefined)[];
   /** The first so many share what is left; the others keep what they have granted. */

@@ -38,6 +38,9 @@ const TOKENS_PER_SLICE = 4_096;
 const MAX_SHARDS = 96;
 /** What 500 calls a second of ten seconds need. A status is written to each account of a key, and a team may have many keys. */
 const MAX_KEY_SHARDS = 32;
+/** With more open calls the account of a key is far beyond a kilobyte; so many fit it. */
+const CROWD = 8;
+const CALLS_PER_KEY_SHARD = 4;
 
 /**
  * How many accounts the limits ask for: the smallest number with which even the busiest one stays within what a
@@ -62,6 +65,12 @@ export function keyShardCount(around: readonly LimitPlan[]): number {
     .filter((loads) => loads.every(({ perSecond }) => perSecond > 0))
     .map((loads) => fewest(loads, { most: MAX_KEY_SHARDS, holdBytes: LEAD_BYTES }));
   return counts.length === 0 ? 1 : Math.min(...counts);
+}
+
+/** As many as the open calls of a key ask for, seen in the first of its accounts, whatever was planned (ADR 0036). */
+export function keyShardsFor({ holds, shards }: Pick<Account, 'holds' | 'shards'>): number {
+  if (holds.size <= CROWD) return shards;
+  return Math.min(MAX_KEY_SHARDS, Math.ceil((holds.size * shards) / CALLS_PER_KEY_SHARD));
 }
 
 function everInForce(plan: LimitPlan): readonly Limits[] {

@@ -4,7 +4,7 @@
  * be wrong: then the refusal says what is right.
  */
 import type { Account } from './account.ts';
-import { type LimitPlan, planVersionOf } from './schedule.ts';
+import { hasLimits, type LimitPlan, planVersionOf } from './schedule.ts';
 import { homeOf, shardCount, shardKey, sliceOf } from './shards.ts';
 
 export interface SliceMemory {
@@ -50,7 +50,9 @@ export function createSliceMemory(): SliceMemory {
     const { length } = slicesOf(plan);
     const known = counts.get(key);
     // Who plans with more than before misses one, and makes what the scope lacks.
-    return known?.planned === length ? Math.min(length, known.seen) : length;
+    if (known?.planned !== length) return length;
+    // Without limits there is nothing to divide: a key that had a crowd has more accounts than planned (ADR 0036).
+    return hasLimits(plan) ? Math.min(length, known.seen) : known.seen;
   }
   function shardAt({ key: scopeKey, plan }: PlannedScope, index: number): Home {
     const key = shardKey(scopeKey, index);

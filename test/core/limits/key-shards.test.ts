@@ -1,13 +1,16 @@
 import { describe, expect, it } from 'vitest';
-import { createAccounts } from '../../../core/limits/accounts.ts';
+import { decodeHold } from '../../../core/limits/account.ts';
+import type { AccountStore } from '../../../core/limits/account-store.ts';
+import { createAccounts, type Reservation } from '../../../core/limits/accounts.ts';
 import type { LimitPlan } from '../../../core/limits/schedule.ts';
-import { keyShardCount, shardCount } from '../../../core/limits/shards.ts';
+import { keyShardCount, keyShardsFor, shardCount } from '../../../core/limits/shards.ts';
 import { accountKey, type Scope } from '../../../core/tenancy/scopes.ts';
 import { itemSize } from '../../support/item-size.ts';
 import { createMemoryStore, type MemoryStore } from '../../support/memory-store.ts';
 
 const KEY: Scope = { kind: 'key', keyId: 'vk_0123456789ab' };
 const NOW = Date.UTC(2026, 10, 20, 12);
+const DEMAND = { nanoUsd: 123_456_789, inputTokens: 12_345, outputTokens: 4_096 };
 const TEN: LimitPlan = { accounts: 10 };
 
 /** So many calls by the key, one after the other. */
@@ -26,7 +29,7 @@ function reserveCall(index: number, plan: LimitPlan) {
   return {
     requestId: `req_${String(index).padStart(8, '0')}bbbbbbbbbbbbbb`,
     alias: 'gpt-5-mini',
-    demand: { nanoUsd: 123_456_789, inputTokens: 12_345, outputTokens: 4_096 },
+    demand: DEMAND,
     scopes: [{ scope: KEY, limits: plan }],
     timeZone: 'UTC',
     holdSeconds: 900,
@@ -144,5 +147,116 @@ describe('a key that lacks accounts', () => {
     expect(outcomes.filter(({ kind }) => kind === 'reserved')).toHaveLength(50);
     expect(memory.shardsOf(KEY)).toHaveLength(10);
     expect(accountKey(KEY)).toBe(memory.shardsOf(KEY)[0]?.key);
+  });
+});
+
+/** A key that was made for few calls, and calls that stay open. Every call settles the one before, which may look. */
+function crowd(store: (memory: MemoryStore) => AccountStore = (memory) => memory) {
+  const memory = createMemoryStore();
+  memory.setUp(KEY, {});
+  const fresh = () =>
+    createAccounts({ store: store(memory), clock: { nowMs: () => NOW }, pause: async () => {} });
+  const accounts = fresh();
+  const open: Reservation[] = [];
+  let calls = 0;
+  const reserve = async (by = accounts) => {
+    calls += 1;
+    const reservation = await by.reserve(reserveCall(calls, {}));
+    if (reservation.kind !== 'reserved') throw new Error(reservation.kind);
+    return reservation;
+  };
+  return {
+    memory,
+    fresh,
+    reserve,
+    /** So many calls, of which the last `atOnce` are open at any time. */
+    async flow(count: number, atOnce: number, by = accounts) {
+      for (let call = 0; call < count; call += 1) {
+        open.push(await reserve(by));
+        const oldest = open.length > atOnce ? open.shift() : undefined;
+        if (oldest !== undefined) await by.settle(oldest, DEMAND);
+      }
+    },
+    openIn: () => memory.shardsOf(KEY).map(({ account }) => account.holds.size),
+  };
+}
+
+describe('a key with a crowd of open calls', () => {
+  it('gets accounts until each holds few of them', async () => {
+    const { flow, openIn } = crowd();
+    await flow(3_000, 64);
+    expect(openIn().length).toBeGreaterThanOrEqual(8);
+    expect(Math.max(...openIn())).toBeLessThan(20);
+  });
+
+  it('gets them once in ten seconds, for what was open before takes time to end', async () => {
+    const { flow, openIn } = crowd();
+    await flow(2_000, 16);
+    const { length } = openIn();
+    await flow(2_000, 60);
+    expect(openIn()).toHaveLength(length);
+  });
+
+  it('keeps the one that it has where few calls are open', async () => {
+    const { flow, openIn } = crowd();
+    await flow(1_000, 7);
+    expect(openIn()).toEqual([7]);
+  });
+
+  it.each([
+    [8, 1, 1],
+    [9, 1, 3],
+    [64, 1, 16],
+    [1_000, 1, 32],
+    [10, 8, 20],
+    [40, 32, 32],
+  ])('of %i open calls in the first of %i accounts is to have %i', (open, shards, count) => {
+    const hold = decodeHold('0.0.0.0.0.@req_1:m');
+    const holds = new Map(Array.from({ length: open }, (_, index) => [String(index), hold]));
+    expect(keyShardsFor({ holds, shards })).toBe(count);
+  });
+
+  it('shares its calls among them in every process, once that has looked', async () => {
+    const { flow, fresh, openIn } = crowd();
+    await flow(3_000, 64);
+    const other = fresh();
+    await flow(64, 64, other);
+    expect(openIn().every((open) => open > 0)).toBe(true);
+    expect(Math.max(...openIn())).toBeLessThan(20);
+  });
+
+  it('is refused everywhere when it is revoked', async () => {
+    const { memory, flow, reserve } = crowd();
+    await flow(3_000, 64);
+    memory.setStatus(KEY, 'revoked');
+    for (let count = 0; count < 32; count += 1) await expect(reserve()).rejects.toThrow('inactive');
+  });
+
+  it('stays as it is where a revocation or limits come between', async () => {
+    for (const change of [{ st: 'revoked' }, { lv: 'another' }, { n: 4 }]) {
+      const { memory, flow, openIn } = crowd((memory) => ({
+        ...memory,
+        writeTogether(writes) {
+          const key = accountKey(KEY);
+          const item = memory.items.get(key);
+          memory.items.set(key, { ...item, ...change });
+          const refused = memory.writeTogether(writes);
+          if (item !== undefined) memory.items.set(key, item);
+          return refused;
+        },
+      }));
+      await flow(300, 64);
+      expect(openIn()).toEqual([64]);
+      expect(memory.items.size).toBe(1);
+    }
+  });
+
+  it('goes on with one before an engine that has no transactions', async () => {
+    const { flow, openIn } = crowd((memory) => ({
+      ...memory,
+      writeTogether: () => Promise.reject(new Error('unknown operation')),
+    }));
+    await flow(300, 64);
+    expect(openIn()).toEqual([64]);
   });
 });

@@ -55,6 +55,13 @@ describe('the account of a key', () => {
     expect(cameBack()).toEqual([true, false, false, true, false]);
   });
 
+  it('comes back once in 64 calls of a minute, so that a crowd is seen', async () => {
+    const { call, cameBack } = keyWith({});
+    for (let count = 0; count < 130; count += 1) await call();
+    const looks = cameBack().flatMap((came, index) => (came ? [index] : []));
+    expect(looks).toEqual([0, 64, 128]);
+  });
+
   it('comes back with every reserve where something is limited, for what is left is told', async () => {
     const { call, cameBack } = keyWith({ requestsPerMinute: 100 });
     for (let count = 0; count < 3; count += 1) await call();
