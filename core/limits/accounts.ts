@@ -9,6 +9,7 @@ import type { Account, HoldOwner } from './account.ts';
 import { type AccountStore, readScope, StoreFault } from './account-store.ts';
 import type { Denial, Moment } from './denial.ts';
 import { createDeniedMemory, type DeniedMemory } from './denied-memory.ts';
+import { growCrowded } from './key-growth.ts';
 import type { LeasedPart, Leases, LeasesOptions } from './leases.ts';
 import { createLookedAt } from './looked-at.ts';
 import { createOutageAllowance, type OutageAllowance } from './outage.ts';
@@ -22,7 +23,7 @@ import {
 import { calendarDay } from './periods.ts';
 import { createRefusedLately } from './refused-lately.ts';
 import { type Demand, momentOf, type ReserveRequest } from './reserve.ts';
-import { growCrowded, reserveScope, type ScopeEngine } from './reserve-scope.ts';
+import { reserveScope, type ScopeEngine } from './reserve-scope.ts';
 import { isLeasable, type LimitPlan } from './schedule.ts';
 import { type Actual, type Grant, planRelease } from './settle.ts';
 import { closingMoment, settleScope } from './settle-scope.ts';

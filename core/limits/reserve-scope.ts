@@ -5,8 +5,9 @@
 import type { Clock } from '../clock.ts';
 import { GatewayError } from '../errors.ts';
 import { type Account, ATTR, parseAccount } from './account.ts';
-import { type AccountStore, type KeyedWrite, readShards } from './account-store.ts';
+import { type KeyedWrite, readShards } from './account-store.ts';
 import type { Denial } from './denial.ts';
+import { accountAt, type GrowthEngine, grow, noAccount } from './key-growth.ts';
 import type { LookedAt } from './looked-at.ts';
 import { CALLERS_PATIENCE, callersTime, createPatientStore, type Pause } from './patient-store.ts';
 import { expiredHolds, planRelease } from './reap.ts';
@@ -15,21 +16,14 @@ import { judgeReserve, planReserve, type ReserveRequest } from './reserve.ts';
 import { hasLimits, type LimitPlan } from './schedule.ts';
 import type { Grant } from './settle.ts';
 import { closingMoment } from './settle-scope.ts';
-import { growScope, setUpScope } from './shard-setup.ts';
-import { keyShardsFor, type Shard, shardCount } from './shards.ts';
-import type { SliceMemory } from './slice-memory.ts';
+import { setUpScope } from './shard-setup.ts';
+import { type Shard, shardCount } from './shards.ts';
 import { nextStep, planStep, type ShardReserve, type ShardStep } from './slices.ts';
 import type { Strays } from './strays.ts';
 
-export interface ScopeEngine {
-  readonly store: AccountStore;
+export interface ScopeEngine extends GrowthEngine {
   readonly clock: Clock;
   readonly pause: Pause;
-  readonly slices: SliceMemory;
-  /** Keys for which a call of this process makes accounts; its other calls go on with those that there are. */
-  readonly growing: Set<string>;
-  /** By key, when the last call for whose crowd this process made more accounts began. */
-  readonly grownAt: Map<string, number>;
   readonly lookedAt: LookedAt;
 }
 
@@ -254,59 +248,6 @@ async function setUp(engine: ScopeEngine, call: ScopeCall): Promise<void> {
     await grow(engine, call, { first: account, count: shardCount(plan) });
 }
 
-interface Settled {
-  readonly scopeKey: string;
-  readonly plan: LimitPlan;
-  /** The account that held, which may have been looked at. */
-  readonly key: string;
-  readonly grant: Grant;
-}
-
-/**
- * A key without limits whose accounts hold a crowd gets more of them. Nobody waits for it, and what fails here another call tries
- * again, ten seconds later.
- */
-export async function growCrowded(engine: GrowthEngine, settled: Settled): Promise<void> {
-  const { scopeKey, plan, key, grant } = settled;
-  const { account: first, request } = grant;
-  if (first === undefined || key !== scopeKey || hasLimits(plan) || hasLimits(first.plan)) return;
-  const count = keyShardsFor(first);
-  // What was open before stays where it is until it ends, and is no reason to grow again.
-  const { nowMs } = request.at;
-  if (count <= first.shards || nowMs < (engine.grownAt.get(key) ?? 0) + GROWTH_MS) return;
-  if (engine.grownAt.size >= MAX_GROWN) engine.grownAt.clear();
-  engine.grownAt.set(key, nowMs);
-  await grow(engine, { key, plan }, { first, count }).catch(() => undefined);
-}
-
-const MAX_GROWN = 10_000;
-/** Most calls end within so long (ADR 0017). */
-const GROWTH_MS = 10_000;
-
-type GrowthEngine = Pick<ScopeEngine, 'store' | 'slices' | 'growing' | 'grownAt'>;
-
-async function grow(
-  { store, slices, growing }: GrowthEngine,
-  call: Pick<ScopeCall, 'key' | 'plan'>,
-  size: { readonly first: Account; readonly count: number },
-): Promise<void> {
-  const { key } = call;
-  if (growing.has(key)) return;
-  growing.add(key);
-  try {
-    await growScope(store, key, size);
-    slices.learn(call, key, await accountAt(store, key));
-  } finally {
-    growing.delete(key);
-  }
-}
-
-async function accountAt(store: AccountStore, key: string): Promise<Account> {
-  const item = await store.read(key);
-  if (item === undefined) throw noAccount(key);
-  return parseAccount(item);
-}
-
 /** A key must have been made; then calls make what it lacks, as long as there is nothing to divide among them. */
 function lacksShards({ plan: own, shards }: Account, plan: LimitPlan): boolean {
   return !hasLimits(own) && !hasLimits(plan) && shards < shardCount(plan);
@@ -325,11 +266,6 @@ async function releaseUnsent(engine: ScopeEngine, shards: readonly Shard[]): Pro
     released = true;
   }
   return released;
-}
-
-function noAccount(key: string): GatewayError {
-  const message = 'The limits of this key are not ready yet.';
-  return new GatewayError('limiter_unavailable', message, { cause: `no account ${key}` });
 }
 
 function contended(): GatewayError {

@@ -225,6 +225,24 @@ describe('a key with a crowd of open calls', () => {
     expect(Math.max(...openIn())).toBeLessThan(20);
   });
 
+  it('gets them from one of the processes that see it', async () => {
+    let transactions = 0;
+    const { flow, fresh, reserve, openIn } = crowd((memory) => ({
+      ...memory,
+      writeTogether(writes) {
+        transactions += 1;
+        return memory.writeTogether(writes);
+      },
+    }));
+    await flow(12, 12);
+    const [first, second] = [fresh(), fresh()];
+    const seen = [await reserve(first), await reserve(second)] as const;
+    await first.settle(seen[0], DEMAND);
+    await second.settle(seen[1], DEMAND);
+    expect(openIn()).toHaveLength(4);
+    expect(transactions).toBe(1);
+  });
+
   it('is refused everywhere when it is revoked', async () => {
     const { memory, flow, reserve } = crowd();
     await flow(3_000, 64);
