@@ -5,7 +5,7 @@ import { createAccounts, type Reservation } from '../../../core/limits/accounts.
 import type { LimitPlan } from '../../../core/limits/schedule.ts';
 import { keyShardCount, keyShardsFor, shardCount } from '../../../core/limits/shards.ts';
 import { accountKey, type Scope } from '../../../core/tenancy/scopes.ts';
-import { itemSize } from '../../support/item-size.ts';
+import { itemSize, writeUnits } from '../../support/item-size.ts';
 import { createMemoryStore, type MemoryStore } from '../../support/memory-store.ts';
 
 const KEY: Scope = { kind: 'key', keyId: 'vk_0123456789ab' };
@@ -187,6 +187,22 @@ describe('a key with a crowd of open calls', () => {
     await flow(3_000, 64);
     expect(openIn().length).toBeGreaterThanOrEqual(8);
     expect(Math.max(...openIn())).toBeLessThan(20);
+  });
+
+  it('pays for few of them with each write', async () => {
+    let units = 0;
+    const { flow } = crowd((memory) => ({
+      ...memory,
+      async write(key, write) {
+        const result = await memory.write(key, write);
+        units += writeUnits(itemSize(memory.items.get(key) ?? {}, key), false);
+        return result;
+      },
+    }));
+    await flow(2_000, 100);
+    units = 0;
+    await flow(500, 100);
+    expect(units / 500).toBeLessThan(3);
   });
 
   it('gets them once in ten seconds, for what was open before takes time to end', async () => {
