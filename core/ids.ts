@@ -30,14 +30,20 @@ export function isRequestId(text: string): boolean {
  * kilobyte. Two open holds of one account share a name about once in 1e14 pairs, and then the second
  * request is refused, because a hold counts as one's own only when all of it is.
  */
-export function holdIdOf(requestId: string, reserves: 0 | 1 = 0): string {
-  const start = REQUEST_ID_PREFIX.length + reserves * HOLD_ID_LENGTH;
+export function holdIdOf(requestId: string, reservesBefore: ReservesBefore = 0): string {
+  const start = REQUEST_ID_PREFIX.length + HOLD_ID_STARTS[reservesBefore];
   return requestId.slice(start, start + HOLD_ID_LENGTH);
 }
 
-/** A call that is refused and reserves once more holds under another name, so that no late copy of the first is met. */
-export function holdIdsOf(requestId: string): readonly [string, string] {
-  return [holdIdOf(requestId), holdIdOf(requestId, 1)];
+/** How often a call has reserved already and given it up: by an old policy (ADR 0037), or for too much. */
+export type ReservesBefore = 0 | 1 | 2;
+
+/** The last two names share two characters: an id has 22, and still no two names are equal but by a chance of 47 bits. */
+const HOLD_ID_STARTS = [0, HOLD_ID_LENGTH, REQUEST_ID_LENGTH - HOLD_ID_LENGTH] as const;
+
+/** A call that reserves once more holds under another name, so that no late copy of what it gave up is met. */
+export function holdIdsOf(requestId: string): readonly [string, string, string] {
+  return [holdIdOf(requestId), holdIdOf(requestId, 1), holdIdOf(requestId, 2)];
 }
 
 /**

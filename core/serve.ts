@@ -3,43 +3,35 @@
  * ports for whatever is outside the process; never touches a clock, a socket or a table itself.
  */
 
-import { makeReady } from './ahead.ts';
 import { answerCall } from './answer-call.ts';
-import { demandOf, sizeOf, tagsOf } from './call-terms.ts';
+import { type Bid, makeBid, takeBack, takeRoom } from './bid.ts';
 import { type Cancellations, serveCancel } from './cancel.ts';
 import type { Provider } from './catalog/snapshot.ts';
 import type { Clock, EpochMs, Timer } from './clock.ts';
-import { deadlineOf } from './deadline.ts';
 import type { Call } from './dialects/call.ts';
 import { type ParseCall, parserOf, voiceOf } from './endpoints.ts';
 import { asGatewayError, GatewayError } from './errors.ts';
-import type { Accounts, Refusal, Reservation, ReserveCall, Unreserved } from './limits/accounts.ts';
-import type { CallSize } from './limits/bound.ts';
-import { clampedOutput } from './limits/clamp.ts';
+import type { Accounts, Refusal, Unreserved } from './limits/accounts.ts';
 import { calendarDay } from './limits/periods.ts';
 import { explainRefusal } from './limits/refusal.ts';
 import { ZERO_USD } from './money.ts';
-import { MAX_BODY_BYTES } from './names.ts';
-import type { Terms } from './prepare.ts';
 import type { UpstreamPort } from './providers/upstream.ts';
 import { type Report, reportFault } from './report.ts';
 import { errorResponse, type GatewayResponse, jsonResponse } from './response.ts';
 import type { RollupReader } from './rollups/rollup-reader.ts';
 import { deprecationHeaders } from './routing/deprecation.ts';
-import { type Selection, selectRoutes } from './routing/select-routes.ts';
 import {
   authenticate,
   type Caller,
   type Directory,
   type Headers,
+  type KnownCaller,
+  recallCaller,
   type SignIn,
 } from './tenancy/authenticate.ts';
-import { PRIORITY_HEADER, priorityOf } from './tenancy/priority.ts';
-import { scopesOf } from './tenancy/scopes-of.ts';
 import { openBooks } from './usage/books.ts';
 import { buildUsageEvent, type CallFacts } from './usage/build-event.ts';
 import type { UsageEvent } from './usage/event.ts';
-import { traceIdOf } from './usage/trace-id.ts';
 
 export interface GatewayRequest {
   readonly method: string;
@@ -88,9 +80,6 @@ export interface Ports {
 }
 
 const CANCEL_PATH = /^\/v1\/requests\/([^/]{1,256})\/cancel$/;
-
-/** How long a hold outlives its call before the reaper may close it: the longest stream the platform allows. */
-const HOLD_SECONDS = 900;
 
 export async function serve(ports: Ports, request: GatewayRequest): Promise<GatewayResponse> {
   try {
@@ -168,30 +157,50 @@ async function serveCall(
   request: GatewayRequest,
   parser: () => Promise<ParseCall>,
 ): Promise<GatewayResponse> {
-  const [caller, parse] = await Promise.all([identify(ports, request), parser()]);
-  if (request.body.byteLength > MAX_BODY_BYTES)
-    throw new GatewayError('request_too_large', `The body is larger than ${MAX_BODY_BYTES} bytes.`);
-  const call = parse(request.body, request.headers);
-  const selection = selectRoutes(caller, call.alias, request.receivedAtMs);
-  const facts = factsOf(request, { caller, call, selection });
+  const { headers, receivedAtMs, onCaller } = request;
+  const known = recallCaller(ports, headers, receivedAtMs);
+  const isOld = known?.kind === 'old';
+  const answer = isOld ? await serveOld(ports, request, { ...known, parser }) : undefined;
+  if (answer !== undefined) return answer;
+  const who = known?.kind === 'fresh' ? known.caller : authenticate(ports, headers, receivedAtMs);
+  const [caller, parse] = await Promise.all([who, parser()]);
+  onCaller?.(caller);
+  const reservesBefore = isOld ? 1 : 0;
+  return goOn(ports, request, await makeBid(ports, request, { caller, parse, reservesBefore }));
+}
 
-  const bodyBytes = request.body.byteLength;
-  const size = sizeOf({ call, selection, bodyBytes });
-  const terms = {
-    ...{ caller, call, selection, priority: facts.priority },
-    maxOutputTokens: size.maxOutputTokens,
-    deadlineMs: deadlineOf(request, caller, selection),
-    reserve: reserveOf(facts, { call, selection, size }),
-  };
-  // Asked for first, so that the call is made ready while the table answers.
-  const room = takeRoom(ports, terms, size);
-  const ahead = makeReady(ports, request, terms);
-  const { reservation, maxOutputTokens, isClamped } = await room.catch((thrown: unknown) => {
-    ahead?.giveUp();
-    throw thrown;
-  });
-  if (reservation.kind !== 'reserved' || isClamped) ahead?.giveUp();
-  if (reservation.kind === 'faulted') return unlimited(ports, { request, call }, reservation);
+type OldCaller = Extract<KnownCaller, { kind: 'old' }>;
+
+/**
+ * By key and policy as they were more than 30 s ago: room is reserved while both are read again, and nothing is sent and nobody
+ * told anything before (ADR 0037). Undefined where they have changed; then nothing is held any more.
+ */
+async function serveOld(
+  ports: Ports,
+  request: GatewayRequest,
+  { caller, confirmed, parser }: OldCaller & { readonly parser: () => Promise<ParseCall> },
+): Promise<GatewayResponse | undefined> {
+  const asked = parser().then((parse) => makeBid(ports, request, { caller, parse }));
+  const [bid, isStill] = await Promise.allSettled([asked, confirmed]);
+  if (isStill.status === 'fulfilled' && isStill.value) {
+    request.onCaller?.(caller);
+    if (bid.status === 'rejected') throw bid.reason;
+    return goOn(ports, request, bid.value);
+  }
+  const undone = bid.status === 'fulfilled' ? takeBack(ports, bid.value) : Promise.resolve();
+  if (isStill.status === 'rejected')
+    return unlimited(ports, request, { fault: isStill.reason, undone });
+  // What the old one took is given back before the new one asks: its room is needed.
+  await undone;
+  return undefined;
+}
+
+async function goOn(ports: Ports, request: GatewayRequest, bid: Bid): Promise<GatewayResponse> {
+  const { terms, facts, answer, ahead } = bid;
+  const { call, selection } = terms;
+  if (answer.kind !== 'reserved') ahead?.giveUp();
+  const { reservation, maxOutputTokens, isClamped } = await takeRoom(ports, bid);
+  if (reservation.kind === 'faulted') return unlimited(ports, request, reservation);
   if (reservation.kind !== 'reserved') return refuse(ports, { facts, call, refusal: reservation });
 
   if (!isClamped) ahead?.begin();
@@ -210,77 +219,16 @@ async function serveCall(
   });
 }
 
-function reserveOf(
-  { requestId, caller, tags }: CallFacts,
-  { call, selection, size }: { call: Call; selection: Selection; size: CallSize },
-): ReserveCall {
-  return {
-    requestId,
-    alias: selection.model.alias,
-    policyVersion: caller.policy.version,
-    demand: demandOf(size, { call, selection }),
-    scopes: scopesOf({ ...caller, ...selection, tags }),
-    timeZone: caller.policy.timeZone,
-    holdSeconds: HOLD_SECONDS,
-  };
-}
-
-interface Room {
-  readonly reservation: Reservation | Unreserved;
-  readonly maxOutputTokens: number;
-  /** The maximum of output tokens is smaller than what the caller asked for. */
-  readonly isClamped: boolean;
-}
-
-/** Reserves the bound of the call; where the team's policy says so, a smaller one if only that fits. */
-async function takeRoom(
-  { accounts }: Ports,
-  { caller, call, selection, reserve }: Terms,
-  size: CallSize,
-): Promise<Room> {
-  const first = await accounts.reserve(reserve);
-  const mayClamp = first.kind === 'refused' && caller.team.clampOutput === true;
-  const smaller = mayClamp ? clampedOutput(first.denial, size, selection.routes) : undefined;
-  if (first.kind !== 'refused' || smaller === undefined) {
-    return { reservation: first, maxOutputTokens: size.maxOutputTokens, isClamped: false };
-  }
-  // What the first try took elsewhere is given back before the second: its room is needed.
-  await first.undone;
-  const demand = demandOf({ ...size, maxOutputTokens: smaller }, { call, selection });
-  const reservation = await accounts.reserve({ ...reserve, demand, isSecond: true });
-  return { reservation, maxOutputTokens: smaller, isClamped: true };
-}
-
-function factsOf(
-  request: GatewayRequest,
-  { caller, call, selection }: { caller: Caller; call: Call; selection: Selection },
-): CallFacts {
-  const tags = tagsOf(request.headers, { caller, call });
-  const { requestId, receivedAtMs } = request;
-  return {
-    requestId,
-    receivedAtMs,
-    caller,
-    tags,
-    dialect: call.dialect,
-    alias: selection.model.alias,
-    tier: selection.model.tier,
-    stream: call.stream,
-    priority: priorityOf(request.headers[PRIORITY_HEADER], caller.key.priority),
-    traceId: traceIdOf(request.headers['traceparent']),
-  };
-}
-
 /** Fail closed: nobody can say what the call may spend. Holds that may have been made are given back behind the answer. */
 function unlimited(
   ports: Ports,
-  { request: { requestId }, call: { voice } }: { request: GatewayRequest; call: Call },
+  request: GatewayRequest,
   { fault, undone }: { fault: unknown; undone: Promise<void> },
 ): GatewayResponse {
   const error = asGatewayError(fault);
   ports.report('request failed', error);
   const closed = undone.catch((left: unknown) => ports.report('holds not given back', left));
-  return errorResponse(error, { voice, requestId, closed });
+  return errorResponse(error, { voice: voiceOf(request), requestId: request.requestId, closed });
 }
 
 /** The answer is given at once; holds at other scopes and the event of the denial are closed behind it. */

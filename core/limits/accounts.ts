@@ -3,7 +3,7 @@
  * store is an argument; what a write means is decided in reserve.ts and settle.ts.
  */
 import type { Clock } from '../clock.ts';
-import { holdIdsOf } from '../ids.ts';
+import { holdIdOf, type ReservesBefore } from '../ids.ts';
 import { accountKey, type Scope } from '../tenancy/scopes.ts';
 import type { Account, HoldOwner } from './account.ts';
 import { type AccountStore, readScope, StoreFault } from './account-store.ts';
@@ -92,8 +92,8 @@ export interface ReserveCall {
   readonly scopes: readonly ScopeLimits[];
   readonly timeZone: string;
   readonly holdSeconds: number;
-  /** The call was refused before and asks for less. */
-  readonly isSecond?: boolean;
+  /** Absent: none. A refusal from memory is for the first alone: what comes after asks for less, or by a newer policy. */
+  readonly reservesBefore?: ReservesBefore;
 }
 
 /** Not reserved. `undone` resolves when what siblings granted, or may have granted, is given back. */
@@ -186,10 +186,11 @@ interface Undo {
 async function reserveAll(engine: Engine, call: ReserveCall): Promise<Reservation | Unreserved> {
   const nowMs = engine.clock.nowMs();
   const at = momentOf(nowMs, calendarDay(nowMs, call.timeZone));
-  const remembered = recallRefusal(engine.memory, call, at);
+  const { reservesBefore = 0 } = call;
+  const remembered = reservesBefore === 0 ? recallRefusal(engine.memory, call, at) : undefined;
   if (remembered !== undefined) return { ...remembered, undone: Promise.resolve() };
   const lead = leadOf(call);
-  const holdId = holdIdsOf(call.requestId)[call.isSecond === true ? 1 : 0];
+  const holdId = holdIdOf(call.requestId, reservesBefore);
   const expiresAtSeconds = Math.ceil(nowMs / 1000) + call.holdSeconds;
   const requestOf = (owner: HoldOwner) => ({
     holdId,

@@ -8,11 +8,23 @@ import { teamKey } from './scopes.ts';
 import type { SigningKey } from './signing-key.ts';
 import { hashKey, isWellFormedKey } from './virtual-key.ts';
 
-/** The port to keys and policy. Both may be up to 30 s old; throws GatewayError when out of reach. */
+/**
+ * The port to keys and policy. Both may be up to 30 s old, and are the same objects for as long as nothing in them has
+ * changed; throws GatewayError when out of reach.
+ */
 export interface Directory {
   findKey(keyHash: string): Promise<KeyRecord | undefined>;
   /** Where so many milliseconds are less than 30 s, the policy is read again unless it was within them. */
   policy(maxAgeMs?: number): Promise<PolicySnapshot>;
+  /** Both as they are in memory, however old; asks nobody. Undefined where one of them is not, or there is no such key. */
+  recall?(keyHash: string): Recalled | undefined;
+}
+
+interface Recalled {
+  readonly key: KeyRecord;
+  readonly policy: PolicySnapshot;
+  /** Neither is older than 30 s. */
+  readonly isFresh: boolean;
 }
 
 /** Keys by their public id, for those who meet them in an account. */
@@ -70,10 +82,14 @@ export async function authenticate(
 async function byKey({ directory }: Identity, secret: string, nowMs: EpochMs): Promise<Caller> {
   const [key, known] = await Promise.all([directory.findKey(hashKey(secret)), directory.policy()]);
   if (key === undefined) throw new GatewayError('invalid_api_key', 'Incorrect API key provided.');
-  if (key.expiresAtMs !== undefined && key.expiresAtMs <= nowMs)
+  if (hasExpired(key, nowMs))
     throw new GatewayError('invalid_api_key', 'This API key has expired.');
   const policy = hasTeam(known, key) ? known : await directory.policy(RECENT_MS);
   return { key, team: teamOf(policy, key), policy };
+}
+
+function hasExpired({ expiresAtMs }: KeyRecord, nowMs: EpochMs): boolean {
+  return expiresAtMs !== undefined && expiresAtMs <= nowMs;
 }
 
 /** A key may be made as soon as its team is, which is before the policy in memory knows of either. */
@@ -83,3 +99,39 @@ function hasTeam({ teams }: PolicySnapshot, { tenantId, teamId }: KeyRecord): bo
 
 /** Keys whose team is gone for good make an environment read the policy's version once in this time. */
 const RECENT_MS = 1_000;
+
+export type KnownCaller =
+  | { readonly kind: 'fresh'; readonly caller: Caller }
+  | {
+      readonly kind: 'old';
+      readonly caller: Caller;
+      /** Both were read again, and are what they were. Rejects as `authenticate` does where they cannot be read. */
+      readonly confirmed: Promise<boolean>;
+    };
+
+/** Whose key it is as far as memory knows, old as that may be. Undefined where `authenticate` has to say: it refuses, this does not. */
+export function recallCaller(
+  { directory }: Identity,
+  headers: Headers,
+  nowMs: EpochMs,
+): KnownCaller | undefined {
+  const credential = readCredential(headers);
+  if (credential === undefined || !isWellFormedKey(credential)) return undefined;
+  const keyHash = hashKey(credential);
+  const known = directory.recall?.(keyHash);
+  if (known === undefined || hasExpired(known.key, nowMs) || !hasTeam(known.policy, known.key))
+    return undefined;
+  const { key, policy, isFresh } = known;
+  const caller = { key, team: teamOf(policy, key), policy };
+  if (isFresh) return { kind: 'fresh', caller };
+  return { kind: 'old', caller, confirmed: isStill(directory, keyHash, caller) };
+}
+
+async function isStill(
+  directory: Directory,
+  keyHash: string,
+  { key, policy }: Caller,
+): Promise<boolean> {
+  const now = await Promise.all([directory.findKey(keyHash), directory.policy()]);
+  return now[0] === key && now[1] === policy;
+}

@@ -1,6 +1,7 @@
 /**
- * Keys and policy for the request path, kept in memory for at most 30 s. The last good policy serves on
- * while the table is out of reach or a newer version cannot be read; identity never does.
+ * Keys and policy for the request path, kept in memory. For 30 s they are believed; then a call may begin with them, but only
+ * go on once they have been read again (ADR 0037). The last good policy serves on while the table is out of reach or a newer
+ * version cannot be read; identity never does.
  */
 import {
   CURRENT_POLICY,
@@ -22,12 +23,19 @@ import type { DynamoPort } from './dynamo-port.ts';
 import { loadSchemas, parseHead, type ReadItem, readSnapshot } from './policy-parts.ts';
 
 const MAX_AGE_MS = 30_000;
-/** Bounds the memory that a caller with many wrong keys can take: 10,000 records of about 1 KB. */
+/** What is older is not recalled: records change within days, so that of such guesses one in a hundred may be wrong. */
+const MAX_RECALLED_MS = 3_600_000;
+/** Bounds the memory that a caller with many wrong keys can take: 10,000 records and their texts, of about 1 KB together. */
 const MAX_KEYS = 10_000;
 
 interface Cached<T> {
   readonly value: T;
   readonly readAtMs: number;
+}
+
+interface CachedKey extends Cached<KeyRecord | undefined> {
+  /** What the value was parsed from: as long as it stays the same, so does the value. */
+  readonly document: string | undefined;
 }
 
 export interface DirectoryOptions {
@@ -43,7 +51,9 @@ export function createDynamoDirectory({
   clock,
   report,
 }: DirectoryOptions): Directory & KeyDirectory {
-  const keys = new Map<string, Cached<KeyRecord | undefined>>();
+  /** The one that was read longest ago first. */
+  const keys = new Map<string, CachedKey>();
+  const readings = new Map<string, Promise<KeyRecord | undefined>>();
   let policy: Cached<PolicySnapshot> | undefined;
   let refresh: Promise<PolicySnapshot> | undefined;
 
@@ -63,13 +73,21 @@ export function createDynamoDirectory({
   async function findRecord(key: string): Promise<KeyRecord | undefined> {
     const cached = keys.get(key);
     if (cached !== undefined && isFresh(cached)) return cached.value;
-    const [item, { keyRecordSchema }] = await Promise.all([read(key), loadSchemas()]);
-    const value =
-      item === undefined
-        ? undefined
-        : keyRecordSchema.parse(JSON.parse(documentItemSchema.parse(item).document));
-    if (keys.size >= MAX_KEYS) keys.clear();
-    keys.set(key, { value, readAtMs: clock.nowMs() });
+    const reading = readings.get(key) ?? readRecord(key).finally(() => readings.delete(key));
+    readings.set(key, reading);
+    return reading;
+  }
+
+  async function readRecord(key: string): Promise<KeyRecord | undefined> {
+    const item = await read(key);
+    const document = item && documentItemSchema.parse(item).document;
+    const known = keys.get(key);
+    const isSame = known !== undefined && known.document === document;
+    const value = isSame ? known.value : await parseRecord(document);
+    keys.delete(key);
+    const [oldest] = keys.keys();
+    if (keys.size >= MAX_KEYS && oldest !== undefined) keys.delete(oldest);
+    keys.set(key, { value, document, readAtMs: clock.nowMs() });
     return value;
   }
 
@@ -96,7 +114,20 @@ export function createDynamoDirectory({
       refresh ??= refreshPolicy();
       return refresh;
     },
+    recall(keyHash) {
+      const record = keys.get(keyRecordKey(keyHash));
+      if (record?.value === undefined || policy === undefined) return undefined;
+      const ageMs = clock.nowMs() - Math.min(record.readAtMs, policy.readAtMs);
+      if (ageMs >= MAX_RECALLED_MS) return undefined;
+      return { key: record.value, policy: policy.value, isFresh: ageMs < MAX_AGE_MS };
+    },
   };
+}
+
+async function parseRecord(document: string | undefined): Promise<KeyRecord | undefined> {
+  if (document === undefined) return undefined;
+  const { keyRecordSchema } = await loadSchemas();
+  return keyRecordSchema.parse(JSON.parse(document));
 }
 
 interface Reading {
@@ -111,7 +142,7 @@ async function readPolicy({ read, report, known }: Reading): Promise<PolicySnaps
   const [pointer, copy] = await Promise.all([
     read(CURRENT_POLICY),
     known === undefined ? read(LATEST_POLICY) : undefined,
-    loadSchemas(),
+    known === undefined ? loadSchemas() : undefined,
   ]);
   if (pointer === undefined)
     throw new GatewayError('limiter_unavailable', 'No policy has been applied yet.');

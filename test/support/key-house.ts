@@ -96,7 +96,6 @@ export async function openKeyHouse(clock: Clock, policy = POLICY) {
         const selection = selectRoutes(caller, 'chat', clock.nowMs());
         const tags = { user_id: null, feature: null };
         const made = await accounts.reserve({
-          isSecond: false,
           requestId: newRequestId(),
           alias: 'chat',
           demand: { nanoUsd: 1, inputTokens: 1, outputTokens: 1 },

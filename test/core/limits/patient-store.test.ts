@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Clock } from '../../../core/clock.ts';
+import type { ReservesBefore } from '../../../core/ids.ts';
 import { counterValue, parseAccount } from '../../../core/limits/account.ts';
 import { type AccountStore, StoreFault } from '../../../core/limits/account-store.ts';
 import { createAccounts } from '../../../core/limits/accounts.ts';
@@ -54,10 +55,16 @@ function world(...fates: Fate[]) {
     advance: (ms: number) => {
       nowMs += ms;
     },
-    reserve: ({ id = 'aaaaaaaabbbbbbbbbbbbbb', isSecond = false } = {}) =>
+    reserve: ({
+      id = 'aaaaaaaabbbbbbbbbbbbbb',
+      reservesBefore = 0,
+    }: {
+      id?: string;
+      reservesBefore?: ReservesBefore;
+    } = {}) =>
       accounts.reserve({
         requestId: `req_${id}`,
-        isSecond,
+        reservesBefore,
         alias: 'gpt',
         demand: DEMAND,
         scopes: [
@@ -137,9 +144,7 @@ describe('a reserve whose first attempt got no answer', () => {
     const first = await w.reserve();
     if (first.kind !== 'reserved') await first.undone;
     w.memory.setUp(TEAM, LIMITS);
-    // The refusal is remembered for a second.
-    w.advance(1_001);
-    await reserved(w.reserve({ isSecond: true }));
+    await reserved(w.reserve({ reservesBefore: 1 }));
     await w.late[0]?.();
     expect(w.team()).toMatchObject({ holds: 1, committed: 1_000 });
   });
