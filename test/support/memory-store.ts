@@ -1,4 +1,4 @@
-import { parseAccount } from '../../core/limits/account.ts';
+import { type KeyStatus, parseAccount } from '../../core/limits/account.ts';
 import { type AccountStore, writeResult } from '../../core/limits/account-store.ts';
 import { applyWrite, type StoredItem } from '../../core/limits/account-write.ts';
 import type { Moment } from '../../core/limits/denial.ts';
@@ -13,7 +13,7 @@ export interface MemoryStore extends AccountStore {
   readonly items: Map<string, StoredItem>;
   /** Creates the scope's accounts, or changes their limits as a policy would. */
   setUp(scope: Scope, limits: LimitPlan, at?: Moment): void;
-  setStatus(scope: Scope, status: 'active' | 'revoked'): void;
+  setStatus(scope: Scope, status: KeyStatus): void;
   /** All accounts of the scope. */
   shardsOf(scope: Scope): Shard[];
   /** Number of writes since the start, refused ones and each of a transaction included; of one account, or of all. */
