@@ -51,6 +51,10 @@ async function inMemory({ providerUrl, keys }: GatewayOptions): Promise<State> {
     directory: {
       findKey: async (hash) => records.get(hash),
       policy: async () => snapshot,
+      recall(hash) {
+        const key = records.get(hash);
+        return key && { key, policy: snapshot, isFresh: true };
+      },
     },
     accounts: createAccounts({ store, clock }),
   };

@@ -32,6 +32,8 @@ let server: Server;
 let gateway: TestGateway;
 let aws: Aws;
 const arrivals: number[] = [];
+/** How much later it is for the directory than for the rest. */
+let passedMs = 0;
 const items = new Map<string, Record<string, Plain>>();
 
 beforeAll(async () => {
@@ -74,7 +76,7 @@ beforeEach(() => {
     directory: createDynamoDirectory({
       dynamo: catalog,
       tableName: 'catalog',
-      clock: systemClock,
+      clock: { nowMs: () => systemClock.nowMs() + passedMs },
       report: ports.report,
     }),
     accounts: createAccounts({
@@ -159,9 +161,13 @@ it.each([
   ['something', 'sim-small'],
   ['nothing', 'own'],
 ])(
-  'makes two round trips before it dispatches a call that costs %s when nothing is known, and one when key and policy are',
+  'makes two round trips before it dispatches a call that costs %s when nothing is known, and one when key and policy are, or were half an hour ago',
   async (_what, alias) => {
     expect(await roundTrips(alias)).toBe(2);
     expect(await roundTrips(alias)).toBe(1);
+    const before = arrivals.length;
+    passedMs += 1_800_000;
+    expect(await roundTrips(alias)).toBe(1);
+    expect(arrivals.length).toBe(before + 2);
   },
 );
