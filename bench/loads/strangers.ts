@@ -1,4 +1,4 @@
-/** Tenants that a gateway has not seen for longer than it keeps anything, and the same ones a moment later. */
+/** Tenants that a gateway has not seen for longer than it believes what it knows, in the first round never, and the same ones a moment later. */
 import { type CallTimes, createLoadClient } from '../load-client.ts';
 import { MODELS } from '../models.ts';
 import { STRANGERS } from '../policy.ts';
