@@ -190,9 +190,13 @@ async function serveOld(
   const undone = bid.status === 'fulfilled' ? takeBack(ports, bid.value) : Promise.resolve();
   if (isStill.status === 'rejected')
     return unlimited(ports, request, { fault: isStill.reason, undone });
-  // What the old one took is given back before the new one asks: its room is needed.
-  await undone;
-  return undefined;
+  try {
+    // Before the call begins again: its room is needed, and what stayed would be a second hold under one row.
+    await undone;
+    return undefined;
+  } catch (fault) {
+    return unlimited(ports, request, { fault, undone });
+  }
 }
 
 async function goOn(ports: Ports, request: GatewayRequest, bid: Bid): Promise<GatewayResponse> {

@@ -229,6 +229,7 @@ describe('a call that began with what has changed since', () => {
     g.setKey({ owner: 'bob' });
     expect((await g.answered(await g.ask())).status).toBe(500);
     expect(g.sent).toEqual([]);
+    expect(g.reports.at(-1)).toContain('holds not given back');
   });
 });
 

@@ -42,9 +42,17 @@ export interface Asked {
   readonly outputTokens: number;
 }
 
+export interface Decision {
+  readonly policy: PolicySnapshot;
+  readonly atMs: EpochMs;
+  /** The policy had been replaced before the environment could still believe in it. */
+  readonly isByOld: boolean;
+}
+
 export interface CallRecord {
   readonly requestId: string;
-  readonly holdId: string;
+  /** Of its last reserve. */
+  holdId: string;
   readonly key: KeyRecord;
   readonly asked: Asked;
   /** Accounts that the gateway tried to reserve at. */
@@ -56,7 +64,7 @@ export interface CallRecord {
   /** Soft limits of periods that its reserve found reached and not told: account and mark. */
   readonly softCrossings: Set<string>;
   /** The caller's policy and the gateway's time when it reserved; undefined until then. */
-  decided: { readonly policy: PolicySnapshot; readonly atMs: EpochMs } | undefined;
+  decided: Decision | undefined;
   readonly providerEntries: ProviderEntry[];
   /** A reserve of it was granted, as far as its gateway knows. */
   hasRoom: boolean;
@@ -89,6 +97,18 @@ export function newCallRecord(requestId: string, key: KeyRecord, asked: Asked): 
     isCrashed: false,
     isClosed: false,
   };
+}
+
+/** Takes on the name of its next reserve, and forgets what it learnt under the one before. */
+export function beginAgain(call: CallRecord, holdId: string): void {
+  call.holdId = holdId;
+  call.hasRoom = false;
+  for (const learnt of [call.unchecked, call.certain, call.softCrossings]) learnt.clear();
+}
+
+/** The call as it was under that name, which may be one that it has given up: nothing was sent under such. */
+export function underName(call: CallRecord, holdId: string): CallRecord {
+  return holdId === call.holdId ? call : { ...call, holdId, providerEntries: [], events: [] };
 }
 
 export function billedEntries(call: CallRecord): ProviderEntry[] {

@@ -27,7 +27,6 @@ export interface CallersOptions extends EnvironmentOptions {
   /** Environments that serve many calls at once; most calls are theirs. */
   readonly workers: number;
   readonly onCall: (call: CallRecord) => void;
-  readonly onDecided: (call: CallRecord) => void;
   readonly onAnswer: (call: CallRecord, response: GatewayResponse) => void;
   /** The books are closed, as far as the gateway knows. */
   readonly onClosed: (call: CallRecord) => void;
@@ -124,10 +123,6 @@ async function oneCall(options: CallersOptions, environment: Environment): Promi
     requestId: call.requestId,
     receivedAtMs,
     deadlineMs: receivedAtMs + INVOCATION_MS,
-    onCaller: ({ policy }) => {
-      call.decided = { policy, atMs: clock.nowMs() };
-      options.onDecided(call);
-    },
   });
   trace(`answer ${response.status} ${response.errorCode ?? ''} to ${call.holdId}`);
   options.onAnswer(call, response);

@@ -19,6 +19,9 @@ export interface Company {
   /** Both as they are in force now; environments remember older ones. */
   policy(): PolicySnapshot;
   keys(): ReadonlyMap<string, KeyRecord>;
+  /** Undefined for the one in force. */
+  replacedAtMs(policy: PolicySnapshot): EpochMs | undefined;
+  policyOf(version: number): PolicySnapshot;
   /** When limits last changed. */
   changedAtMs(): EpochMs;
 }
@@ -64,6 +67,8 @@ export function createCompany(options: CompanyOptions): Company {
   });
   const firstKeys = [...keys];
   let policy = first;
+  const policies = new Map([[first.version, first]]);
+  const replacedAtMs = new Map<PolicySnapshot, EpochMs>();
   let changedAtMs = scheduler.nowMs();
 
   function setUp(scope: string, limits: LimitPlan): void {
@@ -77,7 +82,9 @@ export function createCompany(options: CompanyOptions): Company {
   }
   function change(): void {
     if (options.isOver()) return;
+    replacedAtMs.set(policy, scheduler.nowMs());
     policy = nextPolicy(random, first, policy);
+    policies.set(policy.version, policy);
     const [hash, key] = random.pick(firstKeys);
     keys.set(hash, { ...key, limits: changed(random, key.limits) });
     applyToAccounts();
@@ -87,7 +94,18 @@ export function createCompany(options: CompanyOptions): Company {
 
   applyToAccounts();
   scheduler.after(random.between(1, LONGEST_CALM_MS), change);
-  return { issued, policy: () => policy, keys: () => keys, changedAtMs: () => changedAtMs };
+  return {
+    issued,
+    policy: () => policy,
+    keys: () => keys,
+    changedAtMs: () => changedAtMs,
+    replacedAtMs: (each) => replacedAtMs.get(each),
+    policyOf(version) {
+      const found = policies.get(version);
+      if (found === undefined) throw new Error(`no policy ${version}`);
+      return found;
+    },
+  };
 }
 
 function keyRecord(keyId: string, { tenantId, id: teamId }: Team, limits: LimitPlan): KeyRecord {

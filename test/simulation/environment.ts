@@ -1,15 +1,17 @@
 /** One environment of the gateway: the real request path, its ports led through a process that can die. */
 import type { KeyRecord, PolicySnapshot } from '../../core/catalog/snapshot.ts';
 import type { Clock } from '../../core/clock.ts';
+import { holdIdOf } from '../../core/ids.ts';
 import type { AccountStore } from '../../core/limits/account-store.ts';
-import { type Accounts, createAccounts } from '../../core/limits/accounts.ts';
+import { type Accounts, createAccounts, type ReserveCall } from '../../core/limits/accounts.ts';
 import type { Moment } from '../../core/limits/denial.ts';
 import type { Limits } from '../../core/limits/dimensions.ts';
 import type { Pause } from '../../core/limits/patient-store.ts';
 import type { UpstreamPort } from '../../core/providers/upstream.ts';
 import type { Ports, UsageSink } from '../../core/serve.ts';
+import type { Directory } from '../../core/tenancy/authenticate.ts';
 import { leasesNamed } from '../support/leases.ts';
-import type { CallRecord } from './call-record.ts';
+import { beginAgain, type CallRecord } from './call-record.ts';
 import type { Company } from './company.ts';
 import type { FakeDynamo } from './fake-dynamo.ts';
 import { type FakeProviderOptions, providerFor } from './fake-provider.ts';
@@ -27,6 +29,8 @@ export interface Environment {
   open: number;
   /** Keys and policy as last fetched. */
   catalog: Catalog | undefined;
+  /** For how long they are believed. */
+  readonly believesMs: number;
 }
 
 interface Catalog {
@@ -40,6 +44,9 @@ export interface EnvironmentOptions extends FakeProviderOptions {
   readonly company: Company;
   readonly usageStream: FakeUsageStream;
   readonly sabotage: Sabotage;
+  readonly onDecided: (call: CallRecord) => void;
+  /** What the call has taken is given back, and it reserves once more. */
+  readonly onBegunAgain: (call: CallRecord) => void;
   readonly onUnchecked: (admission: UncheckedAdmission) => void;
   readonly onLeased: (account: string, part: LeasedPart) => void;
 }
@@ -62,10 +69,11 @@ export interface Sabotage {
   readonly accounts?: (accounts: Accounts) => Accounts;
   readonly usage?: (sink: UsageSink, process: Process) => UsageSink;
   readonly upstream?: (upstream: UpstreamPort) => UpstreamPort;
+  readonly directory?: (directory: Directory) => Directory;
 }
 
-/** Keys and policy may be so old. */
-const CATALOG_MS = 30_000;
+/** Keys and policy may be so old; in histories of a minute most environments believe in them for less. */
+const LONGEST_BELIEF_MS = 30_000;
 
 export function newEnvironment(
   options: EnvironmentOptions,
@@ -81,7 +89,8 @@ export function newEnvironment(
   const accounts = (sabotage.accounts ?? same)(
     createAccounts({ store, clock: (sabotage.clock ?? same)(clock), pause, newLeases }),
   );
-  return { clock, accounts, process, open: 0, catalog: undefined };
+  const believesMs = random.between(1_000, LONGEST_BELIEF_MS);
+  return { clock, accounts, process, open: 0, catalog: undefined, believesMs };
 }
 
 /** The ports for one call. */
@@ -98,6 +107,7 @@ export function portsFor(
     refusedLately: (asked) =>
       random.chance(0.5) ? environment.accounts.refusedLately(asked) : random.chance(0.5),
     reserve: async (asked) => {
+      decide(options, environment, { call, asked });
       const outcome = await environment.accounts.reserve(asked);
       if (outcome.kind === 'reserved') {
         call.hasRoom = true;
@@ -134,10 +144,16 @@ export function portsFor(
     cancellations: { mark: async () => undefined, isMarked: async () => false },
     rollups: { readCollection: async () => [] },
     accounts,
-    directory: {
+    directory: (sabotage.directory ?? same)({
       findKey: async (hash) => (await catalogOf(options, environment)).keys.get(hash),
       policy: async () => (await catalogOf(options, environment)).policy,
-    },
+      recall(hash) {
+        const { catalog } = environment;
+        const key = catalog?.keys.get(hash);
+        if (catalog === undefined || key === undefined) return undefined;
+        return { key, policy: catalog.policy, isFresh: isBelieved(options, environment) };
+      },
+    }),
     providerKeys: {
       get: (_provider, { afterRejection } = { afterRejection: false }) =>
         process.outside((answer) =>
@@ -160,12 +176,35 @@ function same<T>(value: T): T {
   return value;
 }
 
-async function catalogOf(
-  { scheduler, company }: EnvironmentOptions,
-  environment: Environment,
-): Promise<Catalog> {
+/** A call reserves, by the policy that its environment knows. */
+function decide(
+  { company, scheduler, onDecided, onBegunAgain }: EnvironmentOptions,
+  { clock, believesMs }: Environment,
+  { call, asked }: { readonly call: CallRecord; readonly asked: ReserveCall },
+): void {
+  const { requestId, reservesBefore = 0, policyVersion = 0 } = asked;
+  if (reservesBefore > 0) {
+    onBegunAgain(call);
+    beginAgain(call, holdIdOf(requestId, reservesBefore));
+  }
+  const policy = company.policyOf(policyVersion);
+  const replacedAtMs = company.replacedAtMs(policy) ?? Number.POSITIVE_INFINITY;
+  const isByOld = replacedAtMs + believesMs < scheduler.nowMs();
+  call.decided = { policy, atMs: clock.nowMs(), isByOld };
+  onDecided(call);
+}
+
+function isBelieved(
+  { scheduler }: EnvironmentOptions,
+  { catalog, believesMs }: Environment,
+): boolean {
+  return catalog !== undefined && scheduler.nowMs() < catalog.atMs + believesMs;
+}
+
+async function catalogOf(options: EnvironmentOptions, environment: Environment): Promise<Catalog> {
+  const { scheduler, company } = options;
   const { catalog, process } = environment;
-  if (catalog !== undefined && scheduler.nowMs() < catalog.atMs + CATALOG_MS) return catalog;
+  if (catalog !== undefined && isBelieved(options, environment)) return catalog;
   environment.catalog = await process.outside<Catalog>((answer) => {
     const found = {
       atMs: scheduler.nowMs(),

@@ -153,6 +153,31 @@ const MUTANTS: Readonly<
     },
     noticed: /^I3 still held after closing/,
   },
+  'accounts that keep what a call has given up': {
+    sabotage: { accounts: (accounts) => ({ ...accounts, release: async () => {} }) },
+    noticed: /^I3 still held after closing/,
+  },
+  'accounts that hold under one name whatever was given up': {
+    sabotage: {
+      accounts: (accounts) => ({
+        ...accounts,
+        reserve: (call) => accounts.reserve({ ...call, reservesBefore: 0 }),
+      }),
+    },
+    noticed: /^I\d /,
+  },
+  'a directory that takes what is old for fresh': {
+    sabotage: {
+      directory: (directory) => ({
+        ...directory,
+        recall(hash) {
+          const known = directory.recall?.(hash);
+          return known && { ...known, isFresh: true };
+        },
+      }),
+    },
+    noticed: /^I6 (sent|answered) by an old policy/,
+  },
   'events that are sent after the settlement': {
     sabotage: { usage: (sink) => ({ put: async (event) => void sink.put(event) }) },
     noticed: /^I4 settled before its usage event/,

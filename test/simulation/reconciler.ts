@@ -1,5 +1,5 @@
 /** The ledger's side of posted calls as an actor: what it knows the truth of is corrected, over the same bad network. */
-import { holdIdOf } from '../../core/ids.ts';
+import { holdIdsOf } from '../../core/ids.ts';
 import { CLOSERS_PATIENCE, createPatientStore } from '../../core/limits/patient-store.ts';
 import { correctPosted } from '../../core/limits/posted.ts';
 import { tokensOfEvent } from '../../core/usage/event-values.ts';
@@ -37,7 +37,9 @@ function correctAll(
   const store = createPatientStore({ store: table, patience: CLOSERS_PATIENCE, pause });
   for (const row of usageStream.ledger.values()) {
     const { request_id: requestId, virtual_key_id: keyId, provider, outcome } = row;
-    const isPosted = dynamo.items.has(`posted/key/${keyId}/${holdIdOf(requestId)}`);
+    const isPosted = holdIdsOf(requestId).some((id) =>
+      dynamo.items.has(`posted/key/${keyId}/${id}`),
+    );
     if (outcome === 'expired' || !isPosted) continue;
     const actual = { nanoUsd: row.cost_nano_usd, ...tokensOfEvent(row) };
     correctPosted({ store, pause }, { requestId, keyId, provider, actual }).catch(

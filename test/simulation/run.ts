@@ -102,7 +102,10 @@ export async function runSimulation(options: SimulationOptions): Promise<Simulat
     onDelivery: createUsageMonitor({ ...world, dynamo, company, checks: watch.softChecks }),
   });
   const { unchecked: onUnchecked, leased: onLeased } = watch;
-  const places = { ...world, dynamo, usageStream, company, sabotage, onUnchecked, onLeased };
+  const places = {
+    ...{ ...world, dynamo, usageStream, company, sabotage, onUnchecked, onLeased },
+    ...{ onDecided: watch.decided, onBegunAgain: watch.begunAgain },
+  };
   startReaper({ ...places, isOver: () => isOver, violation });
   startReconciler({ ...places, isOver: () => isOver });
   startCallers({
@@ -113,7 +116,6 @@ export async function runSimulation(options: SimulationOptions): Promise<Simulat
     callsAtOnce: random.pick([1, 4]),
     workers,
     onCall: watch.begun,
-    onDecided: watch.decided,
     onAnswer: watch.answered,
     onClosed: watch.closed,
     onOver: () => {

@@ -17,6 +17,7 @@ const EVENTFUL = [
   'runaways',
   'unchecked',
   'madeReady',
+  'begunAgain',
   'slicesMoved',
   'softLimitsTold',
 ] as const;

@@ -1,12 +1,12 @@
 /** Watches a simulation: knows every call's truth, checks every step of it, counts what happened. */
 import type { EpochMs } from '../../core/clock.ts';
-import { holdIdOf } from '../../core/ids.ts';
+import { holdIdOf, holdIdsOf } from '../../core/ids.ts';
 import { DIMENSIONS } from '../../core/limits/dimensions.ts';
 import type { GatewayResponse } from '../../core/response.ts';
 import type { UsageEvent } from '../../core/usage/event.ts';
 import { type AccountTruth, createAccountTruths } from './account-truth.ts';
 import { eventComplaints, expiredComplaints } from './call-checks.ts';
-import { type CallRecord, isRunaway, type ProviderEntry } from './call-record.ts';
+import { type CallRecord, isRunaway, type ProviderEntry, underName } from './call-record.ts';
 import { type Change, changeOf, isPostedCall } from './change.ts';
 import { booksComplaints, closedComplaints } from './end-checks.ts';
 import type { UncheckedAdmission } from './environment.ts';
@@ -37,6 +37,8 @@ export interface Counts {
   unchecked: number;
   /** Attempts that were made ready while the call's room was being reserved. */
   madeReady: number;
+  /** Calls that began by what had changed since. */
+  begunAgain: number;
   /** Transactions that moved slices between the accounts of a scope. */
   slicesMoved: number;
   /** Soft limits that were told, and how often one was told again because a teller died in between. */
@@ -65,6 +67,7 @@ export interface Watch {
   durable(event: UsageEvent): void;
   begun(call: CallRecord): void;
   decided(call: CallRecord): void;
+  begunAgain(call: CallRecord): void;
   setUp: HotScopes['setUp'];
   answered(call: CallRecord, response: GatewayResponse): void;
   sent(call: CallRecord, entry: ProviderEntry): void;
@@ -77,14 +80,18 @@ export interface Watch {
 
 export function createWatch(options: WatchOptions): Watch {
   const { violation, shardsOf, isFresh, latestMs, nowMs, longestIdleMs } = options;
-  const calls = new Map<string, CallRecord>();
+  const calls = new Set<CallRecord>();
   const counts = noCounts();
   const unchecked = createUncheckedChecks();
   const softChecks = createSoftChecks();
   const hotScopes = createHotScopes({ shardsOf });
   const refusals = createRefusals({ hotScopes, shardsOf, isFresh });
   const complain = (complaints: readonly string[]) => complaints.forEach(violation);
-  const callOf = (holdId: string) => calls.get(holdId);
+  const names = new Map<string, CallRecord>();
+  const callOf = (holdId: string) => {
+    const call = names.get(holdId);
+    return call && underName(call, holdId);
+  };
   const leaseChecks = { violation, callOf, nowMs, longestIdleMs };
   const truths = createAccountTruths({
     callOf,
@@ -121,21 +128,31 @@ export function createWatch(options: WatchOptions): Watch {
       if (change?.kind === 'reserve') refusals.arrived(arrival, change.holdId);
     },
     durable(event) {
-      const call = calls.get(holdIdOf(event.request_id));
+      const call = names.get(holdIdOf(event.request_id));
       if (call === undefined) throw new Error(`event of nobody: ${event.request_id}`);
       const isReal = event.outcome !== 'expired';
       (isReal ? call.events : call.expiredEvents).push(event);
       complain(isReal ? eventComplaints(call, event) : expiredComplaints(call, event));
     },
-    begun: (call) => void calls.set(call.holdId, call),
+    begun(call) {
+      calls.add(call);
+      for (const id of holdIdsOf(call.requestId)) names.set(id, call);
+    },
+    begunAgain(call) {
+      counts.begunAgain += 1;
+      complain(closedComplaints(call, accountsOf(call)));
+    },
     sent(call, { hadRoom, wasReady }) {
       if (wasReady) counts.madeReady += 1;
       if (!hadRoom) violation(`I4 sent before its room was held: ${call.holdId}`);
+      if (call.decided?.isByOld !== false) violation(`I6 sent by an old policy: ${call.holdId}`);
     },
     decided: hotScopes.decided,
     setUp: hotScopes.setUp,
     answered(call, response) {
       if (response.status === 200) counts.answered += 1;
+      if (response.status < 500 && call.decided?.isByOld === true)
+        violation(`I6 answered by an old policy: ${call.holdId}`);
       if (response.status === 200 && !call.hasRoom)
         violation(`I1 answered without room: ${call.holdId}`);
       if (response.status === 500) violation(`a fault of our own: ${call.holdId}`);
@@ -183,6 +200,7 @@ function noCounts(): Counts {
     leased: 0,
     unchecked: 0,
     madeReady: 0,
+    begunAgain: 0,
     slicesMoved: 0,
     softLimitsTold: 0,
     toldAgain: 0,
