@@ -16,6 +16,8 @@ const SEEDS = 300;
 const USUAL = { operations: 60, callers: 8 };
 /** Slices move at the same time where many call for one team. */
 const HOT = { operations: 120, callers: 24, isHot: true };
+/** Two find out the same at once where many call. */
+const CROWDED = { operations: 60, callers: 24 };
 
 /** What is broken on purpose, and the invariant that must notice it first or soon. */
 const MUTANTS: Readonly<
@@ -111,6 +113,7 @@ const MUTANTS: Readonly<
     noticed: /^window ahead of clocks/,
   },
   'a table that lets two tell one soft limit': {
+    size: CROWDED,
     sabotage: { apply: withoutWhere(claims, ({ kind }) => kind === 'at-most') },
     noticed: /^two tell at once/,
   },
