@@ -42,7 +42,7 @@ export interface Asked {
   readonly outputTokens: number;
 }
 
-export interface Decision {
+interface Decision {
   readonly policy: PolicySnapshot;
   readonly atMs: EpochMs;
   /** The policy had been replaced before the environment could still believe in it. */
