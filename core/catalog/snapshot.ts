@@ -1,7 +1,7 @@
 /**
  * The policy as the request path reads it: one immutable, versioned document that holds everything but
  * the keys (those are records of their own, so that a million keys cost nothing here). Compiled from
- * the policy file by core/policy, written by the admin function, cached by the proxy for at most 30 s.
+ * the policy file by core/policy, written by the admin function, believed by the proxy for 30 s.
  */
 import * as z from 'zod/mini';
 import { prioritySchema } from '../tenancy/priority.ts';
