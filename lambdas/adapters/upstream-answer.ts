@@ -49,6 +49,8 @@ const LENGTH = /^\d{1,15}$/;
 const MAX_CHUNK_BYTES = 2 ** 38;
 const [CR, LF, SEMICOLON] = [13, 10, 59];
 
+const FRAMING = new Set(['content-length', 'transfer-encoding']);
+
 /** Of these the first alone counts, as with Node's client; others that are repeated are one list. */
 const SINGLE = new Set(
   'age authorization content-type etag expires from host if-modified-since if-unmodified-since last-modified location max-forwards proxy-authorization referer retry-after server user-agent'.split(
@@ -203,6 +205,9 @@ function heardHeader({ phase, headers }: Reading, line: string): void {
   const colon = line.indexOf(':');
   const name = line.slice(0, colon).toLowerCase();
   if (colon < 1 || NOT_IN_NAME.test(name)) throw malformed('a header without a name');
+  // In a trailer it comes too late, and a tab beside `chunked` makes another coding of it for some.
+  if (FRAMING.has(name) && (phase === 'trailers' || line.includes('\t')))
+    throw malformed(`${name} that can be misread`);
   if (phase === 'trailers') return;
   const value = line.slice(colon + 1).trim();
   const before = headers[name];
@@ -218,6 +223,7 @@ function heardHead(reading: Reading): void {
     // Nobody asked for another protocol, and what follows is in it.
     reading.isOver = true;
   } else if (status < 200) {
+    if (!mayBeKept(reading)) throw malformed('an interim answer that is the last');
     reading.phase = 'status';
   } else {
     reading.head = { status, headers };
