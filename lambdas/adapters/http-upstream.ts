@@ -10,7 +10,7 @@
 import type { Clock } from '../../core/clock.ts';
 import type { UpstreamResponse } from '../../core/providers/upstream.ts';
 import { type Target, UpstreamCall, type WireRequest } from './upstream-call.ts';
-import { createUpstreamPool } from './upstream-pool.ts';
+import { createUpstreamPool, type PoolBounds } from './upstream-pool.ts';
 
 /** After so long without a byte the body yields `'quiet'`, so that a keep-alive can go to the caller. */
 const QUIET_MS = 10_000;
@@ -27,12 +27,14 @@ export function createHttpUpstream({
   clock,
   quietMs = QUIET_MS,
   maxBodyBytes = MAX_BODY_BYTES,
+  sockets = SOCKETS,
 }: {
   clock: Clock;
   quietMs?: number;
   maxBodyBytes?: number;
+  sockets?: PoolBounds;
 }): { send(request: WireRequest): Promise<UpstreamResponse>; close(): void } {
-  const pool = createUpstreamPool(clock, SOCKETS);
+  const pool = createUpstreamPool(clock, sockets);
   const wire = { pool, clock, quietMs, maxBodyBytes };
   const targets = new Map<string, Target>();
 

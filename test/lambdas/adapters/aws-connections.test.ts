@@ -1,9 +1,5 @@
-import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import https from 'node:https';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import tls from 'node:tls';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -11,6 +7,7 @@ import {
   type AwsConnections,
   createAwsConnections,
 } from '../../../lambdas/adapters/aws-connections.ts';
+import { certificate } from '../../support/certificate.ts';
 import {
   ANSWER,
   type FaultProvider,
@@ -210,16 +207,3 @@ describe('an encrypted connection', () => {
     server.close();
   });
 });
-
-/** Made for this run. */
-function certificate(): { key: Buffer; cert: string } {
-  const folder = mkdtempSync(join(tmpdir(), 'tollgate-tls-'));
-  const [keyFile, certFile] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
-  const kind = 'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1';
-  const names = ['-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1'];
-  const args = [...kind.split(' '), ...names, '-keyout', keyFile, '-out', certFile];
-  execFileSync('openssl', args, { stdio: 'ignore' });
-  const made = { key: readFileSync(keyFile), cert: readFileSync(certFile, 'utf8') };
-  rmSync(folder, { recursive: true });
-  return made;
-}
