@@ -1,28 +1,37 @@
 /** New connections to one origin, plain or encrypted. */
-import type { OnReadOpts, Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { net, tls } from './builtin-net.ts';
 
-/** Below the 350 s after which a NAT gateway forgets a silent connection. */
-const KEEP_ALIVE_MS = 30_000;
+export interface DialEvents {
+  /** The connection, encrypted where it is to be, can be written to. */
+  opened(): void;
+  /** What came, in memory that the next read writes over. False: no more until the socket is resumed. */
+  read(bytes: Buffer): boolean;
+}
 
-/** `opened` is called when the connection, encrypted where it is to be, can be written to; bytes go to `onread` instead of the stream, where given. */
-export type Dial = (opened: () => void, onread?: OnReadOpts) => Socket;
+export type Dial = (on: DialEvents) => Socket;
+
+/** Below the 350 s after which a NAT gateway forgets a silent connection: a model may think for longer. */
+const KEEP_ALIVE_MS = 30_000;
+/** All reads of the process, one after the other. */
+const READ_BYTES = 65_536;
+let buffer: Buffer | undefined;
 
 export function dialler(url: URL): Dial {
   // An address of IPv6 stands in brackets.
   const host = url.hostname.replace(/^\[|\]$/g, '');
   if (url.protocol !== 'https:') {
-    const port = Number(url.port || 80);
-    return (opened, onread) => tuned(net.connect({ host, port, ...reading(onread) }, opened));
+    const place = { host, port: Number(url.port || 80) };
+    return ({ opened, read }) => tuned(net.connect({ ...place, onread: onread(read) }, opened));
   }
-  const port = Number(url.port || 443);
   const servername = net.isIP(host) === 0 ? host : '';
-  const fixed = { host, port, servername, ALPNProtocols: ['http/1.1'] };
+  const place = { host, port: Number(url.port || 443), servername, ALPNProtocols: ['http/1.1'] };
   /** Of the last handshake: it saves a round trip and the certificate's verification. */
   let session: Buffer | undefined;
-  return (opened, onread) => {
+  return ({ opened, read }) => {
     const known = session === undefined ? {} : { session };
-    const socket = tls.connect({ ...fixed, ...known, ...reading(onread) }, opened);
+    const options = { ...place, ...known, onread: onread(read) };
+    const socket = tls.connect(options, opened);
     socket.on('session', (next) => {
       session = next;
     });
@@ -34,8 +43,10 @@ export function dialler(url: URL): Dial {
   };
 }
 
-function reading(onread: OnReadOpts | undefined): { onread?: OnReadOpts } {
-  return onread === undefined ? {} : { onread };
+function onread(read: DialEvents['read']) {
+  buffer ??= Buffer.allocUnsafeSlow(READ_BYTES);
+  const shared = buffer;
+  return { buffer: shared, callback: (length: number) => read(shared.subarray(0, length)) };
 }
 
 function tuned(socket: Socket): Socket {

@@ -74,12 +74,12 @@ export function newReading(): Reading {
   };
 }
 
-/** Reads on in the first `end` of the bytes. Throws where they are no answer. A connection with bytes behind the answer is not kept. */
-export function readOn(reading: Reading, bytes: Buffer, end: number): void {
+/** Throws where they are no answer. A connection with bytes behind the answer is not kept. */
+export function readOn(reading: Reading, bytes: Buffer): void {
   reading.spans.length = 0;
   let at = 0;
-  while (at < end && !reading.isOver) at = step(reading, bytes, { at, end });
-  if (at < end) reading.isKept = false;
+  while (at < bytes.length && !reading.isOver) at = step(reading, bytes, at);
+  if (at < bytes.length) reading.isKept = false;
 }
 
 /** The connection has ended, and with it the answer whose end nothing else tells. */
@@ -87,28 +87,23 @@ export function readEnd(reading: Reading): void {
   if (reading.remaining === Number.POSITIVE_INFINITY) reading.isOver = true;
 }
 
-interface Range {
-  readonly at: number;
-  readonly end: number;
-}
-
 /** Returns where the next step begins. */
-function step(reading: Reading, bytes: Buffer, range: Range): number {
+function step(reading: Reading, bytes: Buffer, at: number): number {
   switch (reading.phase) {
     case 'status':
     case 'headers':
     case 'trailers':
-      return takeLine(reading, bytes, range);
+      return takeLine(reading, bytes, at);
     case 'body':
     case 'chunk':
-      return takeBody(reading, range);
+      return takeBody(reading, at, bytes.length);
     default:
-      takeFraming(reading, bytes[range.at] ?? 0);
-      return range.at + 1;
+      takeFraming(reading, bytes[at] ?? 0);
+      return at + 1;
   }
 }
 
-function takeBody(reading: Reading, { at, end }: Range): number {
+function takeBody(reading: Reading, at: number, end: number): number {
   const to = Math.min(end, at + reading.remaining);
   reading.spans.push(at, to);
   reading.remaining -= to - at;
@@ -168,7 +163,8 @@ function hexDigit(byte: number): number {
   return letter >= 97 && letter <= 102 ? letter - 87 : -1;
 }
 
-function takeLine(reading: Reading, bytes: Buffer, { at, end }: Range): number {
+function takeLine(reading: Reading, bytes: Buffer, at: number): number {
+  const end = bytes.length;
   let lineEnd = at;
   while (lineEnd < end && bytes[lineEnd] !== LF) lineEnd += 1;
   countOfLine(reading, lineEnd - at + 1);

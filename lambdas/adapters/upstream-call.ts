@@ -71,7 +71,7 @@ export class UpstreamCall implements User {
     else mayBegin.then(() => this.#begin(connection));
   }
 
-  received(bytes: Buffer, end: number): boolean {
+  received(bytes: Buffer): boolean {
     if (this.#phase === 'unsent') {
       if (this.connection !== undefined)
         this.#wire.pool.drop(this.connection, 'bytes before a call');
@@ -79,7 +79,7 @@ export class UpstreamCall implements User {
     }
     const reading = this.#reading;
     try {
-      readOn(reading, bytes, end);
+      readOn(reading, bytes);
     } catch (cause) {
       this.#phase = 'answering';
       this.#fail('upstream_error', cause);

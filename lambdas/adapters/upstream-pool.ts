@@ -27,8 +27,8 @@ export interface User {
   connection: Connection | undefined;
   /** It can be written to. */
   opened(connection: Connection): void;
-  /** In the first bytes of the buffer, which the next read overwrites. False: read no further until the socket is resumed. */
-  received(bytes: Buffer, end: number): boolean;
+  /** In memory that the next read writes over. False: no more until the socket is resumed. */
+  received(bytes: Buffer): boolean;
   /** The provider sends no more. */
   ended(): void;
   closed(cause: unknown): void;
@@ -64,8 +64,6 @@ interface Pool {
   readonly clock: Clock;
   readonly bounds: PoolBounds;
   readonly origins: Map<string, Origin>;
-  /** All connections are read into this, one read at a time. */
-  readonly buffer: Buffer;
   total: number;
   isClosed: boolean;
 }
@@ -74,11 +72,9 @@ interface Pool {
 const MAX_IDLE_MS = 30_000;
 /** What a provider promises to wait ends so much earlier for us, who are a network away. */
 const PROMISE_MARGIN_MS = 1_000;
-const READ_BYTES = 65_536;
 
 export function createUpstreamPool(clock: Clock, bounds: PoolBounds): UpstreamPool {
-  const buffer = Buffer.allocUnsafeSlow(READ_BYTES);
-  const pool: Pool = { clock, bounds, origins: new Map(), buffer, total: 0, isClosed: false };
+  const pool: Pool = { clock, bounds, origins: new Map(), total: 0, isClosed: false };
   return {
     originOf: (url) => originOf(pool, url),
     request: (user) => request(pool, user),
@@ -136,12 +132,13 @@ function makeRoom(pool: Pool, origin: Origin): boolean {
 function connect(pool: Pool, user: User): void {
   const { origin } = user;
   let cause: unknown = 'the connection was closed';
-  const opened = () => {
-    connection.isOpen = true;
-    connection.user?.opened(connection);
-  };
-  const callback = (bytes: number) => receive(pool, connection, bytes);
-  const socket = origin.dial(opened, { buffer: pool.buffer, callback });
+  const socket = origin.dial({
+    opened() {
+      connection.isOpen = true;
+      connection.user?.opened(connection);
+    },
+    read: (bytes) => receive(pool, connection, bytes),
+  });
   const unused = { isOpen: false, isUsed: false, idleSinceMs: 0, maxIdleMs: MAX_IDLE_MS };
   const connection: Connection = { socket, origin, user, ...unused };
   user.connection = connection;
@@ -157,8 +154,8 @@ function connect(pool: Pool, user: User): void {
   socket.once('close', () => drop(pool, connection, cause));
 }
 
-function receive(pool: Pool, connection: Connection, end: number): boolean {
-  if (connection.user !== undefined) return connection.user.received(pool.buffer, end);
+function receive(pool: Pool, connection: Connection, bytes: Buffer): boolean {
+  if (connection.user !== undefined) return connection.user.received(bytes);
   // Whatever comes next on this connection is not to be trusted.
   drop(pool, connection, 'bytes that nobody asked for');
   return true;

@@ -14,7 +14,7 @@ function read(pieces: readonly Buffer[]): (ReadAnswer & { readonly isKept: boole
   let body = '';
   try {
     for (const piece of pieces) {
-      readOn(reading, piece, piece.length);
+      readOn(reading, piece);
       for (let index = 0; index < reading.spans.length; index += 2)
         body += piece.toString('latin1', reading.spans[index], reading.spans[index + 1]);
     }
@@ -195,11 +195,10 @@ describe('bytes that are no answer', () => {
   ])('without end as %s are given up in time', (_name, start, part) => {
     const reading = newReading();
     const begin = Buffer.from(start);
-    readOn(reading, begin, begin.length);
+    readOn(reading, begin);
     const more = Buffer.from(part.repeat(100));
     const endless = () => {
-      for (let bytes = 0; bytes < 1_000_000; bytes += more.length)
-        readOn(reading, more, more.length);
+      for (let bytes = 0; bytes < 1_000_000; bytes += more.length) readOn(reading, more);
     };
     expect(endless).toThrow('more than 32768 bytes');
   });
