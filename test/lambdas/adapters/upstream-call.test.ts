@@ -3,6 +3,7 @@ import https from 'node:https';
 import type net from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import tls from 'node:tls';
+import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../core/clock.ts';
 import { createHttpUpstream } from '../../../lambdas/adapters/http-upstream.ts';
@@ -27,6 +28,7 @@ async function serverOf(answer: (socket: net.Socket, received: string) => void, 
   return server;
 }
 
+const CHUNKED = 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n';
 const answering = (text: string) => (socket: net.Socket) => socket.write(text);
 
 describe('a request', () => {
@@ -94,8 +96,7 @@ describe('an answer', () => {
     const chunks = 'data: 1\n\n,data: 2\n\n,data: 3\n\n'
       .split(',')
       .map((text) => `9\r\n${text}\r\n`);
-    const head = 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n';
-    const server = await serverOf(answering(`${head}${chunks.join('')}0\r\n\r\n`));
+    const server = await serverOf(answering(`${CHUNKED}${chunks.join('')}0\r\n\r\n`));
     const { body } = await upstream.send(requestTo(server.origin));
     const parts: string[] = [];
     for await (const part of body) parts.push(part.toString());
@@ -139,6 +140,42 @@ describe('an answer', () => {
       expect(parts).toEqual(['ok']);
     }
     expect(server.seen).toMatchObject([{ isOver: false }]);
+  });
+});
+
+describe('bytes that nobody asked for', () => {
+  it('end a free connection', async () => {
+    const server = await serverOf((socket) => {
+      socket.write(OK);
+      setTimeout(() => socket.write(OK), 10);
+    });
+    await outcomeOf(upstream, server.origin);
+    await expect.poll(() => server.seen[0]?.isOver).toBe(true);
+    expect((await outcomeOf(upstream, server.origin)).body?.toString()).toBe('ok');
+    expect(server.seen.length).toBe(2);
+  });
+
+  it('end one whose call has yet to begin, which goes over another', async () => {
+    const server = await serverOf((socket) => {
+      socket.write(OK);
+      setTimeout(() => socket.write(OK), 30);
+    });
+    await outcomeOf(upstream, server.origin);
+    const mayBegin = sleep(60);
+    expect((await outcomeOf(upstream, server.origin, { mayBegin })).status).toBe(200);
+    expect(server.seen).toMatchObject([{ pieces: 1, isOver: true }, { pieces: 1 }]);
+  });
+
+  it('are a fault or an answer, whatever they are, and hold up no call behind them', async () => {
+    let answer = Buffer.alloc(0);
+    const server = await serverOf((socket) => socket.end(answer));
+    const samples = fc.sample(fc.uint8Array({ maxLength: 60 }), 100);
+    for (const head of ['', 'HTTP/1.1 200 OK\r\n', CHUNKED])
+      for (const bytes of samples) {
+        answer = Buffer.concat([Buffer.from(head), bytes]);
+        const { status, fault } = await outcomeOf(upstream, server.origin);
+        expect(fault === undefined || status === undefined).toBe(true);
+      }
   });
 });
 
