@@ -2,7 +2,7 @@
 import type { Socket } from 'node:net';
 import { net, tls } from './builtin-net.ts';
 
-export interface DialEvents {
+interface DialEvents {
   /** The connection, encrypted where it is to be, can be written to. */
   opened(): void;
   /** What came, in memory that the next read writes over. False: no more until the socket is resumed. */
