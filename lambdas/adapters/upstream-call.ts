@@ -78,16 +78,13 @@ export class UpstreamCall implements User {
       return true;
     }
     const reading = this.#reading;
-    try {
-      readOn(reading, bytes);
-    } catch (cause) {
-      this.#phase = 'answering';
-      this.#fail('upstream_error', cause);
-      return true;
-    }
+    const malformed = this.#readOn(bytes);
     if (reading.head !== undefined && this.#body === undefined) this.#answered(reading.head);
     const isRoom = reading.spans.length === 0 || this.#body?.push(copied(bytes, reading.spans));
-    if (reading.isOver) this.#finish();
+    if (malformed !== undefined) {
+      this.#phase = 'answering';
+      this.#fail('upstream_error', malformed);
+    } else if (reading.isOver) this.#finish();
     return reading.isOver || isRoom !== false;
   }
 
@@ -165,6 +162,16 @@ export class UpstreamCall implements User {
     socket.write(this.#requestHead);
     socket.write(body);
     socket.uncork();
+  }
+
+  /** What came before the bytes that are no answer is the caller's all the same. */
+  #readOn(bytes: Buffer): unknown {
+    try {
+      readOn(this.#reading, bytes);
+      return undefined;
+    } catch (cause) {
+      return cause;
+    }
   }
 
   #answered(head: AnswerHead): void {

@@ -6,6 +6,7 @@ import tls from 'node:tls';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../core/clock.ts';
+import type { UpstreamPort, UpstreamRequest } from '../../../core/providers/upstream.ts';
 import { createHttpUpstream } from '../../../lambdas/adapters/http-upstream.ts';
 import { certificate } from '../../support/certificate.ts';
 import { OK, startRawServer } from '../../support/raw-server.ts';
@@ -28,6 +29,17 @@ async function serverOf(answer: (socket: net.Socket, received: string) => void, 
   return server;
 }
 
+/** For calls that nothing has to time out, on however busy a machine. */
+const PATIENCE = { connectTimeoutMs: 5_000, firstByteTimeoutMs: 5_000, idleTimeoutMs: 5_000 };
+
+function patientRequest(url: string, extra: Partial<UpstreamRequest> = {}) {
+  return requestTo(url, { ...PATIENCE, deadlineMs: Date.now() + 20_000, ...extra });
+}
+
+function patientOutcome(port: UpstreamPort, url: string, extra: Partial<UpstreamRequest> = {}) {
+  return outcomeOf(port, url, patientRequest(url, extra));
+}
+
 const CHUNKED = 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n';
 const answering = (text: string) => (socket: net.Socket) => socket.write(text);
 
@@ -39,7 +51,7 @@ describe('a request', () => {
       Host: 'elsewhere',
       'Transfer-Encoding': 'chunked',
     };
-    await outcomeOf(upstream, `${server.origin}/v1/a%20b?c=d`, { headers, body: '"é漢"' });
+    await patientOutcome(upstream, `${server.origin}/v1/a%20b?c=d`, { headers, body: '"é漢"' });
     const host = server.origin.slice('http://'.length);
     expect(server.seen).toMatchObject([
       {
@@ -52,7 +64,7 @@ describe('a request', () => {
   it('of bytes leaves as they are', async () => {
     const server = await serverOf((socket, received) => received.endsWith('"') && socket.write(OK));
     const body = Buffer.from(`"${'e'.repeat(1_000_000)}"`);
-    const request = { ...requestTo(server.origin), body };
+    const request = { ...patientRequest(server.origin), body };
     const { status } = await upstream.send(request);
     expect(status).toBe(200);
     expect(server.seen[0]?.received).toContain('content-length: 1000002\r\n');
@@ -66,7 +78,7 @@ describe('a request', () => {
     ['no name', { '': 'b' }],
   ])('is not sent with %s that no header may have', async (_name, headers) => {
     const server = await serverOf(answering(OK));
-    await expect(upstream.send(requestTo(server.origin, { headers }))).rejects.toMatchObject({
+    await expect(upstream.send(patientRequest(server.origin, { headers }))).rejects.toMatchObject({
       code: 'upstream_misconfigured',
     });
     expect(server.seen).toEqual([]);
@@ -74,7 +86,7 @@ describe('a request', () => {
 
   it.each(['::1', 'localhost'])('goes to %s', async (host) => {
     const server = await serverOf(answering(OK), host);
-    expect((await outcomeOf(upstream, server.origin)).body?.toString()).toBe('ok');
+    expect((await patientOutcome(upstream, server.origin)).body?.toString()).toBe('ok');
   });
 });
 
@@ -86,7 +98,7 @@ describe('an answer', () => {
     });
     const body = 'x'.repeat(20_000_000);
     for (const calls of [1, 2]) {
-      const { status, body: said } = await outcomeOf(upstream, server.origin, { body });
+      const { status, body: said } = await patientOutcome(upstream, server.origin, { body });
       expect({ status, said: said?.toString() }).toEqual({ status: 413, said: 'no' });
       expect(server.seen.length).toBe(calls);
     }
@@ -97,10 +109,22 @@ describe('an answer', () => {
       .split(',')
       .map((text) => `9\r\n${text}\r\n`);
     const server = await serverOf(answering(`${CHUNKED}${chunks.join('')}0\r\n\r\n`));
-    const { body } = await upstream.send(requestTo(server.origin));
+    const { body } = await upstream.send(patientRequest(server.origin));
     const parts: string[] = [];
     for await (const part of body) parts.push(part.toString());
     expect(parts).toEqual(['data: 1\n\ndata: 2\n\ndata: 3\n\n']);
+  });
+
+  it('that breaks off in the read it began in is told up to there', async () => {
+    const server = await serverOf(answering(`${CHUNKED}2\r\nok\r\nno size\r\n`));
+    const { status, body } = await upstream.send(patientRequest(server.origin));
+    expect(status).toBe(200);
+    const parts: string[] = [];
+    const reading = (async () => {
+      for await (const part of body) parts.push(part.toString());
+    })();
+    await expect(reading).rejects.toMatchObject({ code: 'upstream_error', phase: 'answering' });
+    expect(parts).toEqual(['ok']);
   });
 
   it('keeps its bytes while others are read', async () => {
@@ -112,7 +136,9 @@ describe('an answer', () => {
     });
     const letters = [...'abcdefghij'];
     const bodies = await Promise.all(
-      letters.map(async (letter) => (await outcomeOf(upstream, `${server.origin}/${letter}`)).body),
+      letters.map(
+        async (letter) => (await patientOutcome(upstream, `${server.origin}/${letter}`)).body,
+      ),
     );
     expect(bodies.map(String)).toEqual(letters.map((letter) => letter.repeat(3_000)));
   });
@@ -125,14 +151,14 @@ describe('an answer', () => {
     const server = await serverOf(
       answering(`HTTP/1.1 200 OK\r\n${header}\r\ncontent-length: 2\r\n\r\nok`),
     );
-    for (let calls = 0; calls < 2; calls += 1) await outcomeOf(upstream, server.origin);
+    for (let calls = 0; calls < 2; calls += 1) await patientOutcome(upstream, server.origin);
     expect(server.seen.length).toBe(connections);
   });
 
   it('is over with its last byte: to abort it then harms nobody', async () => {
     const server = await serverOf(answering(OK));
-    const first = await upstream.send(requestTo(server.origin));
-    const second = await upstream.send(requestTo(server.origin));
+    const first = await upstream.send(patientRequest(server.origin));
+    const second = await upstream.send(patientRequest(server.origin));
     first.abort();
     for (const { body } of [first, second]) {
       const parts: string[] = [];
@@ -149,9 +175,9 @@ describe('bytes that nobody asked for', () => {
       socket.write(OK);
       setTimeout(() => socket.write(OK), 10);
     });
-    await outcomeOf(upstream, server.origin);
+    await patientOutcome(upstream, server.origin);
     await expect.poll(() => server.seen[0]?.isOver).toBe(true);
-    expect((await outcomeOf(upstream, server.origin)).body?.toString()).toBe('ok');
+    expect((await patientOutcome(upstream, server.origin)).body?.toString()).toBe('ok');
     expect(server.seen.length).toBe(2);
   });
 
@@ -160,9 +186,9 @@ describe('bytes that nobody asked for', () => {
       socket.write(OK);
       setTimeout(() => socket.write(OK), 30);
     });
-    await outcomeOf(upstream, server.origin);
+    await patientOutcome(upstream, server.origin);
     const mayBegin = sleep(60);
-    expect((await outcomeOf(upstream, server.origin, { mayBegin })).status).toBe(200);
+    expect((await patientOutcome(upstream, server.origin, { mayBegin })).status).toBe(200);
     expect(server.seen).toMatchObject([{ pieces: 1, isOver: true }, { pieces: 1 }]);
   });
 
@@ -173,7 +199,7 @@ describe('bytes that nobody asked for', () => {
     for (const head of ['', 'HTTP/1.1 200 OK\r\n', CHUNKED])
       for (const bytes of samples) {
         answer = Buffer.concat([Buffer.from(head), bytes]);
-        const { status, fault } = await outcomeOf(upstream, server.origin);
+        const { status, fault } = await patientOutcome(upstream, server.origin);
         expect(fault === undefined || status === undefined).toBe(true);
       }
   });
@@ -184,11 +210,14 @@ describe('a call that may not begin', () => {
     const server = await serverOf(answering(OK));
     const controller = new AbortController();
     const mayBegin = new Promise<void>(() => {});
-    const outcome = outcomeOf(upstream, server.origin, { mayBegin, signal: controller.signal });
+    const outcome = patientOutcome(upstream, server.origin, {
+      mayBegin,
+      signal: controller.signal,
+    });
     await sleep(30);
     controller.abort();
     expect((await outcome).fault).toMatchObject({ phase: 'unsent' });
-    expect((await outcomeOf(upstream, server.origin)).status).toBe(200);
+    expect((await patientOutcome(upstream, server.origin)).status).toBe(200);
     expect(server.seen).toMatchObject([{ pieces: 1 }]);
   });
 
@@ -197,9 +226,9 @@ describe('a call that may not begin', () => {
       socket.write(OK);
       setTimeout(() => socket.end(), 20);
     });
-    await outcomeOf(upstream, server.origin);
+    await patientOutcome(upstream, server.origin);
     const mayBegin = sleep(60);
-    expect((await outcomeOf(upstream, server.origin, { mayBegin })).status).toBe(200);
+    expect((await patientOutcome(upstream, server.origin, { mayBegin })).status).toBe(200);
     expect(server.seen).toMatchObject([{ pieces: 1 }, { pieces: 1 }]);
   });
 });
@@ -223,23 +252,17 @@ describe('an encrypted connection', () => {
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
     closing.push(() => server.close());
-    const times = {
-      deadlineMs: Date.now() + 10_000,
-      connectTimeoutMs: 5_000,
-      firstByteTimeoutMs: 5_000,
-      idleTimeoutMs: 5_000,
-    };
     const byAddress = originOf(server).replace('http:', 'https:');
     const byName = byAddress.replace('127.0.0.1', 'localhost');
 
-    expect((await outcomeOf(upstream, byName, times)).fault).toEqual({
+    expect((await patientOutcome(upstream, byName)).fault).toEqual({
       code: 'upstream_unreachable',
       phase: 'unsent',
     });
     const trusted = tls.getCACertificates();
     tls.setDefaultCACertificates([cert]);
     for (const origin of [byName, byName, byAddress])
-      expect((await outcomeOf(upstream, origin, times)).body?.toString()).toBe(whole);
+      expect((await patientOutcome(upstream, origin)).body?.toString()).toBe(whole);
     tls.setDefaultCACertificates(trusted);
     expect(seen).toEqual([
       { reused: false, name: 'localhost', protocol: 'http/1.1' },
@@ -257,7 +280,7 @@ describe('connections', () => {
     });
     closing.push(few.close);
     const server = await serverOf((socket) => setTimeout(() => socket.write(OK), 20));
-    const calls = Array.from({ length: 6 }, () => outcomeOf(few, server.origin));
+    const calls = Array.from({ length: 6 }, () => patientOutcome(few, server.origin));
     expect((await Promise.all(calls)).map(({ status }) => status)).toEqual(Array(6).fill(200));
     expect(server.seen.length).toBe(2);
     await expect.poll(() => server.seen.filter(({ isOver }) => isOver).length).toBe(1);
@@ -286,7 +309,7 @@ describe('connections', () => {
     const slow = await serverOf((socket) => setTimeout(() => socket.write(OK), 30));
     const other = await serverOf(answering(OK));
     for (let round = 1; round <= 2; round += 1) {
-      const calls = [slow, other].map(({ origin }) => outcomeOf(few, origin));
+      const calls = [slow, other].map(({ origin }) => patientOutcome(few, origin));
       expect((await Promise.all(calls)).map(({ status }) => status)).toEqual([200, 200]);
       expect([slow.seen.length, other.seen.length]).toEqual([round, round]);
     }
@@ -301,12 +324,7 @@ describe('connections', () => {
     const caller = async () => {
       while (calls < 10_000) {
         calls += 1;
-        const deadlineMs = Date.now() + 20_000;
-        const { status } = await outcomeOf(upstream, server.origin, {
-          deadlineMs,
-          connectTimeoutMs: 5_000,
-          firstByteTimeoutMs: 5_000,
-        });
+        const { status } = await patientOutcome(upstream, server.origin);
         expect(status).toBe(200);
       }
     };
