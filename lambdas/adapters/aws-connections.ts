@@ -6,7 +6,7 @@ import type { Socket } from 'node:net';
 import type { Clock, EpochMs } from '../../core/clock.ts';
 import { type AnswerReader, type AwsAnswer, createAnswerReader, isKept } from './aws-answer.ts';
 import { AwsFault } from './aws-fault.ts';
-import { net, tls } from './builtin-net.ts';
+import { type Dial, dialler } from './dial.ts';
 import { noteLook, onceLooked } from './event-loop.ts';
 
 export interface AwsConnections {
@@ -31,8 +31,6 @@ interface ConnectionsOptions {
 
 /** Under the 60 s after which load balancers close an idle connection, and the wall clock counts on while a function is frozen. */
 const MAX_IDLE_MS = 30_000;
-/** Below the 350 s after which a NAT gateway forgets a silent connection. */
-const KEEP_ALIVE_MS = 30_000;
 
 interface Call {
   readonly request: AwsRequest;
@@ -58,7 +56,7 @@ interface Pool {
   /** The one used last is the last, and the most likely to be open still. */
   free: Connection[];
   readonly waiting: Call[];
-  dial(on: DialEvents): Socket;
+  readonly dial: Dial;
 }
 
 export function createAwsConnections({ url, most, clock }: ConnectionsOptions): AwsConnections {
@@ -115,7 +113,10 @@ function connect(pool: Pool, call: Call): void {
       clearTimeout(timer);
       send(connection, call);
     },
-    read: (bytes) => receive(pool, connection, bytes),
+    read(bytes) {
+      receive(pool, connection, bytes);
+      return true;
+    },
   });
   const connection = { socket, reader: createAnswerReader(), call, idleSinceMs: 0 };
   const late = () => socket.destroy(new Error('connect time-out'));
@@ -196,55 +197,4 @@ function fail(call: Call, cause: unknown): void {
   end(call);
   const kind = call.isSent ? 'unanswered' : 'unsent';
   call.done.reject(new AwsFault(kind, { message: `${kind}: ${String(cause)}`, cause }));
-}
-
-interface DialEvents {
-  /** The connection, encrypted where it is to be, can be written to. */
-  opened(): void;
-  /** What came, in memory that the next read writes over. */
-  read(bytes: Buffer): void;
-}
-
-/** All reads of the process, one after the other: memory for each socket's reads would be most of what a call allocates. */
-const READ_BYTES = 65_536;
-let readBuffer: Buffer | undefined;
-
-function dialler(url: URL): (on: DialEvents) => Socket {
-  readBuffer ??= Buffer.allocUnsafeSlow(READ_BYTES);
-  const shared = readBuffer;
-  const onread = (read: DialEvents['read']) => ({
-    buffer: shared,
-    callback: (length: number) => {
-      read(shared.subarray(0, length));
-      return true;
-    },
-  });
-  // An address of IPv6 stands in brackets.
-  const host = url.hostname.replace(/^\[|\]$/g, '');
-  if (url.protocol !== 'https:') {
-    const port = Number(url.port || 80);
-    return ({ opened, read }) => tuned(net.connect({ host, port, onread: onread(read) }, opened));
-  }
-  const port = Number(url.port || 443);
-  const servername = net.isIP(host) === 0 ? host : '';
-  /** Of the last handshake: it saves a round trip and the certificate's verification. */
-  let session: Buffer | undefined;
-  return ({ opened, read }) => {
-    const known = session === undefined ? {} : { session };
-    const place = { host, port, servername, ALPNProtocols: ['http/1.1'] };
-    const options = { ...place, ...known, onread: onread(read) };
-    const socket = tls.connect(options, opened);
-    socket.on('session', (next) => {
-      session = next;
-    });
-    // One that was refused is not offered again.
-    socket.once('error', () => {
-      session = undefined;
-    });
-    return tuned(socket);
-  };
-}
-
-function tuned(socket: Socket): Socket {
-  return socket.setNoDelay(true).setKeepAlive(true, KEEP_ALIVE_MS);
 }

@@ -13,7 +13,7 @@ export type Dial = (on: DialEvents) => Socket;
 
 /** Below the 350 s after which a NAT gateway forgets a silent connection: a model may think for longer. */
 const KEEP_ALIVE_MS = 30_000;
-/** All reads of the process, one after the other. */
+/** All reads of the process, one after the other: memory of its own for each read would be most of what a call allocates. */
 const READ_BYTES = 65_536;
 let buffer: Buffer | undefined;
 

@@ -2,6 +2,7 @@
 import type { Socket } from 'node:net';
 import type { Clock, EpochMs } from '../../core/clock.ts';
 import { type Dial, dialler } from './dial.ts';
+import { noteLook } from './event-loop.ts';
 
 export interface UpstreamPool {
   originOf(url: URL): Origin;
@@ -155,6 +156,7 @@ function connect(pool: Pool, user: User): void {
 }
 
 function receive(pool: Pool, connection: Connection, bytes: Buffer): boolean {
+  noteLook();
   if (connection.user !== undefined) return connection.user.received(bytes);
   // Whatever comes next on this connection is not to be trusted.
   drop(pool, connection, 'bytes that nobody asked for');
