@@ -11,8 +11,8 @@ import type { GatewayRequest, Ports } from './serve.ts';
 export interface Ahead {
   readonly prepared: Promise<Prepared>;
   readonly response: Promise<UpstreamResponse>;
-  /** The call has its room. */
-  begin(): void;
+  /** The call has its room. Resolves when it is on its way, if its connection is there. */
+  begin(): Promise<void>;
   giveUp(): void;
 }
 
@@ -32,7 +32,10 @@ export function makeReady(ports: Ports, request: GatewayRequest, terms: Terms): 
   return {
     prepared,
     response,
-    begin: mayBegin.resolve,
+    begin() {
+      mayBegin.resolve();
+      return mayBegin.promise;
+    },
     giveUp() {
       givenUp.abort();
       response.then(

@@ -207,7 +207,8 @@ async function goOn(ports: Ports, request: GatewayRequest, bid: Bid): Promise<Ga
   if (reservation.kind === 'faulted') return unlimited(ports, request, reservation);
   if (reservation.kind !== 'reserved') return refuse(ports, { facts, call, refusal: reservation });
 
-  if (!isClamped) ahead?.begin();
+  // Before all that can be done while the provider reads it.
+  if (!isClamped) await ahead?.begin();
   for (const { unchecked } of reservation.grants)
     if (unchecked !== undefined) ports.report('limits not checked', unchecked);
   const notes = {
