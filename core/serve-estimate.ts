@@ -58,7 +58,7 @@ const wrappedSchema = z.strictObject({
 
 /** A body as it would be sent, or the same inside `{ endpoint, body }`, which the endpoints that look alike need. */
 function askedOf({ body, headers }: GatewayRequest): Asked {
-  const parsed = z.record(z.string(), z.unknown()).safeParse(parseJsonBody(body));
+  const parsed = z.record(z.string(), z.unknown()).safeParse(parseJsonBody(body).json);
   if (!parsed.success) throw invalidField(parsed.error.issues[0]);
   if (!Object.hasOwn(parsed.data, 'endpoint'))
     return { endpoint: guess(parsed.data, headers), body };

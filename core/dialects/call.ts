@@ -57,7 +57,7 @@ export interface Target {
 
 /** One call to one provider: the body to send, and how to read what comes back. */
 export interface Exchange {
-  readonly body: string;
+  readonly body: string | Uint8Array;
   /** Fields of the caller's body that the provider cannot express and that were left out, by a table in the docs. */
   readonly dropped: readonly string[];
   stream(): AnswerStream;
@@ -118,13 +118,15 @@ export interface AnswerEncoder {
   readonly errorEvent?: ErrorEvent;
 }
 
+/** A call in the words of another dialect. */
+export interface Encoded extends Pick<Exchange, 'dropped'> {
+  readonly body: string;
+}
+
 /** The provider's side of a translation. */
 export interface Outbound {
   /** Throws GatewayError `invalid_request` naming the field that this dialect cannot express. */
-  encode(
-    conversation: Conversation,
-    target: Target & { readonly stream: boolean },
-  ): Pick<Exchange, 'body' | 'dropped'>;
+  encode(conversation: Conversation, target: Target & { readonly stream: boolean }): Encoded;
   decoder(): AnswerDecoder;
   /** Throws GatewayError `upstream_error` when the bytes are no answer in this dialect. */
   decodeWhole(body: Buffer): readonly AnswerEvent[];

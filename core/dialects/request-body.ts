@@ -7,29 +7,38 @@ const MAX_DEPTH = 100;
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
+/** A caller's body as it was read, and as it was written. */
+export interface SentBody {
+  readonly json: unknown;
+  readonly bytes: Uint8Array;
+  /** How many members the objects in `json` have, at all depths. */
+  readonly names: number;
+}
+
 /** Throws GatewayError `invalid_request` for what is not JSON in UTF-8, or too deep to walk. */
-export function parseJsonBody(body: Uint8Array): unknown {
-  let parsed: unknown;
+export function parseJsonBody(bytes: Uint8Array): SentBody {
+  let json: unknown;
   try {
-    parsed = JSON.parse(decoder.decode(body));
+    json = JSON.parse(decoder.decode(bytes));
   } catch {
     // The parser's own message quotes the body, and prompts stay out of logs.
     throw new GatewayError('invalid_request', 'The body is not valid JSON in UTF-8.');
   }
-  if (isDeeperThan(parsed, MAX_DEPTH)) {
+  return { json, bytes, names: countNames(json, MAX_DEPTH) };
+}
+
+/** Looks no deeper than the bound itself: what is deeper would overflow whoever walks or writes it. */
+function countNames(value: unknown, levels: number): number {
+  if (typeof value !== 'object' || value === null) return 0;
+  if (levels === 0)
     throw new GatewayError(
       'invalid_request',
       `The body is nested deeper than ${MAX_DEPTH} levels.`,
     );
-  }
-  return parsed;
-}
-
-/** Looks no deeper than the bound itself: what is deeper would overflow whoever walks or writes it. */
-function isDeeperThan(value: unknown, levels: number): boolean {
-  if (typeof value !== 'object' || value === null) return false;
-  if (levels === 0) return true;
-  return Object.values(value).some((each) => isDeeperThan(each, levels - 1));
+  const values: readonly unknown[] = Array.isArray(value) ? value : Object.values(value);
+  let names = Array.isArray(value) ? 0 : values.length;
+  for (const each of values) names += countNames(each, levels - 1);
+  return names;
 }
 
 /**
@@ -38,6 +47,7 @@ function isDeeperThan(value: unknown, levels: number): boolean {
  */
 export function bodyReader<S extends z.core.$ZodShape>(
   schema: z.ZodMiniObject<S, z.core.$strict>,
+  refusal = invalidField,
 ): (body: unknown) => z.output<typeof schema> {
   const fields = new Map<string, z.core.$ZodType>(Object.entries(schema.shape));
   const required = [...fields.keys()].filter((name) => !isValid(fields.get(name), undefined));
@@ -49,7 +59,7 @@ export function bodyReader<S extends z.core.$ZodShape>(
   return (body) => {
     if (fits(body)) return body;
     const parsed = schema.safeParse(body);
-    if (!parsed.success) throw invalidField(parsed.error.issues[0]);
+    if (!parsed.success) throw refusal(parsed.error.issues[0]);
     return parsed.data;
   };
 }

@@ -22,7 +22,7 @@ export interface UpstreamRequest {
   readonly destination?: Destination;
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body: string;
+  readonly body: string | Uint8Array;
   /**
    * Nothing of the call is written before this has resolved; the connection is made meanwhile. Never rejects: a call that
    * may not begin is given up by `signal`. Absent where it may begin at once.

@@ -7,6 +7,7 @@ import { chatCall } from '../../core/dialects/openai/chat-call.ts';
 import { OUTBOUND } from '../../core/dialects/outbound.ts';
 import type { Dispatch } from '../../core/providers/provider.ts';
 import { PROVIDERS, spokenBy } from '../../core/providers/registry.ts';
+import { bodyText } from '../support/body-text.ts';
 
 const KEY = 'provider-key-canary';
 const COMMON = { connectTimeoutMs: 1, firstByteTimeoutMs: 1, idleTimeoutMs: 1 };
@@ -217,7 +218,7 @@ async function bodyFor(
   const outbound = await OUTBOUND[dialect]?.();
   if (dialect === 'openai-chat') {
     const body = { model: 'alias', messages: [{ role: 'user', content: 'x' }] };
-    return JSON.parse(chatCall(Buffer.from(JSON.stringify(body))).pass(target).body);
+    return JSON.parse(bodyText(chatCall(Buffer.from(JSON.stringify(body))).pass(target).body));
   }
   if (outbound === undefined) return undefined;
   const conversation: Conversation = {

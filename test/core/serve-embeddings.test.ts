@@ -1,6 +1,7 @@
 import OpenAI from 'openai';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { UpstreamRequest } from '../../core/providers/upstream.ts';
+import { bodyText } from '../support/body-text.ts';
 import { createTestGateway, model } from '../support/gateway.ts';
 import { teamState } from '../support/served.ts';
 
@@ -58,7 +59,7 @@ describe('embeddings', () => {
     expect(answer.status).toBe(200);
     expect(answer.text).toBe(JSON.stringify(ANSWER));
     expect(g.sent).toMatchObject([{ url: 'https://provider.example/v1/embeddings' }]);
-    expect(JSON.parse(g.sent[0]?.body ?? '')).toEqual({
+    expect(JSON.parse(bodyText(g.sent[0]?.body ?? ''))).toEqual({
       model: 'text-embedding-3-small',
       input: ['Hi', 'you'],
       dimensions: 3,
@@ -111,7 +112,7 @@ describe('embeddings', () => {
     const { data, usage } = await client.embeddings.create({ model: 'embed', input: 'Hi' });
     expect(data[0]?.embedding).toEqual(VECTOR);
     expect(usage.prompt_tokens).toBe(5);
-    expect(JSON.parse(g.sent[0]?.body ?? '').encoding_format).toBe('base64');
+    expect(JSON.parse(bodyText(g.sent[0]?.body ?? '')).encoding_format).toBe('base64');
   });
 
   it('that are no list of embeddings are the provider’s failure', async () => {

@@ -9,6 +9,7 @@ import {
   type UpstreamRequest,
   type UpstreamResponse,
 } from '../../core/providers/upstream.ts';
+import { bodyText } from '../support/body-text.ts';
 import type { CallRecord, ProviderEntry, ReportedUsage } from './call-record.ts';
 import { type Part, streamParts, wholeParts } from './fake-answer.ts';
 import type { Faults } from './faults.ts';
@@ -99,7 +100,7 @@ function serve(
   request: UpstreamRequest,
   { behaviour, call }: { readonly behaviour: Behaviour; readonly call: CallRecord },
 ): Served {
-  const asked = requestSchema.parse(JSON.parse(request.body));
+  const asked = requestSchema.parse(JSON.parse(bodyText(request.body)));
   const maxTokens = (asked.max_completion_tokens ?? asked.max_tokens ?? 0) * (asked.n ?? 1);
   const runsAway = behaviour === 'runsAway' || behaviour === 'runsAwayUnsaid';
   const usage = usageOf(random, {

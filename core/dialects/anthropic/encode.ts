@@ -1,6 +1,6 @@
 /** A conversation as an Anthropic messages request. */
 import { GatewayError } from '../../errors.ts';
-import type { Exchange, Target } from '../call.ts';
+import type { Encoded, Target } from '../call.ts';
 import type {
   CacheTtl,
   Conversation,
@@ -18,7 +18,7 @@ import { tuning } from './tuning.ts';
 export function encodeMessages(
   conversation: Conversation,
   target: Target & { readonly stream: boolean },
-): Pick<Exchange, 'body' | 'dropped'> {
+): Encoded {
   const { system, tools, stop } = conversation;
   const said = system.flatMap(textBlocks);
   const tuned = tuning(conversation, target);

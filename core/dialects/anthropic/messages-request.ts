@@ -2,7 +2,9 @@
 import { GatewayError } from '../../errors.ts';
 import { TOKENS_FOR_TOOLS, TOKENS_PER_IMAGE } from '../allowances.ts';
 import type { Target } from '../call.ts';
-import { bodyReader, parseJsonBody } from '../request-body.ts';
+import { asRecord } from '../json-record.ts';
+import { bodyReader, parseJsonBody, type SentBody } from '../request-body.ts';
+import { writeBody } from '../written-body.ts';
 import {
   type BlockParam,
   type CountRequest,
@@ -16,7 +18,7 @@ import { assertSupported } from './unsupported.ts';
 export interface ParsedRequest<Body> {
   readonly body: Body;
   /** The same as sent, its fields in the caller's order: a provider's cache compares prompts byte by byte. */
-  readonly sent: Readonly<Record<string, unknown>>;
+  readonly sent: SentBody;
 }
 
 const readMessages = bodyReader(messagesRequestSchema);
@@ -25,15 +27,15 @@ const readCount = bodyReader(countRequestSchema);
 /** Throws GatewayError `invalid_request` that names the field. */
 export function parseMessagesRequest(bytes: Uint8Array): ParsedRequest<MessagesRequest> {
   const sent = parseJsonBody(bytes);
-  assertSupported(sent);
-  return { body: readMessages(sent), sent: { ...Object(sent) } };
+  assertSupported(sent.json);
+  return { body: readMessages(sent.json), sent };
 }
 
 /** Throws GatewayError `invalid_request` that names the field. */
 export function parseCountRequest(bytes: Uint8Array): ParsedRequest<CountRequest> {
   const sent = parseJsonBody(bytes);
-  assertSupported(sent);
-  return { body: readCount(sent), sent: { ...Object(sent) } };
+  assertSupported(sent.json);
+  return { body: readCount(sent.json), sent };
 }
 
 /** Fields that are understood here and never sent on. A user's id is the caller's business, and the ledger's. */
@@ -42,7 +44,7 @@ const NOT_FORWARDED = ['metadata', 'speed'];
 export function upstreamMessagesBody(
   { body, sent }: ParsedRequest<MessagesRequest>,
   { model, maxOutputTokens, extra }: Target,
-): string {
+): string | Uint8Array {
   const maximum =
     body.max_tokens === maxOutputTokens
       ? {}
@@ -59,25 +61,30 @@ function thinkingWithin({ thinking }: MessagesRequest, maxOutputTokens: number):
   return { thinking: { ...thinking, budget_tokens: budget } };
 }
 
-export function upstreamCountBody({ sent }: ParsedRequest<CountRequest>, target: Target): string {
+export function upstreamCountBody(
+  { sent }: ParsedRequest<CountRequest>,
+  target: Target,
+): string | Uint8Array {
   return upstreamBody(sent, { model: target.model, ...target.extra });
 }
 
-function upstreamBody(
-  sent: Readonly<Record<string, unknown>>,
-  own: Readonly<Record<string, unknown>>,
-): string {
-  const forwarded: Record<string, unknown> = { ...sent, ...own };
+function upstreamBody(sent: SentBody, own: Readonly<Record<string, unknown>>): string | Uint8Array {
+  const forwarded: Record<string, unknown> = { ...asRecord(sent.json), ...own };
   for (const field of NOT_FORWARDED) delete forwarded[field];
-  if (Array.isArray(forwarded['messages']))
-    forwarded['messages'] = forwarded['messages'].map(withoutUnsignedThinking);
-  return JSON.stringify(forwarded);
+  const { messages } = forwarded;
+  if (Array.isArray(messages) && messages.some(hasUnsignedThinking))
+    forwarded['messages'] = messages.map(withoutUnsignedThinking);
+  return writeBody(forwarded, sent);
 }
 
 /** Thinking that a model of another dialect did for an earlier turn has no signature, and is refused as forged. */
+function hasUnsignedThinking({ content }: { readonly content: unknown }): boolean {
+  return Array.isArray(content) && content.some(isUnsigned);
+}
+
 function withoutUnsignedThinking(message: { readonly content: unknown }): unknown {
   const { content } = message;
-  if (!Array.isArray(content) || !content.some(isUnsigned)) return message;
+  if (!Array.isArray(content)) return message;
   return { ...message, content: content.filter((block) => !isUnsigned(block)) };
 }
 
@@ -99,7 +106,7 @@ export function tokensBesideText(body: CountRequest): number {
 
 /** The longest write to the provider's cache that the caller's marks can cause. */
 export function cacheWritesOf({ sent }: ParsedRequest<CountRequest>): 'none' | '5m' | '1h' {
-  const { cache_control, system, tools, messages } = sent;
+  const { cache_control, system, tools, messages } = asRecord(sent.json) ?? {};
   const marks = [...marksIn([{ cache_control }, system, tools, messages])];
   if (marks.length === 0) return 'none';
   return marks.includes('1h') ? '1h' : '5m';

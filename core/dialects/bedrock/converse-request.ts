@@ -3,7 +3,7 @@
  * express is refused or left out by the rows of compatibility-rows.ts, never silently.
  * Source: Amazon Bedrock API reference, "Converse".
  */
-import type { Exchange, Target } from '../call.ts';
+import type { Encoded, Target } from '../call.ts';
 import { settleFields } from '../compatibility.ts';
 import type { Conversation, OutputFormat } from '../conversation.ts';
 import { CONVERSE_ROWS } from './compatibility-rows.ts';
@@ -16,10 +16,7 @@ import { toolSettings } from './tools.ts';
 const STOP_SEQUENCE_PATH = '/delta/stop_sequence';
 
 /** Throws GatewayError `invalid_request` that names the caller's field. */
-export function encodeConverse(
-  conversation: Conversation,
-  target: Target,
-): Pick<Exchange, 'body' | 'dropped'> {
+export function encodeConverse(conversation: Conversation, target: Target): Encoded {
   const draft = newDraft(target.model);
   const isClaude = draft.rules.family === 'claude';
   for (const field of settleFields(inNoWords(conversation), CONVERSE_ROWS))

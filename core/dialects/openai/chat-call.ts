@@ -22,7 +22,8 @@ const TOKENS_AROUND_A_MESSAGE = 4;
 
 /** Throws GatewayError `invalid_request` that names the field. */
 export function chatCall(bytes: Uint8Array): Call {
-  const body = parseChatRequest(bytes);
+  const request = parseChatRequest(bytes);
+  const { body } = request;
   const style = { wantsUsage: wantsUsage(body), legacy: body.functions != null };
   return {
     dialect: 'openai-chat',
@@ -42,7 +43,7 @@ export function chatCall(bytes: Uint8Array): Call {
     pass: (target: Target) => {
       const leftOut = fieldsLeftOut(body, target.chatRules);
       return {
-        body: upstreamChatBody(body, target, leftOut),
+        body: upstreamChatBody(request, target, leftOut),
         dropped: [...unforwarded(body), ...leftOut],
         stream: () => createChatStream(style),
         whole: (answer) => ({ ...readChatAnswer(answer), body: answer }),

@@ -5,7 +5,8 @@
  */
 import * as z from 'zod/mini';
 import type { Target } from '../call.ts';
-import { bodyReader, parseJsonBody } from '../request-body.ts';
+import { bodyReader, parseJsonBody, type SentBody } from '../request-body.ts';
+import { writeBody } from '../written-body.ts';
 import { CHAT_WITHHELD } from './chat-losses.ts';
 
 const MAX_MESSAGES = 10_000;
@@ -87,6 +88,11 @@ const readRequest = bodyReader(chatRequestSchema);
 
 export type ChatRequestBody = z.infer<typeof chatRequestSchema>;
 
+interface ChatRequest {
+  readonly body: ChatRequestBody;
+  readonly sent: SentBody;
+}
+
 /** Understood here and never sent on: what Tollgate itself does with it is all that the caller asks for. */
 const OWN: readonly (keyof ChatRequestBody)[] = ['metadata', 'user', 'service_tier'];
 
@@ -98,16 +104,17 @@ export function unforwarded(body: ChatRequestBody): string[] {
 }
 
 /** Throws GatewayError `invalid_request` that names the field. */
-export function parseChatRequest(body: Uint8Array): ChatRequestBody {
-  return readRequest(parseJsonBody(body));
+export function parseChatRequest(bytes: Uint8Array): ChatRequest {
+  const sent = parseJsonBody(bytes);
+  return { body: readRequest(sent.json), sent };
 }
 
 /** The body for a provider of the same dialect: model and maximum replaced, usage always asked for. */
 export function upstreamChatBody(
-  body: ChatRequestBody,
+  { body, sent }: ChatRequest,
   { model, maxOutputTokens, maxTokensField, extra }: Target,
   leftOut: readonly string[],
-): string {
+): string | Uint8Array {
   const forwarded: Record<string, unknown> = { ...body, model, ...extra };
   for (const field of [...OWN, ...WITHHELD, ...leftOut]) delete forwarded[field];
   delete forwarded['max_tokens'];
@@ -116,7 +123,7 @@ export function upstreamChatBody(
   if (body.stream === true)
     forwarded['stream_options'] = { ...body.stream_options, include_usage: true };
   else delete forwarded['stream_options'];
-  return JSON.stringify(forwarded);
+  return writeBody(forwarded, sent);
 }
 
 /** The name that the caller chose: reasoning models refuse the old one, and old servers do not know the new one. */

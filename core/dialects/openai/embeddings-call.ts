@@ -4,6 +4,7 @@ import { GatewayError } from '../../errors.ts';
 import { createTokenEstimate } from '../../usage/tokens.ts';
 import type { Call, Target, WholeAnswer } from '../call.ts';
 import { bodyReader, parseJsonBody } from '../request-body.ts';
+import { writeBody } from '../written-body.ts';
 import { parseRecord } from './record.ts';
 import { parseEmbeddingsUsage } from './usage.ts';
 import { openAiVoice } from './voice.ts';
@@ -32,7 +33,8 @@ type EmbeddingsRequest = z.infer<typeof embeddingsRequestSchema>;
 
 /** Throws GatewayError `invalid_request` that names the field. */
 export function embeddingsCall(bytes: Uint8Array): Call {
-  const body = readRequest(parseJsonBody(bytes));
+  const sent = parseJsonBody(bytes);
+  const body = readRequest(sent.json);
   return {
     dialect: 'openai-embeddings',
     voice: openAiVoice,
@@ -47,7 +49,7 @@ export function embeddingsCall(bytes: Uint8Array): Call {
     endUser: body.user ?? undefined,
     estimatedInputTokens: () => estimatedTokens(body.input),
     pass: ({ model, extra }: Target) => ({
-      body: upstreamBody(body, { model, extra }),
+      body: writeBody(upstreamFields(body, { model, extra }), sent),
       dropped: [],
       stream: () => {
         throw new TypeError('embeddings are never streamed');
@@ -58,11 +60,11 @@ export function embeddingsCall(bytes: Uint8Array): Call {
 }
 
 /** `user` stays here, as a tag of the call. */
-function upstreamBody(
+function upstreamFields(
   { user: _tag, ...body }: EmbeddingsRequest,
   added: Pick<Target, 'model' | 'extra'>,
-): string {
-  return JSON.stringify({ ...body, ...added.extra, model: added.model });
+): Record<string, unknown> {
+  return { ...body, ...added.extra, model: added.model };
 }
 
 function estimatedTokens(input: EmbeddingsRequest['input']): number {

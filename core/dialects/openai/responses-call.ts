@@ -21,7 +21,8 @@ const TOKENS_AROUND_AN_ITEM = 4;
 
 /** Throws GatewayError `invalid_request` that names the field. */
 export function responsesCall(bytes: Uint8Array): Call {
-  const body = parseResponsesRequest(bytes);
+  const request = parseResponsesRequest(bytes);
+  const { body } = request;
   const { input } = body;
   return {
     dialect: 'openai-responses',
@@ -39,7 +40,7 @@ export function responsesCall(bytes: Uint8Array): Call {
       estimateTextTokens([body.instructions, input, body.tools]) +
       (typeof input === 'string' ? 1 : input.length) * TOKENS_AROUND_AN_ITEM,
     pass: (target) => ({
-      body: upstreamResponsesBody(body, target),
+      body: upstreamResponsesBody(request, target),
       dropped: [
         ...droppedFields(body, 'every provider'),
         ...(carriesReasoning(input) ? ['input.reasoning'] : []),

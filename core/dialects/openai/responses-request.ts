@@ -6,7 +6,8 @@
 import * as z from 'zod/mini';
 import { GatewayError } from '../../errors.ts';
 import type { Target } from '../call.ts';
-import { invalidField, parseJsonBody } from '../request-body.ts';
+import { bodyReader, invalidField, parseJsonBody, type SentBody } from '../request-body.ts';
+import { writeBody } from '../written-body.ts';
 import { refusedFields } from './responses-fields.ts';
 import { isOwnReasoning } from './responses-reasoning.ts';
 
@@ -209,8 +210,15 @@ const requestSchema = z.strictObject({
   prompt: loose,
 });
 
+const readRequest = bodyReader(requestSchema, (issue) => invalidField(deepest(issue)));
+
 export type ResponsesBody = z.infer<typeof requestSchema>;
 export type InputItem = z.infer<typeof item>;
+
+interface ResponsesRequest {
+  readonly body: ResponsesBody;
+  readonly sent: SentBody;
+}
 
 /** Understood here and never sent on: the gateway's own, another's in effect, or refused unless empty. */
 const NOT_FORWARDED: readonly (keyof ResponsesBody)[] = [
@@ -226,41 +234,47 @@ const NOT_FORWARDED: readonly (keyof ResponsesBody)[] = [
 ];
 
 /** Throws GatewayError `invalid_request` that names the field. */
-export function parseResponsesRequest(bytes: Uint8Array): ResponsesBody {
-  const body = withItemTypes(parseJsonBody(bytes));
-  const parsed = requestSchema.safeParse(body);
-  if (!parsed.success) throw invalidField(deepest(parsed.error.issues[0]));
-  const [refused] = refusedFields(parsed.data, 'every provider');
+export function parseResponsesRequest(bytes: Uint8Array): ResponsesRequest {
+  const sent = parseJsonBody(bytes);
+  const body = readRequest(withItemTypes(sent.json));
+  const [refused] = refusedFields(body, 'every provider');
   if (refused !== undefined) {
     const { field, reason } = refused;
     throw new GatewayError('invalid_request', `'${field}' is not supported: ${reason}.`, {
       param: field,
     });
   }
-  return parsed.data;
+  return { body, sent };
 }
 
 /** The body for a provider of the same dialect: model and maximum replaced, nothing stored there. */
-export function upstreamResponsesBody(body: ResponsesBody, target: Target): string {
+export function upstreamResponsesBody(
+  { body, sent }: ResponsesRequest,
+  target: Target,
+): string | Uint8Array {
   const { model, maxOutputTokens, extra } = target;
   const forwarded: Record<string, unknown> = { ...body, model, ...extra };
   for (const field of NOT_FORWARDED) delete forwarded[field];
   if (body.stream !== true) delete forwarded['stream_options'];
   // Another provider's reasoning, which the gateway has wrapped, means nothing to this one.
-  if (typeof body.input !== 'string')
+  if (typeof body.input !== 'string' && body.input.some(isOwnReasoning))
     forwarded['input'] = body.input.filter((each) => !isOwnReasoning(each));
-  return JSON.stringify({ ...forwarded, max_output_tokens: maxOutputTokens, store: false });
+  return writeBody({ ...forwarded, max_output_tokens: maxOutputTokens, store: false }, sent);
 }
 
 /** Messages may come without their type. */
 function withItemTypes(body: unknown): unknown {
   if (!isRecord(body) || !Array.isArray(body['input'])) return body;
-  const input = body['input'].map((each: unknown) =>
-    isRecord(each) && each['type'] === undefined && 'role' in each
-      ? { type: 'message', ...each }
-      : each,
-  );
-  return { ...body, input };
+  const input: readonly unknown[] = body['input'];
+  if (!input.some(hasNoType)) return body;
+  return {
+    ...body,
+    input: input.map((each) => (hasNoType(each) ? { type: 'message', ...each } : each)),
+  };
+}
+
+function hasNoType(item: unknown): item is Readonly<Record<string, unknown>> {
+  return isRecord(item) && item['type'] === undefined && 'role' in item;
 }
 
 /** Of a choice that nothing fits, what is wrong in the alternative that fits best. */

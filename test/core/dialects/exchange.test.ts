@@ -3,6 +3,7 @@ import type { Call, Target } from '../../../core/dialects/call.ts';
 import { dialectFor, openExchange } from '../../../core/dialects/exchange.ts';
 import { chatCall } from '../../../core/dialects/openai/chat-call.ts';
 import { embeddingsCall } from '../../../core/dialects/openai/embeddings-call.ts';
+import { bodyText } from '../../support/body-text.ts';
 
 const CONTEXT = { requestId: 'req_1', model: 'alias', createdAtSeconds: 1 };
 const TARGET: Target = { dialect: 'openai-chat', model: 'm', maxOutputTokens: 9, extra: {} };
@@ -32,9 +33,11 @@ async function relay(...blocks: string[]) {
 
 describe('an exchange', () => {
   it('in the caller’s own dialect passes, and across dialects says what it dropped', async () => {
-    expect(JSON.parse((await openExchange(CHAT, TARGET, CONTEXT)).body).verbosity).toBe('low');
+    expect(JSON.parse(bodyText((await openExchange(CHAT, TARGET, CONTEXT)).body)).verbosity).toBe(
+      'low',
+    );
     const { body, dropped } = await openExchange(FOREIGN, TARGET, CONTEXT);
-    expect(JSON.parse(body).verbosity).toBeUndefined();
+    expect(JSON.parse(bodyText(body)).verbosity).toBeUndefined();
     expect(dropped).toEqual(['verbosity']);
   });
 

@@ -6,6 +6,7 @@ import { openExchange } from '../../../core/dialects/exchange.ts';
 import { chatCall } from '../../../core/dialects/openai/chat-call.ts';
 import { vllm } from '../../../core/providers/vllm/adapter.ts';
 import type { Priority } from '../../../core/tenancy/priority.ts';
+import { bodyText } from '../../support/body-text.ts';
 
 const GPUS: Provider = {
   id: 'gpus',
@@ -43,7 +44,7 @@ function passed(body: Record<string, unknown>) {
   const messages = [{ role: 'user', content: 'x' }];
   const call = chatCall(Buffer.from(JSON.stringify({ model: 'alias', messages, ...body })));
   const { body: sent, dropped } = call.pass(target());
-  return { sent: JSON.parse(sent), dropped };
+  return { sent: JSON.parse(bodyText(sent)), dropped };
 }
 
 describe("a tenant's salt", () => {

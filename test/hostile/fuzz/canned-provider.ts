@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import type { UpstreamPort, UpstreamRequest } from '../../../core/providers/upstream.ts';
 import { readAnswer, readStream, toBytes } from '../../core/dialects/bedrock/wire.ts';
+import { bodyText } from '../../support/body-text.ts';
 
 const usage = { prompt_tokens: 3, completion_tokens: 2, total_tokens: 5 };
 const TEXT = { type: 'text', text: 'Hello.' };
@@ -38,7 +39,7 @@ export const cannedProvider: UpstreamPort = { send: async (request) => answerTo(
 
 function answerTo({ url, body, headers }: UpstreamRequest) {
   // What reaches a provider is always JSON, whatever came in.
-  JSON.parse(body);
+  JSON.parse(bodyText(body));
   const isStream = /event-?stream/.test(headers['accept'] ?? '');
   const table = isStream ? STREAMS : ANSWERS;
   const name = Object.keys(table).find((operation) => url.endsWith(`/${operation}`));

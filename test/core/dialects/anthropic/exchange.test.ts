@@ -3,6 +3,7 @@ import { messagesCall } from '../../../../core/dialects/anthropic/messages-call.
 import type { Call } from '../../../../core/dialects/call.ts';
 import { dialectFor, openExchange } from '../../../../core/dialects/exchange.ts';
 import { GatewayError } from '../../../../core/errors.ts';
+import { bodyText } from '../../../support/body-text.ts';
 import { accumulated } from './sse-text.ts';
 import { STREAMS, streamOf } from './streams.ts';
 
@@ -83,7 +84,7 @@ describe('a translated exchange', () => {
     const call = foreign({ stream: true, service_tier: 'standard_only', temperature: 0.5 });
     const target = { ...TARGET, model: 'claude-opus-4-8' };
     const { body, dropped } = await openExchange(call, target, CONTEXT);
-    expect(JSON.parse(body)).toEqual({
+    expect(JSON.parse(bodyText(body))).toEqual({
       model: 'claude-opus-4-8',
       max_tokens: 100,
       messages: [{ role: 'user', content: [{ type: 'text', text: 'Hi' }] }],

@@ -5,6 +5,7 @@ import {
   messagesCall,
 } from '../../../../core/dialects/anthropic/messages-call.ts';
 import { GatewayError } from '../../../../core/errors.ts';
+import { bodyText } from '../../../support/body-text.ts';
 
 const BODY = {
   model: 'alias',
@@ -193,7 +194,7 @@ describe('a messages request', () => {
           const made = messagesCall(bytes, {});
           expect(made.tokensBesideText).toBeGreaterThanOrEqual(0);
           expect(made.estimatedInputTokens()).toBeGreaterThan(0);
-          JSON.parse(made.pass(TARGET).body);
+          JSON.parse(bodyText(made.pass(TARGET).body));
           made.translation?.conversation();
         } catch (thrown) {
           expect(thrown).toMatchObject({ code: 'invalid_request' });
@@ -267,13 +268,15 @@ describe('a body for a provider of the dialect', () => {
 
   it('has a smaller maximum where the call was clamped, and the gateway’s own fields', () => {
     const { body } = call().pass({ ...TARGET, maxOutputTokens: 7, extra: { own: 1 } });
-    expect(JSON.parse(body)).toMatchObject({ max_tokens: 7, own: 1 });
+    expect(JSON.parse(bodyText(body))).toMatchObject({ max_tokens: 7, own: 1 });
   });
 
   it('lets a model think no longer than a smaller maximum allows', () => {
     const thinking = { type: 'enabled', budget_tokens: 8_000 };
     const sent = (maxOutputTokens: number) =>
-      JSON.parse(call({ max_tokens: 9_000, thinking }).pass({ ...TARGET, maxOutputTokens }).body);
+      JSON.parse(
+        bodyText(call({ max_tokens: 9_000, thinking }).pass({ ...TARGET, maxOutputTokens }).body),
+      );
     expect(sent(9_000).thinking).toEqual(thinking);
     expect(sent(4_000)).toMatchObject({ max_tokens: 4_000, thinking: { budget_tokens: 3_999 } });
   });
@@ -284,7 +287,7 @@ describe('a body for a provider of the dialect', () => {
     const answer = { type: 'text', text: 'Hi' };
     const messages = [...BODY.messages, { role: 'assistant', content: [unsigned, signed, answer] }];
     const { body } = call({ messages }).pass(TARGET);
-    expect(JSON.parse(body).messages[1].content).toEqual([signed, answer]);
+    expect(JSON.parse(bodyText(body)).messages[1].content).toEqual([signed, answer]);
   });
 
   it('goes with the betas that change neither price nor reach', () => {

@@ -4,6 +4,7 @@ import type { Provider } from '../../../../core/catalog/snapshot.ts';
 import { chatCall } from '../../../../core/dialects/openai/chat-call.ts';
 import { GatewayError } from '../../../../core/errors.ts';
 import { PROVIDERS } from '../../../../core/providers/registry.ts';
+import { bodyText } from '../../../support/body-text.ts';
 
 const MESSAGES = [{ role: 'user', content: 'Hi' }];
 const OPENAI: Provider = {
@@ -35,7 +36,7 @@ function sent(body: Record<string, unknown>, provider: Provider = OPENAI, tenant
   return {
     ...request({ ...facts, ...target, stream: call.stream, requestId: 'req_1' }),
     body: exchange.body,
-    json: JSON.parse(exchange.body),
+    json: JSON.parse(bodyText(exchange.body)),
   };
 }
 
@@ -91,7 +92,7 @@ describe('what a provider is sent', () => {
     const call = parse({ model: 'alias', messages: MESSAGES, max_completion_tokens: 5 });
     const target = { dialect: call.dialect, model: 'm', maxOutputTokens: 5, extra: {} };
     const { body } = call.pass({ ...target, maxTokensField: 'max_tokens' });
-    expect(JSON.parse(body)).toEqual({ model: 'm', messages: MESSAGES, max_tokens: 5 });
+    expect(JSON.parse(bodyText(body))).toEqual({ model: 'm', messages: MESSAGES, max_tokens: 5 });
   });
 
   it('carries the key in the authorization header alone', () => {

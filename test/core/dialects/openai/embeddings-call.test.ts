@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { embeddingsCall } from '../../../../core/dialects/openai/embeddings-call.ts';
+import { bodyText } from '../../../support/body-text.ts';
 import { schemaErrors } from './published-schema.ts';
 
 const TARGET = {
@@ -21,7 +22,7 @@ describe('an embeddings call', () => {
     ['lists of tokens', [[1, 2], [3]], 3],
   ])('of %s goes on as it came but for the model, and has no output', (_what, input, tokens) => {
     const embeddings = call({ input, dimensions: 256, encoding_format: 'base64', user: 'jane' });
-    const body = JSON.parse(embeddings.pass(TARGET).body);
+    const body = JSON.parse(bodyText(embeddings.pass(TARGET).body));
     expect(body).toEqual({
       model: 'text-embedding-3-small',
       input,

@@ -11,7 +11,7 @@ export const CONTEXT = {
 export function asked(fields: Readonly<Record<string, unknown>> = {}) {
   return parseResponsesRequest(
     Buffer.from(JSON.stringify({ model: 'smart', input: 'Hello', ...fields })),
-  );
+  ).body;
 }
 
 const word = fc.string({ minLength: 1, maxLength: 8, unit: 'grapheme' });

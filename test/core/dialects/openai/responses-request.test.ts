@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { responsesCall } from '../../../../core/dialects/openai/responses-call.ts';
 import { carry } from '../../../../core/dialects/openai/responses-reasoning.ts';
 import { GatewayError } from '../../../../core/errors.ts';
+import { bodyText } from '../../../support/body-text.ts';
 
 function call(fields: Readonly<Record<string, unknown>>) {
   return responsesCall(Buffer.from(JSON.stringify({ model: 'smart', input: 'Hi', ...fields })));
@@ -31,7 +32,7 @@ const TARGET = {
 } as const;
 
 function sent(fields: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  return JSON.parse(call(fields).pass(TARGET).body);
+  return JSON.parse(bodyText(call(fields).pass(TARGET).body));
 }
 
 describe('a Responses request', () => {
