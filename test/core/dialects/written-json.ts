@@ -19,7 +19,7 @@ function spaced(arbitrary: fc.Arbitrary<string>): fc.Arbitrary<string> {
   return fc.tuple(space, arbitrary, space).map((parts) => parts.join(''));
 }
 
-export const { value: jsonValues, object: jsonObjects } = fc.letrec<{
+export const { object: jsonObjects } = fc.letrec<{
   value: string;
   list: string;
   object: string;
