@@ -1,6 +1,6 @@
 /**
  * Where the members of a JSON object lie in its bytes. Not a parser: what it is given has been taken by one, so it looks for quotes,
- * brackets, colons and commas alone, and jumps from quote to quote within a text.
+ * brackets, colons and commas alone, and jumps from quote to quote within a long text.
  */
 
 const QUOTE = 0x22;
@@ -11,6 +11,8 @@ const BACKSLASH = 0x5c;
 const CLOSE_LIST = 0x5d;
 const OPEN_OBJECT = 0x7b;
 const CLOSE_OBJECT = 0x7d;
+
+const NEAR_BYTES = 32;
 
 /**
  * Each member's value as it is written, with the space around it. `json` is an object that JSON.parse takes, and has made `names`
@@ -30,6 +32,7 @@ export function membersOf(json: Buffer, names: number): ReadonlyMap<string, Buff
       case QUOTE:
         openedAt = at;
         closedAt = endOfText(json, openedAt);
+        if (closedAt === -1) return undefined;
         at = closedAt;
         break;
       case COLON:
@@ -56,12 +59,20 @@ export function membersOf(json: Buffer, names: number): ReadonlyMap<string, Buff
   return written === names ? members : undefined;
 }
 
-/** The place of the quote that closes the text. */
+/** The place of the quote that closes the text, looked for by hand where it is near: most texts are short, and a jump costs as much. */
 function endOfText(json: Buffer, openedAt: number): number {
-  let at = openedAt;
-  do at = json.indexOf(QUOTE, at + 1);
-  while (isEscaped(json, at));
-  return at;
+  let at = openedAt + 1;
+  while (true) {
+    const far = at + NEAR_BYTES;
+    while (at < far) {
+      const byte = json[at];
+      if (byte === QUOTE) return at;
+      at += byte === BACKSLASH ? 2 : 1;
+    }
+    at = json.indexOf(QUOTE, at);
+    if (!isEscaped(json, at)) return at;
+    at += 1;
+  }
 }
 
 function isEscaped(json: Buffer, at: number): boolean {
@@ -70,7 +81,6 @@ function isEscaped(json: Buffer, at: number): boolean {
   return (at - first) % 2 === 1;
 }
 
-/** By hand, because names are short. */
 function hasEscape(json: Buffer, from: number, to: number): boolean {
   for (let at = from; at < to; at += 1) if (json[at] === BACKSLASH) return true;
   return false;

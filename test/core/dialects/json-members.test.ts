@@ -44,6 +44,11 @@ describe('the members of a JSON object', () => {
     );
   });
 
+  it('are not told where a text has no end', () => {
+    for (const text of ['"a', `"${'a'.repeat(99)}`, `"${'a'.repeat(99)}\\"`])
+      expect(membersOf(Buffer.from(`{"b":${text}`), 1)).toBeUndefined();
+  });
+
   it('are none in an empty object', () => {
     expect(found(' { } ')).toEqual(new Map());
   });

@@ -7,7 +7,12 @@ const character = fc.oneof(
   { weight: 4, arbitrary: fc.constantFrom('\\"', '\\\\', '\\/', '\\n', '\\u0022', '\\u005C') },
   { weight: 2, arbitrary: fc.constantFrom('é', '你', '😀', '\\ud83d\\ude00', '\\ud800', '\u2028') },
 );
-const text = fc.array(character, { maxLength: 8 }).map((all) => `"${all.join('')}"`);
+const text = fc
+  .oneof(
+    { weight: 4, arbitrary: fc.array(character, { maxLength: 8 }) },
+    { weight: 1, arbitrary: fc.array(character, { minLength: 20, maxLength: 60 }) },
+  )
+  .map((all) => `"${all.join('')}"`);
 const number = fc.constantFrom('0', '-0', '12', '1.50', '1E2', '-3e-2', '12345678901234567890');
 const scalar = fc.oneof(text, number, fc.constantFrom('true', 'false', 'null'));
 const name = fc.oneof(
