@@ -147,7 +147,15 @@ function aimed<T>(value: T): T {
   return JSON.parse(JSON.stringify(value).replaceAll('URL', `${trapUrl}/${CANARY}`));
 }
 
-describe.each(PROMPTS)('a caller of $path', ({ path, body }) => {
+/** A long body is put together from the caller's own bytes, a short one is written anew. */
+const CALLS = PROMPTS.flatMap(({ path, body }) =>
+  Object.entries({ short: 'Hi', long: 'Hi '.repeat(4_000) }).map(([length, content]) => ({
+    ...{ path, length, content },
+    body: Object(JSON.parse(JSON.stringify(body).replace('Hi', content))),
+  })),
+);
+
+describe.each(CALLS)('a caller of $path with a $length prompt', ({ path, content, body }) => {
   it('reaches every kind of provider with the platform’s key, at the policy’s price', async () => {
     for (const { kind, g } of gateways) {
       const { sent, event } = await factsOf(g, { body });
@@ -163,7 +171,7 @@ describe.each(PROMPTS)('a caller of $path', ({ path, body }) => {
   it.each(Object.keys(BODY_FIELDS))(
     'cannot steer by the field %s within a message',
     async (field) => {
-      const nested = { role: 'user', content: 'Hi', [field]: aimed(BODY_FIELDS[field]) };
+      const nested = { role: 'user', content, [field]: aimed(BODY_FIELDS[field]) };
       const own = path.endsWith('responses') ? { input: [nested] } : { messages: [nested] };
       await expectUnsteered({ body: { ...body, ...own }, isPrompt: true });
     },

@@ -46,6 +46,14 @@ describe('an upstream that signs', () => {
     }
   });
 
+  it('signs a body of bytes as the same body of text', async () => {
+    const sign = { service: 'bedrock', region: 'eu-central-1' };
+    const bodies = [REQUEST.body, Buffer.from(REQUEST.body)];
+    const calls = await Promise.all(bodies.map((body) => sent({ ...REQUEST, body, sign })));
+    const [ofText, ofBytes] = calls.map(([call]) => call?.headers);
+    expect(ofBytes).toEqual(ofText);
+  });
+
   it('touches no call that carries its own credential, and asks for no role', async () => {
     const none = { get: () => Promise.reject(new Error('not asked')) };
     expect(await sent(REQUEST, none)).toEqual([REQUEST]);
