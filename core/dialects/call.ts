@@ -57,7 +57,8 @@ export interface Target {
 
 /** One call to one provider: the body to send, and how to read what comes back. */
 export interface Exchange {
-  readonly body: string | Uint8Array;
+  /** Text, or the bytes of a long one in parts. */
+  readonly body: string | readonly Uint8Array[];
   /** Fields of the caller's body that the provider cannot express and that were left out, by a table in the docs. */
   readonly dropped: readonly string[];
   stream(): AnswerStream;

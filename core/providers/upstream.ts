@@ -22,7 +22,8 @@ export interface UpstreamRequest {
   readonly destination?: Destination;
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body: string | Uint8Array;
+  /** Text, or the bytes of a long one in parts: a copy of them would be more than all else that such a call leaves behind. */
+  readonly body: string | readonly Uint8Array[];
   /**
    * Nothing of the call is written before this has resolved; the connection is made meanwhile. Never rejects: a call that
    * may not begin is given up by `signal`. Absent where it may begin at once.

@@ -30,7 +30,8 @@ export function createSignedUpstream({
       const { sign, url, headers, body } = request;
       if (sign === undefined) return upstream.send(request);
       const role = await currentRole(credentials);
-      const unsigned = { method: 'POST', url: new URL(url), headers, body };
+      const signedBody = typeof body === 'string' ? body : Buffer.concat(body);
+      const unsigned = { method: 'POST', url: new URL(url), headers, body: signedBody };
       const signed = signerOf(sign).sign(unsigned, role, clock.nowMs());
       return upstream.send({ ...request, headers: signed });
     },

@@ -9,6 +9,7 @@ import {
 } from '../../core/limits/account-write.ts';
 import type { UpstreamPort } from '../../core/providers/upstream.ts';
 import type { UsageEvent } from '../../core/usage/event.ts';
+import { bodyText } from '../support/body-text.ts';
 import { changeOf } from './change.ts';
 import { runSimulation, type SimulationOptions } from './run.ts';
 
@@ -325,7 +326,8 @@ function withoutMarks(store: AccountStore): AccountStore {
 function sendingAtOnce(share: number) {
   return ({ send }: UpstreamPort): UpstreamPort => ({
     send: ({ mayBegin, ...request }) => {
-      const isEarly = createHash('sha256').update(request.body).digest().readUInt8() < 256 * share;
+      const isEarly =
+        createHash('sha256').update(bodyText(request.body)).digest().readUInt8() < 256 * share;
       return send(isEarly || mayBegin === undefined ? request : { ...request, mayBegin });
     },
   });

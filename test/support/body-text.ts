@@ -1,4 +1,4 @@
-/** What a provider reads of a request's body, which is bytes where it is long. */
-export function bodyText(body: string | Uint8Array): string {
-  return Buffer.from(body).toString();
+/** What a provider reads of a request's body, which is bytes in parts where it is long. */
+export function bodyText(body: string | readonly Uint8Array[]): string {
+  return typeof body === 'string' ? body : Buffer.concat(body).toString();
 }

@@ -44,7 +44,7 @@ const NOT_FORWARDED = ['metadata', 'speed'];
 export function upstreamMessagesBody(
   { body, sent }: ParsedRequest<MessagesRequest>,
   { model, maxOutputTokens, extra }: Target,
-): string | Uint8Array {
+): string | readonly Uint8Array[] {
   const maximum =
     body.max_tokens === maxOutputTokens
       ? {}
@@ -64,11 +64,14 @@ function thinkingWithin({ thinking }: MessagesRequest, maxOutputTokens: number):
 export function upstreamCountBody(
   { sent }: ParsedRequest<CountRequest>,
   target: Target,
-): string | Uint8Array {
+): string | readonly Uint8Array[] {
   return upstreamBody(sent, { model: target.model, ...target.extra });
 }
 
-function upstreamBody(sent: SentBody, own: Readonly<Record<string, unknown>>): string | Uint8Array {
+function upstreamBody(
+  sent: SentBody,
+  own: Readonly<Record<string, unknown>>,
+): string | readonly Uint8Array[] {
   const forwarded: Record<string, unknown> = { ...asRecord(sent.json), ...own };
   for (const field of NOT_FORWARDED) delete forwarded[field];
   const { messages } = forwarded;

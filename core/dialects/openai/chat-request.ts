@@ -114,7 +114,7 @@ export function upstreamChatBody(
   { body, sent }: ChatRequest,
   { model, maxOutputTokens, maxTokensField, extra }: Target,
   leftOut: readonly string[],
-): string | Uint8Array {
+): string | readonly Uint8Array[] {
   const forwarded: Record<string, unknown> = { ...body, model, ...extra };
   for (const field of [...OWN, ...WITHHELD, ...leftOut]) delete forwarded[field];
   delete forwarded['max_tokens'];

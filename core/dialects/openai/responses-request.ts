@@ -251,7 +251,7 @@ export function parseResponsesRequest(bytes: Uint8Array): ResponsesRequest {
 export function upstreamResponsesBody(
   { body, sent }: ResponsesRequest,
   target: Target,
-): string | Uint8Array {
+): string | readonly Uint8Array[] {
   const { model, maxOutputTokens, extra } = target;
   const forwarded: Record<string, unknown> = { ...body, model, ...extra };
   for (const field of NOT_FORWARDED) delete forwarded[field];

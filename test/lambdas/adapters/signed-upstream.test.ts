@@ -7,10 +7,11 @@ import { createSigner } from '../../../lambdas/adapters/sigv4.ts';
 
 const NOW_MS = Date.UTC(2026, 10, 21);
 const ROLE = { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'secret', sessionToken: 'token' };
+const BODY = '{"messages":[]}';
 const REQUEST: UpstreamRequest = {
   url: 'https://bedrock-runtime.eu-central-1.amazonaws.com/model/eu.a%3A0/converse',
   headers: { 'content-type': 'application/json' },
-  body: '{"messages":[]}',
+  body: BODY,
   connectTimeoutMs: 1,
   firstByteTimeoutMs: 1,
   idleTimeoutMs: 1,
@@ -38,7 +39,7 @@ describe('an upstream that signs', () => {
   it("signs for the service and region that the provider's kind names, and changes nothing else", async () => {
     for (const region of ['eu-central-1', 'us-east-1']) {
       const sign = { service: 'bedrock', region };
-      const unsigned = { ...REQUEST, method: 'POST', url: new URL(REQUEST.url) };
+      const unsigned = { ...REQUEST, method: 'POST', url: new URL(REQUEST.url), body: BODY };
       const headers = createSigner(sign).sign(unsigned, ROLE, NOW_MS);
       expect(await sent({ ...REQUEST, sign })).toEqual([{ ...REQUEST, sign, headers }]);
       expect(headers['authorization']).toContain(`/20261121/${region}/bedrock/aws4_request`);
@@ -46,9 +47,12 @@ describe('an upstream that signs', () => {
     }
   });
 
-  it('signs a body of bytes as the same body of text', async () => {
+  it('signs a body in parts as the same body of text', async () => {
     const sign = { service: 'bedrock', region: 'eu-central-1' };
-    const bodies = [REQUEST.body, Buffer.from(REQUEST.body)];
+    const parts = BODY.split(':').map((part, index) =>
+      Buffer.from(index === 0 ? part : `:${part}`),
+    );
+    const bodies = [BODY, parts];
     const calls = await Promise.all(bodies.map((body) => sent({ ...REQUEST, body, sign })));
     const [ofText, ofBytes] = calls.map(([call]) => call?.headers);
     expect(ofBytes).toEqual(ofText);
