@@ -14,6 +14,7 @@ import '../../core/dialects/openai/text.ts';
 import '../../core/dialects/openai/usage.ts';
 import '../../core/dialects/repeats.ts';
 import '../../core/dialects/request-body.ts';
+import '../../core/dialects/written-body.ts';
 import '../../core/dialects/sse.ts';
 import '../../core/endpoints.ts';
 import '../../core/limits/bound.ts';
