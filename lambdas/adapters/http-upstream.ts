@@ -8,8 +8,8 @@
  * connection, is for a kept connection that turns out dead before a byte of the call was written to it.
  */
 import type { Clock } from '../../core/clock.ts';
-import type { UpstreamResponse } from '../../core/providers/upstream.ts';
-import { type Target, UpstreamCall, type WireRequest } from './upstream-call.ts';
+import type { UpstreamPort } from '../../core/providers/upstream.ts';
+import { type Target, UpstreamCall } from './upstream-call.ts';
 import { createUpstreamPool, type PoolBounds } from './upstream-pool.ts';
 
 /** After so long without a byte the body yields `'quiet'`, so that a keep-alive can go to the caller. */
@@ -33,7 +33,7 @@ export function createHttpUpstream({
   quietMs?: number;
   maxBodyBytes?: number;
   sockets?: PoolBounds;
-}): { send(request: WireRequest): Promise<UpstreamResponse>; close(): void } {
+}): UpstreamPort & { close(): void } {
   const pool = createUpstreamPool(clock, sockets);
   const wire = { pool, clock, quietMs, maxBodyBytes };
   const targets = new Map<string, Target>();

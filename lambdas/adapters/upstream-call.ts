@@ -17,11 +17,6 @@ export interface Wire extends BodyLimits {
   readonly pool: UpstreamPool;
 }
 
-/** Text leaves in one piece with the head, bytes behind it. */
-export interface WireRequest extends Omit<UpstreamRequest, 'body'> {
-  readonly body: string | Uint8Array;
-}
-
 /** Where the call goes. */
 export interface Target {
   readonly origin: Origin;
@@ -35,7 +30,7 @@ export class UpstreamCall implements User {
   readonly origin: Origin;
   connection: Connection | undefined;
   readonly #wire: Wire;
-  readonly #request: WireRequest;
+  readonly #request: UpstreamRequest;
   /** All of the request that is not its body. */
   readonly #requestHead: string;
   readonly #head = Promise.withResolvers<UpstreamResponse>();
@@ -47,7 +42,7 @@ export class UpstreamCall implements User {
   #answeredByMs: EpochMs = 0;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(wire: Wire, { origin, lines }: Target, request: WireRequest) {
+  constructor(wire: Wire, { origin, lines }: Target, request: UpstreamRequest) {
     this.origin = origin;
     this.#wire = wire;
     this.#request = request;
@@ -152,6 +147,7 @@ export class UpstreamCall implements User {
     }
   }
 
+  /** In one write of the kernel, whatever it is made of. */
   #write({ socket }: Connection): void {
     const { body } = this.#request;
     this.#phase = 'sent';
@@ -161,7 +157,7 @@ export class UpstreamCall implements User {
     }
     socket.cork();
     socket.write(this.#requestHead);
-    socket.write(body);
+    for (const part of body) socket.write(part);
     socket.uncork();
   }
 
@@ -246,7 +242,7 @@ const OURS = new Set(
 const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const NOT_IN_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
 
-function headerLines({ headers, body }: WireRequest): string {
+function headerLines({ headers, body }: UpstreamRequest): string {
   let lines = '';
   for (const [name, value] of Object.entries(headers)) {
     if (!NAME.test(name) || NOT_IN_VALUE.test(value))
@@ -257,7 +253,10 @@ function headerLines({ headers, body }: WireRequest): string {
       );
     if (!OURS.has(name.toLowerCase())) lines += `${name}: ${value}\r\n`;
   }
-  const bytes = typeof body === 'string' ? Buffer.byteLength(body) : body.length;
+  const bytes =
+    typeof body === 'string'
+      ? Buffer.byteLength(body)
+      : body.reduce((sum, { length }) => sum + length, 0);
   return `${lines}content-length: ${bytes}\r\naccept-encoding: identity\r\nconnection: keep-alive\r\n\r\n`;
 }
 
