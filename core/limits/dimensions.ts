@@ -109,6 +109,20 @@ export const DIMENSION_NAMES: readonly Dimension[] = [
 /** Hard limits of one scope; a dimension that is absent is not limited. Units: the dimension's own. */
 export type Limits = { readonly [D in Dimension]?: number | undefined };
 
+/** Each limit through the function; those that become undefined are left out. */
+export function mapDimensions(
+  limits: Limits,
+  change: (limit: number, dimension: Dimension) => number | undefined,
+): Limits {
+  return Object.fromEntries(
+    DIMENSION_NAMES.flatMap((dimension) => {
+      const limit = limits[dimension];
+      const next = limit === undefined ? undefined : change(limit, dimension);
+      return next === undefined ? [] : [[dimension, next]];
+    }),
+  );
+}
+
 /** The limits as the account item stores them. */
 export function limitsToCodes(limits: Limits): Record<string, number> {
   const codes: Record<string, number> = {};

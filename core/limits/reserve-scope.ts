@@ -17,7 +17,7 @@ import { hasLimits, type LimitPlan } from './schedule.ts';
 import type { Grant } from './settle.ts';
 import { closingMoment } from './settle-scope.ts';
 import { setUpScope } from './shard-setup.ts';
-import { type Shard, shardCount } from './shards.ts';
+import { mayGrant, type Shard, shardCount } from './shards.ts';
 import { nextStep, planStep, type ShardReserve, type ShardStep } from './slices.ts';
 import type { Strays } from './strays.ts';
 
@@ -214,6 +214,7 @@ interface Judgement {
 async function judge(engine: ScopeEngine, { call, home, answer }: Refused): Promise<Judgement> {
   if (answer.kind === 'unmoved') return look(engine, call, home);
   const { shard } = answer;
+  if (!mayGrant({ key: shard.key, plan: shard.account.plan })) return look(engine, call, home);
   const step = nextStep([shard], call.request, shard.key);
   const isOnly = shard.key === call.key && shard.account.shards === 1;
   return isOnly || step.kind !== 'denied' ? { step, shards: [shard] } : look(engine, call, home);

@@ -10,7 +10,7 @@ import type { AccountWrite, Condition } from './account-write.ts';
 import { type Moment, usedOf } from './denial.ts';
 import type { Dimension } from './dimensions.ts';
 import { adoptWindows } from './reserve.ts';
-import { type LimitPlan, mapLimits, planVersionOf } from './schedule.ts';
+import { type LimitPlan, limitsAt, mapLimits, planVersionOf } from './schedule.ts';
 import {
   evenShare,
   hasScheduledBudget,
@@ -119,17 +119,16 @@ interface Division {
   readonly at: Moment;
 }
 
-/** One slice of the plan for each account: at least what it has granted, as even as that allows. */
-function divide(plan: LimitPlan, { accounts, wanted, at }: Division): LimitPlan[] {
+/** One slice of the plan for each account. */
+function divide(plan: LimitPlan, division: Division): LimitPlan[] {
+  return hasScheduledBudget(plan) ? concentrate(plan, division) : spread(plan, division);
+}
+
+/** At least what the account has granted, as even as that allows. */
+function spread(plan: LimitPlan, { accounts, wanted, at }: Division): LimitPlan[] {
   const shares = (limit: number, dimension: Dimension): number[] => {
-    const used = accounts.map((account) =>
-      account === undefined ? 0 : Math.max(0, usedOf(dimension, account, at)),
-    );
-    const free = limit - used.reduce((sum, each) => sum + each, 0);
-    // Half of what is free stays where it is asked for, or calls in flight would refuse every change.
-    // Where the clock changes a budget nobody may grant more than is counted here.
-    const margin =
-      free > 0 && !hasScheduledBudget(plan) ? Math.floor(free / (2 * accounts.length)) : 0;
+    const used = usedIn(accounts, dimension, at);
+    const margin = marginOf(limit, used);
     return fillUp(
       limit,
       used.map((each) => each + margin),
@@ -142,17 +141,46 @@ function divide(plan: LimitPlan, { accounts, wanted, at }: Division): LimitPlan[
 }
 
 /**
+ * All that is free for the first account, which alone grants (ADR 0040). Each of the others has the same at all times, at least what
+ * it has granted, so that no change of the clock leaves it with less, and the first with more than all have.
+ */
+function concentrate({ soft, ...hard }: LimitPlan, { accounts, at }: Division): LimitPlan[] {
+  const inForce = limitsAt(hard, at.nowMs);
+  const shares = (limit: number, dimension: Dimension, free: number) => {
+    const used = usedIn(accounts, dimension, at);
+    const margin = marginOf(free, used);
+    const [, ...others] = used.map((each) => each + margin);
+    return [limit - sum(others), ...others];
+  };
+  return accounts.map((_, index) => ({
+    ...mapLimits(hard, (limit, name) => shares(limit, name, inForce[name] ?? limit)[index] ?? 0),
+    // Whether it is reached is seen by the first account alone.
+    ...(soft && { soft: mapLimits(soft, (limit, name) => shares(limit, name, 0)[index] ?? 0) }),
+  }));
+}
+
+function usedIn(accounts: Division['accounts'], dimension: Dimension, at: Moment): number[] {
+  return accounts.map((account) =>
+    account === undefined ? 0 : Math.max(0, usedOf(dimension, account, at)),
+  );
+}
+
+/** Half of what is free stays where it is asked for, or calls in flight would refuse every change. */
+function marginOf(limit: number, used: readonly number[]): number {
+  return Math.max(0, Math.floor((limit - sum(used)) / (2 * used.length)));
+}
+
+/**
  * Whole shares that sum to the total: no share under its floor, and the first `wanted` as even as that
  * allows. Where the floors alone are more than the total, shares are cut, and none is above its floor.
  */
 export function fillUp(total: number, floors: readonly number[], wanted: number): number[] {
-  const sum = (indexes: readonly number[]) =>
-    indexes.reduce((all, index) => all + (floors[index] ?? 0), 0);
+  const sumOf = (indexes: readonly number[]) => sum(indexes.map((index) => floors[index] ?? 0));
   const indexes = floors.map((_, index) => index);
-  if (sum(indexes) >= total) return cut(total, floors);
+  if (sumOf(indexes) >= total) return cut(total, floors);
   let level = indexes.slice(0, wanted);
   for (;;) {
-    const rest = total - sum(indexes.filter((index) => !level.includes(index)));
+    const rest = total - sumOf(indexes.filter((index) => !level.includes(index)));
     const share = (order: number) => evenShare(rest, order, level.length);
     const low = level.filter((index) => (floors[index] ?? 0) <= Math.floor(rest / level.length));
     if (low.length === level.length)
@@ -170,6 +198,10 @@ function cut(total: number, floors: readonly number[]): number[] {
     rest -= share;
     return share;
   });
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((all, each) => all + each, 0);
 }
 
 interface Update {

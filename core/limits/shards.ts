@@ -154,6 +154,14 @@ export function hasScheduledBudget({ schedules = [], raises = [] }: LimitPlan): 
   );
 }
 
+/**
+ * Whether the account grants at all. Where the clock changes a budget, only the first of a scope's accounts does: when less
+ * is in force than before, one of several may have room that all of them together have not (ADR 0040).
+ */
+export function mayGrant({ key, plan }: { key: string; plan: LimitPlan }): boolean {
+  return !hasScheduledBudget(plan) || key === scopeKeyOf(key);
+}
+
 /** Key of a scope's account: the first has the scope's own. `%.` is in no scope's key (core/ids.ts). */
 export function shardKey(scopeKey: string, index: number): string {
   return index === 0 ? scopeKey : `${scopeKey}%.${index}`;
@@ -197,7 +205,7 @@ export function sumAccounts([first, ...others]: readonly [Account, ...Account[]]
 }
 
 /** Shards have the schedules and raises of one plan, in its order. */
-function addPlans(a: LimitPlan, b: LimitPlan): LimitPlan {
+export function addPlans(a: LimitPlan, b: LimitPlan): LimitPlan {
   const soft = a.soft === undefined ? {} : { soft: addLimits(a.soft, b.soft ?? {}) };
   const raises = a.raises?.map((raise, index) => ({
     ...raise,

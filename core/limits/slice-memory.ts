@@ -5,7 +5,7 @@
  */
 import type { Account } from './account.ts';
 import { hasLimits, type LimitPlan, planVersionOf } from './schedule.ts';
-import { homeOf, shardCount, shardKey, sliceOf } from './shards.ts';
+import { homeOf, mayGrant, shardCount, shardKey, sliceOf } from './shards.ts';
 
 export interface SliceMemory {
   /** The account to try first and the plan that it probably has. */
@@ -62,12 +62,16 @@ export function createSliceMemory(): SliceMemory {
     return { key, plan: isOfPlan ? seen.plan : (slicesOf(plan)[index] ?? plan) };
   }
   return {
-    home: (scope, holdId) => shardAt(scope, homeOf(holdId, countOf(scope))),
+    home(scope, holdId) {
+      const home = shardAt(scope, homeOf(holdId, countOf(scope)));
+      return mayGrant(home) ? home : shardAt(scope, 0);
+    },
     elsewhere(scope, holdId, tries) {
       const count = countOf(scope);
       if (count < MANY_SHARDS || tries >= MAX_TRIES) return undefined;
       const distance = tries * Math.floor(count / MAX_TRIES);
-      return shardAt(scope, (homeOf(holdId, count) + distance) % count);
+      const other = shardAt(scope, (homeOf(holdId, count) + distance) % count);
+      return mayGrant(other) ? other : undefined;
     },
     learn({ key: scopeKey, plan }, key, account) {
       const { length: planned } = slicesOf(plan);

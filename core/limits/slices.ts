@@ -9,7 +9,13 @@ import { planSet } from './account-setup.ts';
 import type { KeyedWrite } from './account-store.ts';
 import type { AccountWrite, Condition } from './account-write.ts';
 import { type Denial, type Moment, previousWeight, usedOf } from './denial.ts';
-import { DIMENSION_NAMES, DIMENSIONS, type Dimension, type Limits } from './dimensions.ts';
+import {
+  DIMENSION_NAMES,
+  DIMENSIONS,
+  type Dimension,
+  type Limits,
+  mapDimensions,
+} from './dimensions.ts';
 import {
   adoptWindows,
   amountOf,
@@ -18,8 +24,16 @@ import {
   planReserve,
   type ReserveRequest,
 } from './reserve.ts';
-import { addedTo, isOpen, isRaised, type LimitPlan, limitsAt } from './schedule.ts';
-import { homeOf, type Shard, sumAccounts } from './shards.ts';
+import { type LimitPlan, limitsAt, mapLimits } from './schedule.ts';
+import {
+  addPlans,
+  hasScheduledBudget,
+  homeOf,
+  mayGrant,
+  type Shard,
+  sumAccounts,
+} from './shards.ts';
+import { partOf } from './slice-part.ts';
 
 export type ShardStep =
   | Denial
@@ -56,11 +70,18 @@ export function nextStep(
     const verdict = judgeReserve(shard.account, request);
     if (verdict.kind === 'held') return { kind: 'held', shard };
     if (verdict.kind === 'collision' || verdict.kind === 'inactive') return verdict;
-    if (verdict.kind === 'retry') fits.push(shard);
+    if (verdict.kind === 'retry' && grants(shard)) fits.push(shard);
   }
   const states = shards.map((shard) => stateOf(shard, request.at));
-  if (fits.length > 0) return spread(states, request, { home, fits });
+  if (fits.length > 0) {
+    const granting = states.filter(({ shard }) => grants(shard));
+    return spread(granting, request, { home, fits });
+  }
   return denialOfScope(states, whole, request) ?? gather(states, request);
+}
+
+function grants({ key, account: { plan } }: Shard): boolean {
+  return mayGrant({ key, plan });
 }
 
 interface ShardState {
@@ -155,17 +176,21 @@ function halfOfDifference(
 /**
  * No shard has room alone, all together have. The one that lacks least takes from the others: of a window
  * what it lacks, of a period all they have, because the end of a budget is served best from one place.
- * Every caller chooses the same receiver, so that they do not take from each other for ever.
+ * Every caller chooses the same receiver, so that they do not take from each other for ever. The first, where it grants
+ * alone, takes all in any case: nobody else needs it.
  */
 function gather(states: readonly ShardState[], request: ReserveRequest): ShardStep {
-  const [receiver, ...others] = byRoom(states, request);
+  const ranked = byRoom(states, request);
+  const receiver = ranked.find(({ shard }) => grants(shard));
   if (receiver === undefined) throw new TypeError('a scope has at least one shard');
+  const others = ranked.filter((state) => state !== receiver);
+  const isAlone = hasScheduledBudget(receiver.shard.account.plan);
   const lacking = mapDimensions(
     receiver.rooms,
     (room, dimension) => amountOf(dimension, request.demand) - room,
   );
   const gifts = giftsOf(others, lacking, ({ room, lack, dimension }) =>
-    isPeriod(dimension) ? room : Math.min(room, lack),
+    isAlone || isPeriod(dimension) ? room : Math.min(room, lack),
   );
   return moveTo(receiver, request, gifts);
 }
@@ -224,50 +249,28 @@ function moveTo(
 
 /** Receiver and donors with their new slices; who gives nothing is left out. */
 function resliced(
-  receiver: ShardState,
+  { shard: receiver }: ShardState,
   gifts: readonly Gift[],
   { nowMs }: Moment,
 ): Pick<ShardReserve, 'shard' | 'donors'> {
-  const given = gifts.filter(({ shift }) => DIMENSION_NAMES.some((name) => (shift[name] ?? 0) > 0));
-  const reslice = ({ shard, limits }: ShardState, change: (dimension: Dimension) => number) => {
-    const changed = mapDimensions(limits, (limit, dimension) => limit + change(dimension));
-    return { ...shard, plan: replaceInForce(shard.account.plan, changed, nowMs) };
-  };
-  const total = (dimension: Dimension) =>
-    given.reduce((sum, { shift }) => sum + (shift[dimension] ?? 0), 0);
+  const given = gifts
+    .filter(({ shift }) => DIMENSION_NAMES.some((name) => (shift[name] ?? 0) > 0))
+    .map(({ donor: { shard }, shift }) => ({
+      shard,
+      part: partOf(shard.account.plan, shift, nowMs),
+    }));
   return {
-    shard: reslice(receiver, total),
-    donors: given.map(({ donor, shift }) =>
-      reslice(donor, (dimension) => -(shift[dimension] ?? 0)),
-    ),
-  };
-}
-
-/**
- * The plan with other values for the limits that are in force, wherever in the plan they stand. What moves is a part of
- * the limits and never of a raise, so that it stays moved when the raise ends: a limit that was raised may be under zero then.
- */
-function replaceInForce(plan: LimitPlan, inForce: Limits, nowMs: number): LimitPlan {
-  const { schedules, raises, soft, ...base } = plan;
-  const kept = {
-    ...(soft === undefined ? {} : { soft }),
-    ...(raises === undefined ? {} : { raises }),
-  };
-  const raise = raises?.find((each) => isRaised(each, nowMs));
-  const changed = addedTo(inForce, raise?.limits ?? {}, -1);
-  const open = schedules?.findIndex((schedule) => isOpen(schedule, nowMs)) ?? -1;
-  const scheduled = schedules?.[open]?.limits ?? {};
-  const replace = (limits: Limits, except: Limits) =>
-    mapDimensions(limits, (limit, dimension) =>
-      except[dimension] === undefined ? (changed[dimension] ?? limit) : limit,
-    );
-  if (schedules === undefined) return { ...replace(base, {}), ...kept };
-  return {
-    ...replace(base, scheduled),
-    ...kept,
-    schedules: schedules.map((schedule, index) =>
-      index === open ? { ...schedule, limits: replace(schedule.limits, {}) } : schedule,
-    ),
+    shard: {
+      ...receiver,
+      plan: given.map(({ part }) => part).reduce(addPlans, receiver.account.plan),
+    },
+    donors: given.map(({ shard, part }) => ({
+      ...shard,
+      plan: addPlans(
+        shard.account.plan,
+        mapLimits(part, (amount) => -amount),
+      ),
+    })),
   };
 }
 
@@ -365,17 +368,4 @@ function isPeriod(dimension: Dimension): boolean {
 
 function isRate(dimension: Dimension): boolean {
   return ['second', 'minute'].includes(DIMENSIONS[dimension].window);
-}
-
-function mapDimensions(
-  limits: Limits,
-  change: (limit: number, dimension: Dimension) => number | undefined,
-): Limits {
-  return Object.fromEntries(
-    DIMENSION_NAMES.flatMap((dimension) => {
-      const limit = limits[dimension];
-      const next = limit === undefined ? undefined : change(limit, dimension);
-      return next === undefined ? [] : [[dimension, next]];
-    }),
-  );
 }

@@ -1,9 +1,5 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseAccount } from '../../../core/limits/account.ts';
-import { createAccounts, type Reservation } from '../../../core/limits/accounts.ts';
-import { calendarDay } from '../../../core/limits/periods.ts';
-import { momentOf } from '../../../core/limits/reserve.ts';
 import {
   type LimitPlan,
   limitsAt,
@@ -12,9 +8,8 @@ import {
   planToCodes,
   type Raise,
 } from '../../../core/limits/schedule.ts';
-import { shardCount, sliceOf, sumAccounts } from '../../../core/limits/shards.ts';
-import { hot, TEAM } from '../../support/hot-team.ts';
-import { createMemoryStore } from '../../support/memory-store.ts';
+import { shardCount, sliceOf } from '../../../core/limits/shards.ts';
+import { hot } from '../../support/hot-team.ts';
 
 const HOUR = 3_600_000;
 /** A week before the month's end. */
@@ -108,102 +103,5 @@ describe('a raise', () => {
     expect(shardCount(hotPlan(true))).toBe(shardCount(hot(1_000)));
     expect(shardCount(hotPlan(true))).toBeGreaterThan(1);
     expect(shardCount(hotPlan(false))).toBe(1);
-  });
-});
-
-const operation = fc.record({
-  kind: fc.constantFrom('reserve', 'reserve', 'reserve', 'settle', 'release', 'wait', 'raise'),
-  pick: fc.nat(1_000),
-  nanoUsd: fc.integer({ min: 0, max: 400 }),
-  hours: fc.integer({ min: 1, max: 60 }),
-  amount: fc.integer({ min: 0, max: 1_500 }),
-  endsWithPeriod: fc.boolean(),
-});
-
-type Operation = typeof operation extends fc.Arbitrary<infer T> ? T : never;
-
-/** Reserves, settles, waits and raises; after each step the account is held to plain arithmetic. */
-async function live(plan: LimitPlan, operations: readonly Operation[]) {
-  const memory = createMemoryStore();
-  let nowMs = START;
-  const monthOf = (at: number) => calendarDay(at, 'UTC').month;
-  const setUp = (next: LimitPlan) =>
-    memory.setUp(TEAM, next, momentOf(nowMs, calendarDay(nowMs, 'UTC')));
-  setUp(plan);
-  let current = plan;
-  const environments = [0, 1].map(() =>
-    createAccounts({ store: memory, clock: { nowMs: () => nowMs } }),
-  );
-  const open: { reservation: Reservation; nanoUsd: number; month: number }[] = [];
-  const committed = new Map<number, number>();
-  const spend = (month: number, nanoUsd: number) =>
-    committed.set(month, (committed.get(month) ?? 0) + nanoUsd);
-  for (const [index, { kind, pick, nanoUsd, ...op }] of operations.entries()) {
-    const accounts =
-      environments[pick % 2] ?? createAccounts({ store: memory, clock: { nowMs: () => nowMs } });
-    const month = monthOf(nowMs);
-    if (kind === 'wait') nowMs += op.hours * HOUR;
-    else if (kind === 'raise') {
-      const untilMs = op.endsWithPeriod && nowMs < MONTH_END ? MONTH_END : nowMs + op.hours * HOUR;
-      const raise = {
-        fromMs: nowMs,
-        untilMs,
-        limits: { nanoUsdPerMonth: op.amount },
-        endsWithPeriod: untilMs === MONTH_END,
-      };
-      current = { ...plan, raises: [raise] };
-      setUp(current);
-    } else if (kind === 'reserve') {
-      const outcome = await accounts.reserve({
-        requestId: `req_${index.toString(36).padStart(8, '0')}`,
-        alias: 'm',
-        demand: { nanoUsd, inputTokens: 0, outputTokens: 0 },
-        scopes: [{ scope: TEAM, limits: plan }],
-        timeZone: 'UTC',
-        holdSeconds: 10_000_000,
-      });
-      const budget = limitsAt(current, nowMs).nanoUsdPerMonth ?? 0;
-      const fits = (committed.get(month) ?? 0) + nanoUsd <= budget;
-      expect(outcome.kind).toBe(fits ? 'reserved' : 'refused');
-      if (outcome.kind !== 'reserved') continue;
-      open.push({ reservation: outcome, nanoUsd, month });
-      spend(month, nanoUsd);
-    } else {
-      const [call] = open.splice(open.length === 0 ? 0 : pick % open.length, 1);
-      if (call === undefined) continue;
-      const actual = kind === 'settle' ? Math.min(nanoUsd, call.nanoUsd) : 0;
-      spend(call.month, actual - call.nanoUsd);
-      if (kind === 'release') await accounts.release(call.reservation);
-      else
-        await accounts.settle(call.reservation, {
-          nanoUsd: actual,
-          inputTokens: 0,
-          outputTokens: 0,
-        });
-    }
-    const [first, ...others] = memory.shardsOf(TEAM).map(({ account }) => account);
-    const whole = sumAccounts([first ?? parseAccount({}), ...others]);
-    expect(limitsAt(whole.plan, nowMs)).toEqual(limitsAt(current, nowMs));
-    expect(limitsAt(whole.plan, MONTH_END + 90 * 24 * HOUR)).toEqual(limitsAt(plan, 0));
-  }
-}
-
-describe('a budget that is raised for a while', () => {
-  it('is never spent beyond what holds at the moment, and never refuses what fits', async () => {
-    await fc.assert(
-      fc.asyncProperty(fc.array(operation, { maxLength: 60 }), (operations) =>
-        live({ nanoUsdPerMonth: 1_000 }, operations),
-      ),
-      { numRuns: 200 },
-    );
-  });
-
-  it('does so in all shards of a hot scope together', async () => {
-    await fc.assert(
-      fc.asyncProperty(fc.array(operation, { maxLength: 60 }), (operations) =>
-        live(hot(1_000), operations),
-      ),
-      { numRuns: 200 },
-    );
   });
 });
