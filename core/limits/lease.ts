@@ -9,6 +9,7 @@ import type { EpochMs } from '../clock.ts';
 import { type Account, encodeHold, type Hold, parseAccount } from './account.ts';
 import type { WriteResult } from './account-store.ts';
 import type { Moment } from './denial.ts';
+import { DIMENSION_NAMES } from './dimensions.ts';
 import {
   excess,
   fits,
@@ -24,7 +25,7 @@ import {
 } from './lease-room.ts';
 import { type Closing, type LeaseWrite, planLease, type Taking } from './lease-write.ts';
 import { adoptWindows, type ReserveRequest, usesWindow } from './reserve.ts';
-import { type LimitPlan, planVersionOf } from './schedule.ts';
+import { type LimitPlan, limitsAt, planVersionOf } from './schedule.ts';
 import type { Actual } from './settle.ts';
 
 interface LeaseOrigin {
@@ -297,7 +298,14 @@ export function settledIn(hold: Hold | undefined): readonly string[] {
 }
 
 function isUsable(plan: LimitPlan, { untilMs, at }: Portion, now: Moment): boolean {
-  return now.nowMs < untilMs && !isAfter(plan, now, at);
+  return now.nowMs < untilMs && !isAfter(plan, now, at) && !isLowered(plan, now, at);
+}
+
+/** The clock has lowered a limit: what was taken before is not there to be given any more. */
+function isLowered(plan: LimitPlan, now: Moment, before: Moment): boolean {
+  if (plan.schedules === undefined && plan.raises === undefined) return false;
+  const [limits, old] = [limitsAt(plan, now.nowMs), limitsAt(plan, before.nowMs)];
+  return DIMENSION_NAMES.some((name) => (limits[name] ?? Infinity) < (old[name] ?? Infinity));
 }
 
 /** In a later window than the earlier moment, as far as the plan counts in windows. */

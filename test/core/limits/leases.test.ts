@@ -15,6 +15,7 @@ import type { Limits } from '../../../core/limits/dimensions.ts';
 import { releaseLeases } from '../../../core/limits/lease-reap.ts';
 import { correctPosted } from '../../../core/limits/posted.ts';
 import { reapAccount } from '../../../core/limits/reaper.ts';
+import type { LimitPlan } from '../../../core/limits/schedule.ts';
 import { sumAccounts } from '../../../core/limits/shards.ts';
 import { accountKey, type Scope } from '../../../core/tenancy/scopes.ts';
 import { leasesNamed } from '../../support/leases.ts';
@@ -33,7 +34,7 @@ const POOL_LIMITS: Limits = { inputTokensPerMinute: 600_000, tokensPerMinute: 60
 const HOLD_SECONDS = 900;
 
 interface WorldOptions {
-  readonly team?: Limits;
+  readonly team?: LimitPlan;
   readonly key?: Limits;
   readonly areLeased?: boolean;
 }
@@ -135,6 +136,24 @@ async function traffic({ time, accounts, reserved }: ReturnType<typeof world>, c
 }
 
 describe('leases', () => {
+  it('give nobody room that was taken under a raise once the raise has ended', async () => {
+    const raise = {
+      fromMs: START,
+      untilMs: START + 3_000,
+      limits: { nanoUsdPerMonth: 10_000_000 },
+    };
+    const raises = [{ ...raise, endsWithPeriod: false }];
+    const { time, reserve, memory } = world({ team: { nanoUsdPerMonth: 5_000, raises } });
+    for (let index = 0; index < 60; index += 1) {
+      expect(await reserve(index)).toMatchObject({ kind: 'reserved' });
+      await time.advance(49);
+    }
+    const isLeased = memory.shardsOf(TEAM)[0]?.account.holds.has('lease001');
+    expect({ isLeased, nowMs: time.nowMs() }).toEqual({ isLeased: true, nowMs: START + 2_940 });
+    await time.advance(60);
+    expect(await reserve(60)).toMatchObject({ kind: 'refused', denial: { limit: 5_000 } });
+  });
+
   it('write two or three times a call where there were six', async () => {
     const direct = world({ areLeased: false });
     await traffic(direct, 200);
