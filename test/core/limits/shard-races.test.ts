@@ -1,10 +1,13 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { counterValue } from '../../../core/limits/account.ts';
 import type { AccountStore } from '../../../core/limits/account-store.ts';
 import { createAccounts, type Reservation } from '../../../core/limits/accounts.ts';
+import { calendarDay } from '../../../core/limits/periods.ts';
+import type { LimitPlan } from '../../../core/limits/schedule.ts';
 import { setUpScope } from '../../../core/limits/shard-setup.ts';
 import { accountKey } from '../../../core/tenancy/scopes.ts';
-import { AT, clock, hot, reserve, TEAM, totals } from '../../support/hot-team.ts';
+import { AT, clock, hot, NOW, reserve, TEAM, totals } from '../../support/hot-team.ts';
 import { createMemoryStore, type MemoryStore } from '../../support/memory-store.ts';
 
 /** What may happen to one trip to the table, before or after the table has done its part. */
@@ -25,6 +28,14 @@ function faulty(memory: MemoryStore, nextFate: () => Fate): AccountStore {
     writeTogether: (writes) => trip(() => memory.writeTogether(writes)),
   };
 }
+
+const fate = fc.oneof(
+  { weight: 12, arbitrary: fc.constant<Fate>('answered') },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom<Fate>('lost before', 'lost after', 'dies before', 'dies after'),
+  },
+);
 
 describe('shards of a budget', () => {
   it('together refuse what does not fit and nothing else, as one account would', async () => {
@@ -83,13 +94,6 @@ describe('shards of a budget', () => {
   });
 
   it('never sum to more or less than the budget, nor grant more, in any order of races, faults and crashes', async () => {
-    const fate = fc.oneof(
-      { weight: 12, arbitrary: fc.constant<Fate>('answered') },
-      {
-        weight: 1,
-        arbitrary: fc.constantFrom<Fate>('lost before', 'lost after', 'dies before', 'dies after'),
-      },
-    );
     const caller = fc.record({
       nanoUsd: fc.integer({ min: 1, max: 300 }),
       isPolicy: fc.boolean(),
@@ -178,4 +182,87 @@ describe('shards of a budget', () => {
       { numRuns: 100 },
     );
   });
+
+  it('grant as one account would when a raise has ended, whatever raced while it began', async () => {
+    const caller = fc.record({
+      nanoUsd: fc.integer({ min: 1, max: 300 }),
+      isChange: fc.constantFrom(false, false, false, true),
+      more: fc.integer({ min: 1, max: 1_500 }),
+      endsWithPeriod: fc.boolean(),
+      isReleased: fc.boolean(),
+    });
+    await fc.assert(
+      fc.asyncProperty(
+        fc.scheduler(),
+        fc.array(caller, { minLength: 5, maxLength: 25 }),
+        fc.infiniteStream(fate),
+        fc.integer({ min: 25, max: 80 }),
+        async (scheduler, callers, fates, nanoUsd) => {
+          const memory = createMemoryStore();
+          memory.setUp(TEAM, hot(1_000), AT);
+          const late = {
+            read: scheduler.scheduleFunction(memory.read),
+            write: scheduler.scheduleFunction(memory.write),
+            writeTogether: scheduler.scheduleFunction(memory.writeTogether),
+          };
+          const store = faulty({ ...memory, ...late }, () => fates.next().value ?? 'answered');
+          const granted: Reservation[] = [];
+          let policyVersion = 1;
+          let limits: LimitPlan = hot(1_000);
+          for (const [id, { isChange, isReleased, ...each }] of callers.entries()) {
+            if (isChange) {
+              policyVersion += 1;
+              limits = raisedBy(each.more, each.endsWithPeriod);
+              const setup = { limits, policyVersion };
+              void setUpScope(store, accountKey(TEAM), { setup, at: AT }).catch(() => undefined);
+              continue;
+            }
+            const call = { id, nanoUsd: each.nanoUsd, limits, policyVersion };
+            void reserve(store, call).then((outcome) => {
+              if (outcome.kind !== 'reserved') outcome.undone.catch(() => undefined);
+              else if (isReleased) granted.push(outcome);
+            });
+          }
+          await scheduler.waitIdle();
+          for (const outcome of granted)
+            await createAccounts({ store: memory, clock }).release(outcome);
+          const end = memory.shardsOf(TEAM)[0]?.account.plan.raises?.[0]?.untilMs ?? NOW;
+          await spendTheRest(memory, end, nanoUsd);
+        },
+      ),
+      { numRuns: 200 },
+    );
+  });
 });
+
+function raisedBy(nanoUsdPerMonth: number, endsWithPeriod: boolean): LimitPlan {
+  const untilMs = endsWithPeriod ? Date.UTC(2026, 11, 1) : NOW + 3_600_000;
+  const raise = { fromMs: NOW - 1, untilMs, limits: { nanoUsdPerMonth }, endsWithPeriod };
+  return { ...hot(1_000), raises: [raise] };
+}
+
+/** Calls of one size until the budget is spent, half of them by callers who know nothing of a raise. */
+async function spendTheRest(memory: MemoryStore, fromMs: number, nanoUsd: number): Promise<void> {
+  let nowMs = fromMs;
+  const { month } = calendarDay(nowMs, 'UTC');
+  const committed = () =>
+    memory
+      .shardsOf(TEAM)
+      .reduce((sum, { account }) => sum + counterValue(account, 'nanoUsdPerMonth', month), 0);
+  const known = createAccounts({ store: memory, clock: { nowMs: () => nowMs } });
+  for (let id = 1_000; id < 1_000 + 1_300 / nanoUsd; id += 1) {
+    if (id % 100 === 0) nowMs += 2_000;
+    const fits = committed() + nanoUsd <= 1_000;
+    const accounts =
+      id % 2 === 0 ? known : createAccounts({ store: memory, clock: { nowMs: () => nowMs } });
+    const outcome = await accounts.reserve({
+      requestId: `req_${id.toString(36).padStart(8, '0')}`,
+      alias: 'm',
+      demand: { nanoUsd, inputTokens: 0, outputTokens: 0 },
+      scopes: [{ scope: TEAM, limits: hot(1_000) }],
+      timeZone: 'UTC',
+      holdSeconds: 900,
+    });
+    expect(outcome.kind).toBe(fits ? 'reserved' : 'refused');
+  }
+}

@@ -132,7 +132,7 @@ describe('a policy for a hot scope', () => {
     const before = shards.slice(1).map(({ account }) => account.holds.size);
     // Neither whoever knows the plan of before nor whoever has seen the accounts asks another.
     const accounts = createAccounts({ store: memory, clock });
-    for (let id = 20; id < 40; id += 1)
+    for (let id = 20; id < 70; id += 1)
       await accounts.reserve({
         requestId: `req_${id.toString(36).padStart(8, '0')}`,
         alias: 'm',
@@ -141,9 +141,33 @@ describe('a policy for a hot scope', () => {
         timeZone: 'UTC',
         holdSeconds: 900,
       });
-    expect(totals(memory)).toMatchObject({ slices: 1_000, committed: 700 });
+    expect(totals(memory)).toMatchObject({ slices: 1_000, committed: 1_000 });
     const after = memory.shardsOf(TEAM).map(({ account }) => account.holds.size);
     expect(after.slice(1)).toEqual(before);
+  });
+
+  it('takes a rate to the first account in a few moves once the clock changes the budget', async () => {
+    const memory = createMemoryStore();
+    memory.setUp(TEAM, hot(1_000), AT);
+    const night = { days: [5], fromMinute: 0, toMinute: 60, timeZone: 'UTC' };
+    const limits = {
+      ...hot(1_000),
+      schedules: [{ ...night, limits: { nanoUsdPerMonth: 600 } }],
+    };
+    memory.setUp(TEAM, limits, AT);
+    const accounts = createAccounts({ store: memory, clock });
+    for (let id = 0; id < 140; id += 1)
+      expect(
+        await accounts.reserve({
+          requestId: `req_${id.toString(36).padStart(8, '0')}`,
+          alias: 'm',
+          demand: { nanoUsd: 1, inputTokens: 1, outputTokens: 0 },
+          scopes: [{ scope: TEAM, limits }],
+          timeZone: 'UTC',
+          holdSeconds: 900,
+        }),
+      ).toMatchObject({ kind: 'reserved' });
+    expect(memory.writes()).toBeLessThan(160);
   });
 });
 
