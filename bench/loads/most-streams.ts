@@ -12,7 +12,8 @@ const QUESTION = { model: MODELS.paced };
 const LATE_MS = 50;
 const SHARE = 0.99;
 /** Streams a second. */
-const FIRST_RATE = 20;
+const FIRST_RATE = 100;
+const LOWEST_RATE = 15;
 const HIGHEST_RATE = 1_500;
 const STEP = 1.5;
 const NARROWINGS = 2;
@@ -28,13 +29,15 @@ export const mostStreams: Load = async ({ client }, { plan: { capacityMs } }) =>
 /** Between the highest rate that is known to hold and the lowest that does not, in steps of the same ratio. */
 export async function highest(holds: (rate: number) => Promise<boolean>): Promise<number> {
   let held = 0;
+  let broken = Infinity;
   let rate = FIRST_RATE;
-  while (rate <= HIGHEST_RATE && (await holds(rate))) {
-    held = rate;
-    rate *= STEP;
+  // Up until a rate is too much, or down until one is not.
+  while ((held === 0 || broken === Infinity) && rate >= LOWEST_RATE && rate <= HIGHEST_RATE) {
+    if (await holds(rate)) held = rate;
+    else broken = rate;
+    rate = held === 0 ? rate / STEP : rate * STEP;
   }
-  if (held === 0 || rate > HIGHEST_RATE) return held;
-  let broken = rate;
+  if (held === 0 || broken === Infinity) return held;
   for (let count = 0; count < NARROWINGS; count += 1) {
     const between = Math.sqrt(held * broken);
     if (await holds(between)) held = between;

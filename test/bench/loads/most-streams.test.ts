@@ -21,10 +21,10 @@ describe('the most streams that a target carries', () => {
     },
   );
 
-  it('is none where the lowest rate is too much, which is found at once', async () => {
+  it('is none where the lowest rate is too much', async () => {
     const { asked, holds } = carrying(1);
     expect(await highest(holds)).toBe(0);
-    expect(asked).toHaveLength(1);
+    expect(asked.at(-1)).toBeLessThan(25);
   });
 
   it('ends where the client could not do more', async () => {
