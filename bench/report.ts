@@ -58,6 +58,7 @@ const PACED: Columns = {
   columns: [
     ['stream: over p50, ms', 'pacedOverP50'],
     ['over p99, ms', 'pacedOverP99'],
+    ['first call after silence: over, ms', 'pacedFirstOver'],
     ['token transit p50, ms', 'pacedTransitP50'],
     ['tokens that came together, %', 'pacedMergedPercent'],
     ['streams/s with over p99 <= 50 ms', 'mostStreams'],
@@ -91,6 +92,7 @@ const TABLES: Columns = {
     ['round trips before dispatch', 'knownTrips'],
     ['writes a call', 'writesPerCall'],
     ['write units a call', 'unitsPerCall'],
+    ['reads a call', 'readsPerCall'],
     ['writes a call, saturated', 'saturatedWrites'],
     ['write units', 'saturatedUnits'],
     ['caller leaves: upstream ends after, ms', 'leftMax'],
@@ -104,6 +106,7 @@ const SHARES: Columns = {
   columns: [
     ['256 MB: over p50, ms', 'share256P50'],
     ['p99', 'share256P99'],
+    ['first call after silence', 'share256First'],
     ['512 MB: p50', 'share512P50'],
     ['p99', 'share512P99'],
     ['1,769 MB: p50', 'share1769P50'],

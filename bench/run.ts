@@ -29,12 +29,13 @@ type FullPlan = Results['plan'];
 
 const FULL: FullPlan = {
   rounds: 5,
-  pacedCalls: 40,
+  leadInMs: 1_000,
+  pacedCalls: 100,
   jsonCalls: 50,
   streamMs: 1_000,
   jsonMs: 700,
   largeCalls: 8,
-  shareCalls: 60,
+  shareCalls: 100,
   departures: 5,
   capacityMs: 1_200,
   warmUpMs: 10_000,
@@ -43,6 +44,7 @@ const FULL: FullPlan = {
 };
 const QUICK: FullPlan = {
   rounds: 1,
+  leadInMs: 100,
   pacedCalls: 10,
   jsonCalls: 15,
   streamMs: 200,

@@ -1,13 +1,16 @@
 import { MODELS } from '../models.ts';
 import { quantile } from '../statistics.ts';
 import { perCall, withCpu } from './cpu.ts';
+import { endSilence } from './end-silence.ts';
 import { callersOf, type Load, RATES } from './load.ts';
 
 const QUESTION = { model: MODELS.saturated, isWhole: true };
 
 /** Whole answers, first on time and then without a pause. */
-export const json: Load = async ({ target, client }, { plan: { jsonCalls, jsonMs } }) => {
-  const arrival = { perSecond: RATES.jsonPerSecond, calls: jsonCalls };
+export const json: Load = async ({ target, client }, { plan: { jsonCalls, jsonMs, leadInMs } }) => {
+  const perSecond = RATES.jsonPerSecond;
+  await endSilence(client, QUESTION, { perSecond, forMs: leadInMs });
+  const arrival = { perSecond, calls: jsonCalls };
   const paced = await withCpu(target, () => client.paced(QUESTION, arrival));
   const limit = { concurrency: callersOf(target), durationMs: jsonMs };
   const saturated = await withCpu(target, () => client.saturated(QUESTION, limit));

@@ -4,6 +4,7 @@ import type { Target } from '../targets/targets.ts';
 
 /** Times are in milliseconds; CPU is that of one call. What is not known or not measured is absent. */
 export type Figure =
+  | 'pacedFirstOver'
   | 'pacedOverP50'
   | 'pacedOverP99'
   | 'pacedTransitP50'
@@ -11,6 +12,7 @@ export type Figure =
   | 'pacedMergedPercent'
   | 'writesPerCall'
   | 'unitsPerCall'
+  | 'readsPerCall'
   | 'mostStreams'
   | 'saturatedWrites'
   | 'saturatedUnits'
@@ -32,6 +34,7 @@ export type Figure =
   | 'leftMax'
   | 'leftSettled'
   | 'leftHolds'
+  | 'share256First'
   | 'share256P50'
   | 'share256P99'
   | 'share512P50'
@@ -43,6 +46,8 @@ export type Figures = { readonly [F in Figure]?: number | undefined };
 /** How much of each load a round holds. */
 export interface Plan {
   readonly rounds: number;
+  /** How long each load on time runs before it counts. */
+  readonly leadInMs: number;
   readonly pacedCalls: number;
   readonly jsonCalls: number;
   readonly streamMs: number;

@@ -14,7 +14,8 @@ import { quantile, summarize } from '../../bench/statistics.ts';
 import { startTargets, type TargetName, type Targets } from '../../bench/targets/targets.ts';
 
 const PLAN: Results['plan'] = {
-  ...{ rounds: 1, pacedCalls: 3, jsonCalls: 1, streamMs: 100, jsonMs: 100, largeCalls: 1 },
+  ...{ rounds: 1, leadInMs: 100, pacedCalls: 3, jsonCalls: 1 },
+  ...{ streamMs: 100, jsonMs: 100, largeCalls: 1 },
   ...{ shareCalls: 1, departures: 1, capacityMs: 1, warmUpMs: 1, coldStarts: 1, clientCalls: 1 },
 };
 
@@ -86,9 +87,15 @@ describe('the load', () => {
     stranger.close();
   });
 
-  it('counts the writes of a call in the table', async () => {
+  it('counts the writes of a call in the table, and not those of the calls before the load', async () => {
     const { writesPerCall } = await run(pacedStreams, 'stub4');
     expect(writesPerCall).toBe(4);
+  });
+
+  it('tells the first call after silence by itself', async () => {
+    const { pacedFirstOver, pacedOverP50 } = await run(pacedStreams, 'barePipe');
+    expect(pacedFirstOver).toBeGreaterThan(0);
+    expect(pacedOverP50).toBeGreaterThan(0);
   });
 
   it('counts the round trips that follow upon one another before the provider is asked', async () => {
