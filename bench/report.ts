@@ -204,6 +204,7 @@ const SAID: Readonly<Record<Verdict, string>> = {
   noise: 'within the noise',
   missed: '**MISSED**',
   unknown: 'not measured',
+  told: '',
 };
 
 function goalTable(

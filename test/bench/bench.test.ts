@@ -166,6 +166,20 @@ describe('the report', () => {
     expect(line(text, '19. a million streams of 4.8 s on Lambda')).toMatch(/\| 2\d\.\d \$ \| - \|/);
   });
 
+  it('tells the whole bill beside the cost law and asks nothing of it', () => {
+    const managed = { unitsPerCall: 2.4, readsPerCall: 0.01 };
+    const { text } = report({
+      ...results([0.6]),
+      rounds: [new Map([['managed', managed]] as const)],
+    });
+    expect(line(text, '19. the same on managed instances')).toMatch(
+      /\| 14\.0 \$ \| 13\.0 \$ \| 12\.0 \$ \| 13\.\d \$ \| met \|$/,
+    );
+    expect(line(text, '19. the same with NAT gateways')).toMatch(
+      /\| - \| - \| 19\.\d \$ \| 20\.\d \$ \| {2}\|$/,
+    );
+  });
+
   it('tells a miss from the noise', () => {
     const verdict = (overMs: number) =>
       line(report(results([overMs])).text, '3. `over` p50 of streams, bare pipe');
