@@ -120,7 +120,8 @@ function heading({ plan, takenAt, loadAverage }: Results): string {
   const [before, after] = loadAverage.map((load) => load.toFixed(1));
   return `Taken ${takenAt.toISOString().slice(0, 10)} on ${machine}, Node ${process.versions.node}, load average ${before} before and ${after} after:
 ${plan.rounds} rounds of ${plan.pacedCalls} streams on time (${RATES.streamsPerSecond} a second), ${plan.jsonCalls} whole answers on time (${RATES.jsonPerSecond} a second), ${plan.streamMs} ms of streams
-and ${plan.jsonMs} ms of whole answers without a pause (${RATES.callers} callers), ${plan.largeCalls} prompts of 400 kB, ${plan.shareCalls} calls at each CPU share.`;
+and ${plan.jsonMs} ms of whole answers without a pause (${RATES.callers} callers), ${plan.largeCalls} prompts of 400 kB, ${plan.shareCalls} calls at each CPU share;
+all but those without a pause after ${plan.leadInMs} ms of the same that do not count.`;
 }
 
 /** Rows and columns in which something was measured. */

@@ -3,8 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { CpuShare } from '../../bench/cpu-share.ts';
 import { createLoadClient } from '../../bench/load-client.ts';
+import { cpuShares } from '../../bench/loads/cpu-shares.ts';
 import { departures } from '../../bench/loads/departures.ts';
+import type { Load } from '../../bench/loads/load.ts';
 import { pacedStreams } from '../../bench/loads/paced-streams.ts';
 import { strangers } from '../../bench/loads/strangers.ts';
 import { MODELS } from '../../bench/models.ts';
@@ -47,13 +50,13 @@ describe('the load', () => {
     const client = createLoadClient(targetOf(name).endpoint);
     return use(client).finally(() => client.close());
   };
-  const run = async (load: typeof pacedStreams, name: TargetName) => {
+  const run = async (load: Load, name: TargetName, cpuShare?: CpuShare) => {
     // The books of the calls before are closed behind their last bytes.
     await sleep(BOOKS_MS);
     return withClient(name, (client) =>
       load(
         { target: targetOf(name), client },
-        { plan: PLAN, providerUrl: targets.providerUrl, cpuShare: undefined },
+        { plan: PLAN, providerUrl: targets.providerUrl, cpuShare },
       ),
     );
   };
@@ -96,6 +99,15 @@ describe('the load', () => {
     const { pacedFirstOver, pacedOverP50 } = await run(pacedStreams, 'barePipe');
     expect(pacedFirstOver).toBeGreaterThan(0);
     expect(pacedOverP50).toBeGreaterThan(0);
+  });
+
+  it('takes the first call after silence at the smallest share, before any other', async () => {
+    const held: number[] = [];
+    const cpuShare = { hold: (_pids: unknown, mb: number) => held.push(mb), release: () => {} };
+    const figures = await run(cpuShares, 'barePipe', { ...cpuShare, remove: () => {} });
+    expect(held).toEqual([256, 256, 512, 1769]);
+    expect(figures.share256First).toBeGreaterThan(0);
+    expect(figures.share1769P99).toBeGreaterThan(0);
   });
 
   it('counts the round trips that follow upon one another before the provider is asked', async () => {
