@@ -12,7 +12,7 @@ export interface Usd {
   readonly bill: number;
 }
 
-/** With so many units of DynamoDB a call. Of reads no fewer than `npm run cost` takes by default: one busy process reads a key more seldom than many do. */
+/** With so many units of DynamoDB a call. Of reads no fewer than `npm run cost` takes by default: each of many processes reads a key for itself. */
 export function usdAMillion(
   kind: Compute['kind'],
   { writes, reads }: { writes: number; reads: number },

@@ -15,9 +15,9 @@ export const cpuShares: Load = async ({ target, client }, { plan, cpuShare }) =>
     cpuShare.hold(pids, SMALLEST_MB);
     // The first call after silence is a figure of its own (end-silence.ts).
     let figures: Figures = { share256First: (await client.call(QUESTION)).overMs };
+    await callFor(client, plan.leadInMs);
     for (const size of SIZES_MB) {
       cpuShare.hold(pids, size);
-      await callFor(client, plan.leadInMs);
       const overMs: number[] = [];
       for (let index = 0; index < plan.shareCalls; index += 1)
         overMs.push((await client.call(QUESTION)).overMs);
