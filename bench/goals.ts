@@ -204,7 +204,10 @@ export const GOALS: readonly Goal[] = [
     measured: (results) => medianOf(results, 'runtimeApi', 'pacedOverP50') && 0,
   },
   {
-    ...{ title: '19. a million streams of 4.8 s on Lambda, by the cost law', unit: '$' },
+    ...{
+      title: '19. a million streams of 4.8 s on Lambda, by the cost law; floor: without writes',
+      unit: '$',
+    },
     ...{ bar: 30, stretch: 24, ...usd('law', 'lambda', 'stub0') },
   },
   {
