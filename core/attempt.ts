@@ -75,7 +75,7 @@ export async function openAttempt(
 export function sendAttempt(
   { upstream }: Pick<Ports, 'upstream'>,
   prepared: Prepared,
-  when: Pick<UpstreamRequest, 'signal' | 'mayBegin'>,
+  when: Pick<UpstreamRequest, 'signal' | 'mayBegin' | 'onlyEndWaits'>,
 ): Promise<UpstreamResponse> {
   const { connectTimeoutMs, firstByteTimeoutMs, idleTimeoutMs } = prepared.provider;
   return upstream.send({

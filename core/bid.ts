@@ -35,6 +35,8 @@ interface Bidder {
   readonly caller: Caller;
   readonly parse: ParseCall;
   readonly reservesBefore?: ReservesBefore;
+  /** Key and policy are being read again: nobody outside may learn anything of the call before. */
+  readonly isOld?: boolean;
 }
 
 /** How long a hold outlives its call before the reaper may close it: the longest stream the platform allows. */
@@ -43,7 +45,7 @@ const HOLD_SECONDS = 900;
 export async function makeBid(
   ports: Ports,
   request: GatewayRequest,
-  { caller, parse, reservesBefore = 0 }: Bidder,
+  { caller, parse, reservesBefore = 0, isOld = false }: Bidder,
 ): Promise<Bid> {
   const bodyBytes = request.body.byteLength;
   if (bodyBytes > MAX_BODY_BYTES)
@@ -60,7 +62,7 @@ export async function makeBid(
   };
   // Asked for first, so that the call is made ready while the table answers.
   const asked = ports.accounts.reserve(terms.reserve);
-  const ahead = makeReady(ports, request, terms);
+  const ahead = makeReady(ports, request, { ...terms, isOld });
   try {
     return { terms, facts, size, answer: await asked, ahead };
   } catch (thrown) {

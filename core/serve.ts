@@ -180,7 +180,7 @@ async function serveOld(
   request: GatewayRequest,
   { caller, confirmed, parser }: OldCaller & { readonly parser: () => Promise<ParseCall> },
 ): Promise<GatewayResponse | undefined> {
-  const asked = parser().then((parse) => makeBid(ports, request, { caller, parse }));
+  const asked = parser().then((parse) => makeBid(ports, request, { caller, parse, isOld: true }));
   const [bid, isStill] = await Promise.allSettled([asked, confirmed]);
   if (isStill.status === 'fulfilled' && isStill.value) {
     request.onCaller?.(caller);

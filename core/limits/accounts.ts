@@ -13,6 +13,7 @@ import { growCrowded } from './key-growth.ts';
 import type { LeasedPart, Leases, LeasesOptions } from './leases.ts';
 import { createLookedAt } from './looked-at.ts';
 import { createOutageAllowance, type OutageAllowance } from './outage.ts';
+import { createOutlook } from './outlook.ts';
 import {
   CALLERS_PATIENCE,
   CLOSERS_PATIENCE,
@@ -21,7 +22,6 @@ import {
   type Pause,
 } from './patient-store.ts';
 import { calendarDay } from './periods.ts';
-import { createRefusedLately } from './refused-lately.ts';
 import { type Demand, momentOf, type ReserveRequest } from './reserve.ts';
 import { reserveScope, type ScopeEngine } from './reserve-scope.ts';
 import { isLeasable, type LimitPlan } from './schedule.ts';
@@ -105,6 +105,8 @@ export interface Accounts {
   reserve(call: ReserveCall): Promise<Reservation | Unreserved>;
   /** Whether the key's last call was refused here a moment ago, as this one then probably will be. Asks nobody. */
   refusedLately(call: ReserveCall): boolean;
+  /** Whether all of its accounts had plenty of room here a moment ago, so that this call probably has it too. Asks nobody. */
+  hadPlenty(call: ReserveCall): boolean;
   settle(reservation: Reservation, actual: Actual): Promise<void>;
   release(reservation: Reservation): Promise<void>;
   read(scope: Scope): Promise<Account | undefined>;
@@ -143,15 +145,15 @@ export function createAccounts({
     allowance: createOutageAllowance(),
     leases: newLeases?.({ store: closingStore, clock, pause }),
   };
-  const refusals = createRefusedLately();
-  const leadKeyOf = (call: ReserveCall) => accountKey(leadOf(call).scope);
+  const outlook = createOutlook();
   return {
     async reserve(call) {
       const outcome = await reserveAll(engine, call);
-      refusals.note(leadKeyOf(call), clock.nowMs(), outcome.kind !== 'reserved');
+      outlook.note(call, outcome.kind === 'reserved' ? outcome : undefined, clock.nowMs());
       return outcome;
     },
-    refusedLately: (call) => refusals.has(leadKeyOf(call), clock.nowMs()),
+    refusedLately: (call) => outlook.isPoor(call, clock.nowMs()),
+    hadPlenty: (call) => outlook.isRich(call, clock.nowMs()),
     settle: (reservation, actual) => settleAll(engine, reservation, actual),
     release: ({ grants }) => undoAll(engine, grants.map(undoOf)),
     read: (scope) => {

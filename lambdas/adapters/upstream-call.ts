@@ -1,4 +1,8 @@
-/** One call over one connection: written in one go when it may begin, answered as the bytes come, broken off at any time. */
+/**
+ * One call over one connection: written in one go when it may begin, answered as the bytes come, broken off at any time. All but its
+ * end may be written before (ADR 0041): then nobody has got a request, so what is said to that is not heard, and whatever
+ * becomes of it the call begins anew over another connection.
+ */
 import type { EpochMs } from '../../core/clock.ts';
 import { GatewayError } from '../../core/errors.ts';
 import {
@@ -24,6 +28,9 @@ export interface Target {
   readonly lines: string;
 }
 
+/** A body below this is written in less time than one more write takes. */
+const LONG_BYTES = 65_536;
+
 const CANCELLED = 'the answer is not wanted any more';
 
 export class UpstreamCall implements User {
@@ -37,6 +44,11 @@ export class UpstreamCall implements User {
   readonly #reading = newReading();
   #body: UpstreamBody | undefined;
   #phase: BrokenPhase = 'unsent';
+  #mayBegin = false;
+  /** What may be written of it before it may begin, and what is left then. */
+  #halves: Halves | undefined;
+  /** Only the end of the call is not written yet. */
+  #isLed = false;
   #isOver = false;
   #connectedByMs: EpochMs = 0;
   #answeredByMs: EpochMs = 0;
@@ -46,25 +58,32 @@ export class UpstreamCall implements User {
     this.origin = origin;
     this.#wire = wire;
     this.#request = request;
-    this.#requestHead = lines + headerLines(request);
+    const bytes = sizeOf(request.body);
+    this.#requestHead = lines + headerLines(request.headers, bytes);
+    if (request.onlyEndWaits === true && bytes >= LONG_BYTES) this.#halves = halvesOf(request.body);
   }
 
   /** Once. Throws UpstreamFault when no head of an answer arrives. */
   send(): Promise<UpstreamResponse> {
-    const { signal, deadlineMs } = this.#request;
+    const { signal, deadlineMs, mayBegin } = this.#request;
     if (deadlineMs <= this.#wire.clock.nowMs()) this.#fail('upstream_timeout', 'no time is left');
     else if (signal?.aborted === true) this.#cancel();
     else {
       signal?.addEventListener('abort', this.#cancel, { once: true });
+      this.#mayBegin = mayBegin === undefined;
+      mayBegin?.then(() => {
+        this.#mayBegin = true;
+        if (this.connection?.isOpen === true) this.opened(this.connection);
+      });
       this.#connect();
     }
     return this.#head.promise;
   }
 
   opened(connection: Connection): void {
-    const { mayBegin } = this.#request;
-    if (mayBegin === undefined) this.#begin(connection);
-    else mayBegin.then(() => this.#begin(connection));
+    if (!this.#mayBegin && this.#halves === undefined) return;
+    if (connection.isUsed || this.#isLed) onceLooked(() => this.#writeAfterLook(connection));
+    else this.#write(connection);
   }
 
   received(bytes: Buffer): boolean {
@@ -90,10 +109,11 @@ export class UpstreamCall implements User {
   }
 
   closed(cause: unknown): void {
-    // Nothing was written, so that another can take its place; a new one that fails will not do better.
-    const isStale = this.#phase === 'unsent' && this.connection?.isUsed === true;
+    // No request was written, so that another can take its place; a new one that fails unwritten will not do better.
+    const isReplaceable = this.#isLed || this.connection?.isUsed === true;
     this.connection = undefined;
-    if (isStale) this.#connect();
+    if (this.#isOver) return;
+    if (this.#phase === 'unsent' && isReplaceable) this.#connect();
     else this.#fail(this.#body === undefined ? 'upstream_unreachable' : 'upstream_error', cause);
   }
 
@@ -113,6 +133,9 @@ export class UpstreamCall implements User {
     this.#connectedByMs = nowMs + connectTimeoutMs;
     this.#answeredByMs = Math.min(nowMs + firstByteTimeoutMs, deadlineMs);
     clearTimeout(this.#timer);
+    // Half a request is tried once.
+    if (this.#isLed) this.#halves = undefined;
+    this.#isLed = false;
     this.#wire.pool.request(this);
     if (!this.#isOver) this.#timer = this.#wakeUp(nowMs);
   }
@@ -131,13 +154,7 @@ export class UpstreamCall implements User {
     else this.#timer = this.#wakeUp(nowMs);
   }
 
-  #begin(connection: Connection): void {
-    if (connection !== this.connection) return;
-    if (connection.isUsed) onceLooked(() => this.#beginAgain(connection));
-    else this.#write(connection);
-  }
-
-  #beginAgain(connection: Connection): void {
+  #writeAfterLook(connection: Connection): void {
     if (connection !== this.connection) return;
     if (this.#wire.pool.isTrusted(connection)) this.#write(connection);
     else {
@@ -147,18 +164,17 @@ export class UpstreamCall implements User {
     }
   }
 
-  /** In one write of the kernel, whatever it is made of. */
   #write({ socket }: Connection): void {
+    if (this.#phase !== 'unsent') return;
     const { body } = this.#request;
-    this.#phase = 'sent';
-    if (typeof body === 'string') {
-      socket.write(this.#requestHead + body);
-      return;
+    if (this.#mayBegin) {
+      this.#phase = 'sent';
+      if (this.#isLed) socket.write(this.#halves?.end ?? '');
+      else writeAtOnce(socket, this.#requestHead, body);
+    } else if (this.#halves !== undefined && !this.#isLed) {
+      this.#isLed = true;
+      writeAtOnce(socket, this.#requestHead, this.#halves.lead);
     }
-    socket.cork();
-    socket.write(this.#requestHead);
-    for (const part of body) socket.write(part);
-    socket.uncork();
   }
 
   /** What came before the bytes that are no answer is the caller's all the same. */
@@ -209,7 +225,8 @@ export class UpstreamCall implements User {
     else this.#body.end(fault);
     const { pool } = this.#wire;
     if (connection === undefined) pool.withdraw(this);
-    else if (connection.isOpen && this.#phase === 'unsent') pool.release(connection);
+    else if (connection.isOpen && this.#phase === 'unsent' && !this.#isLed)
+      pool.release(connection);
     else pool.drop(connection, CANCELLED);
   }
 
@@ -219,6 +236,33 @@ export class UpstreamCall implements User {
     clearTimeout(this.#timer);
     this.#request.signal?.removeEventListener('abort', this.#cancel);
   }
+}
+
+/** In one write of the kernel, whatever it is made of. */
+function writeAtOnce(socket: Connection['socket'], head: string, body: UpstreamRequest['body']) {
+  if (typeof body === 'string') {
+    socket.write(head + body);
+    return;
+  }
+  socket.cork();
+  socket.write(head);
+  for (const part of body) socket.write(part);
+  socket.uncork();
+}
+
+interface Halves {
+  readonly lead: UpstreamRequest['body'];
+  readonly end: string;
+}
+
+/** What ends in a brace is no JSON without it, even for whoever does not count what is still to come. */
+function halvesOf(body: UpstreamRequest['body']): Halves | undefined {
+  const end = '}';
+  if (typeof body === 'string')
+    return body.endsWith(end) ? { lead: body.slice(0, -1), end } : undefined;
+  const last = body.at(-1);
+  if (last === undefined || last.at(-1) !== end.charCodeAt(0)) return undefined;
+  return { lead: [...body.slice(0, -1), last.subarray(0, -1)], end };
 }
 
 /** The body's bytes, in one piece of their own. */
@@ -242,7 +286,7 @@ const OURS = new Set(
 const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const NOT_IN_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
 
-function headerLines({ headers, body }: UpstreamRequest): string {
+function headerLines(headers: UpstreamRequest['headers'], bodyBytes: number): string {
   let lines = '';
   for (const [name, value] of Object.entries(headers)) {
     if (!NAME.test(name) || NOT_IN_VALUE.test(value))
@@ -253,11 +297,13 @@ function headerLines({ headers, body }: UpstreamRequest): string {
       );
     if (!OURS.has(name.toLowerCase())) lines += `${name}: ${value}\r\n`;
   }
-  const bytes =
-    typeof body === 'string'
-      ? Buffer.byteLength(body)
-      : body.reduce((sum, { length }) => sum + length, 0);
-  return `${lines}content-length: ${bytes}\r\naccept-encoding: identity\r\nconnection: keep-alive\r\n\r\n`;
+  return `${lines}content-length: ${bodyBytes}\r\naccept-encoding: identity\r\nconnection: keep-alive\r\n\r\n`;
+}
+
+function sizeOf(body: UpstreamRequest['body']): number {
+  return typeof body === 'string'
+    ? Buffer.byteLength(body)
+    : body.reduce((sum, { length }) => sum + length, 0);
 }
 
 /** As Node's servers tell it; undefined where nothing is promised. */

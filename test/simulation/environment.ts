@@ -106,6 +106,8 @@ export function portsFor(
     // No invariant may depend on a guess, so that half of them are anything.
     refusedLately: (asked) =>
       random.chance(0.5) ? environment.accounts.refusedLately(asked) : random.chance(0.5),
+    hadPlenty: (asked) =>
+      random.chance(0.5) ? environment.accounts.hadPlenty(asked) : random.chance(0.5),
     reserve: async (asked) => {
       decide(options, environment, { call, asked });
       const outcome = await environment.accounts.reserve(asked);

@@ -23,6 +23,8 @@ export interface FakeProviderOptions {
   readonly faults: Faults;
   readonly trace: (what: string) => void;
   readonly onSent: (call: CallRecord, entry: ProviderEntry) => void;
+  /** A provider has all of the call but its end, of which it can make nothing. */
+  readonly onShown: (call: CallRecord) => void;
 }
 
 const requestSchema = z.looseObject({
@@ -48,6 +50,7 @@ export function providerFor(
 ): UpstreamPort {
   return {
     async send(request) {
+      if (request.mayBegin !== undefined && request.onlyEndWaits === true) options.onShown(call);
       await request.mayBegin;
       return process.outside((answer) => {
         const { scheduler, random, trace } = options;

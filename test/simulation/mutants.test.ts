@@ -7,7 +7,7 @@ import {
   type Condition,
   type StoredItem,
 } from '../../core/limits/account-write.ts';
-import type { UpstreamPort } from '../../core/providers/upstream.ts';
+import type { UpstreamPort, UpstreamRequest } from '../../core/providers/upstream.ts';
 import type { UsageEvent } from '../../core/usage/event.ts';
 import { bodyText } from '../support/body-text.ts';
 import { changeOf } from './change.ts';
@@ -212,6 +212,31 @@ const MUTANTS: Readonly<
     faults: { crashes: 0.5 },
     noticed: /^I4 sent, and no row/,
   },
+  'a network that sends the end with the rest': {
+    sabotage: { upstream: changed(({ mayBegin: _mayBegin, ...request }) => request) },
+    noticed: /^I4 sent before its room was held/,
+  },
+  'a network that ends what was given up': {
+    sabotage: { upstream: changed(endedWhenGivenUp) },
+    noticed: /^I4 denied and sent/,
+  },
+  'a network that sends the end over two connections': {
+    sabotage: {
+      upstream: ({ send }) => ({
+        send: (request) => {
+          if (request.onlyEndWaits === true) send(request).catch(() => undefined);
+          return send(request);
+        },
+      }),
+    },
+    noticed: /^I1 billed by 2 providers/,
+  },
+  'a network that shows calls whose policy is being read again': {
+    sabotage: {
+      upstream: ({ send }) => ({ send: (request) => send({ ...request, onlyEndWaits: true }) }),
+    },
+    noticed: /^I6 shown by an old policy/,
+  },
   'events in another month': {
     sabotage: { usage: changing((event) => ({ ...event, period: '2026-11' })) },
     noticed: /^I6 charged to 202611/,
@@ -331,6 +356,20 @@ function sendingAtOnce(share: number) {
       return send(isEarly || mayBegin === undefined ? request : { ...request, mayBegin });
     },
   });
+}
+
+/** Of the calls of which only the end waits. */
+function changed(change: (request: UpstreamRequest) => UpstreamRequest) {
+  return ({ send }: UpstreamPort): UpstreamPort => ({
+    send: (request) => send(request.onlyEndWaits === true ? change(request) : request),
+  });
+}
+
+function endedWhenGivenUp({ mayBegin, signal, ...request }: UpstreamRequest): UpstreamRequest {
+  const givenUp = new Promise<void>((resolve) => {
+    signal?.addEventListener('abort', () => resolve());
+  });
+  return { ...request, mayBegin: Promise.race([mayBegin, givenUp]) };
 }
 
 function withoutPolicyVersions(store: AccountStore): AccountStore {

@@ -77,7 +77,7 @@ export async function runSimulation(options: SimulationOptions): Promise<Simulat
     longestIdleMs: areWritesSure(faults) ? LONGEST_IDLE_MS : Number.POSITIVE_INFINITY,
     isFresh: () => scheduler.nowMs() < company.changedAtMs() + MEMORY_MS,
   });
-  const world = { scheduler, random, faults, trace, onSent: watch.sent };
+  const world = { scheduler, random, faults, trace, onSent: watch.sent, onShown: watch.shown };
   let isOver = false;
 
   const dynamo = createFakeDynamo({

@@ -17,6 +17,7 @@ const EVENTFUL = [
   'runaways',
   'unchecked',
   'madeReady',
+  'shown',
   'begunAgain',
   'slicesMoved',
   'softLimitsTold',

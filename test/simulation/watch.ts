@@ -37,6 +37,8 @@ export interface Counts {
   unchecked: number;
   /** Attempts that were made ready while the call's room was being reserved. */
   madeReady: number;
+  /** Those of which a provider had all but the end meanwhile. */
+  shown: number;
   /** Calls that began by what had changed since. */
   begunAgain: number;
   /** Transactions that moved slices between the accounts of a scope. */
@@ -71,6 +73,7 @@ export interface Watch {
   setUp: HotScopes['setUp'];
   answered(call: CallRecord, response: GatewayResponse): void;
   sent(call: CallRecord, entry: ProviderEntry): void;
+  shown(call: CallRecord): void;
   closed(call: CallRecord): void;
   unchecked(admission: UncheckedAdmission): void;
   leased(account: string, part: LeasedPart): void;
@@ -147,6 +150,10 @@ export function createWatch(options: WatchOptions): Watch {
       if (!hadRoom) violation(`I4 sent before its room was held: ${call.holdId}`);
       if (call.decided?.isByOld !== false) violation(`I6 sent by an old policy: ${call.holdId}`);
     },
+    shown(call) {
+      counts.shown += 1;
+      if (call.decided?.isByOld !== false) violation(`I6 shown by an old policy: ${call.holdId}`);
+    },
     decided: hotScopes.decided,
     setUp: hotScopes.setUp,
     answered(call, response) {
@@ -200,6 +207,7 @@ function noCounts(): Counts {
     leased: 0,
     unchecked: 0,
     madeReady: 0,
+    shown: 0,
     begunAgain: 0,
     slicesMoved: 0,
     softLimitsTold: 0,
