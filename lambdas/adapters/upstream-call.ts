@@ -28,8 +28,8 @@ export interface Target {
   readonly lines: string;
 }
 
-/** A body below this is written in less time than one more write takes. */
-const LONG_BYTES = 65_536;
+/** A body below this is with its provider as soon as its end alone would be (ADR 0041). */
+const LONG_BYTES = 32_768;
 
 const CANCELLED = 'the answer is not wanted any more';
 
