@@ -31,6 +31,8 @@ export interface Target {
 /** A body below this is with its provider as soon as its end alone would be (ADR 0041). */
 const LONG_BYTES = 32_768;
 
+const END = '}';
+
 const CANCELLED = 'the answer is not wanted any more';
 
 export class UpstreamCall implements User {
@@ -45,8 +47,8 @@ export class UpstreamCall implements User {
   #body: UpstreamBody | undefined;
   #phase: BrokenPhase = 'unsent';
   #mayBegin = false;
-  /** What may be written of it before it may begin, and what is left then. */
-  #halves: Halves | undefined;
+  /** What of the body may be written before it may begin. */
+  #lead: UpstreamRequest['body'] | undefined;
   /** Only the end of the call is not written yet. */
   #isLed = false;
   #isOver = false;
@@ -60,7 +62,7 @@ export class UpstreamCall implements User {
     this.#request = request;
     const bytes = sizeOf(request.body);
     this.#requestHead = lines + headerLines(request.headers, bytes);
-    if (request.onlyEndWaits === true && bytes >= LONG_BYTES) this.#halves = halvesOf(request.body);
+    if (request.onlyEndWaits === true && bytes >= LONG_BYTES) this.#lead = leadOf(request.body);
   }
 
   /** Once. Throws UpstreamFault when no head of an answer arrives. */
@@ -81,8 +83,8 @@ export class UpstreamCall implements User {
   }
 
   opened(connection: Connection): void {
-    if (!this.#mayBegin && this.#halves === undefined) return;
-    if (connection.isUsed || this.#isLed) onceLooked(() => this.#writeAfterLook(connection));
+    if (!this.#mayBegin && this.#lead === undefined) return;
+    if (connection.isUsed) onceLooked(() => this.#writeAfterLook(connection));
     else this.#write(connection);
   }
 
@@ -134,7 +136,7 @@ export class UpstreamCall implements User {
     this.#answeredByMs = Math.min(nowMs + firstByteTimeoutMs, deadlineMs);
     clearTimeout(this.#timer);
     // Half a request is tried once.
-    if (this.#isLed) this.#halves = undefined;
+    if (this.#isLed) this.#lead = undefined;
     this.#isLed = false;
     this.#wire.pool.request(this);
     if (!this.#isOver) this.#timer = this.#wakeUp(nowMs);
@@ -164,16 +166,17 @@ export class UpstreamCall implements User {
     }
   }
 
+  /** All of it, what is left of it, or all but its end; nothing where two looks were waited for and the first was enough. */
   #write({ socket }: Connection): void {
     if (this.#phase !== 'unsent') return;
     const { body } = this.#request;
     if (this.#mayBegin) {
       this.#phase = 'sent';
-      if (this.#isLed) socket.write(this.#halves?.end ?? '');
+      if (this.#isLed) socket.write(END);
       else writeAtOnce(socket, this.#requestHead, body);
-    } else if (this.#halves !== undefined && !this.#isLed) {
+    } else if (this.#lead !== undefined && !this.#isLed) {
       this.#isLed = true;
-      writeAtOnce(socket, this.#requestHead, this.#halves.lead);
+      writeAtOnce(socket, this.#requestHead, this.#lead);
     }
   }
 
@@ -250,19 +253,12 @@ function writeAtOnce(socket: Connection['socket'], head: string, body: UpstreamR
   socket.uncork();
 }
 
-interface Halves {
-  readonly lead: UpstreamRequest['body'];
-  readonly end: string;
-}
-
-/** What ends in a brace is no JSON without it, even for whoever does not count what is still to come. */
-function halvesOf(body: UpstreamRequest['body']): Halves | undefined {
-  const end = '}';
-  if (typeof body === 'string')
-    return body.endsWith(end) ? { lead: body.slice(0, -1), end } : undefined;
+/** All but the end, where that is what an object ends with: no JSON without it, even for whoever does not count what is still to come. */
+function leadOf(body: UpstreamRequest['body']): UpstreamRequest['body'] | undefined {
+  if (typeof body === 'string') return body.endsWith(END) ? body.slice(0, -1) : undefined;
   const last = body.at(-1);
-  if (last === undefined || last.at(-1) !== end.charCodeAt(0)) return undefined;
-  return { lead: [...body.slice(0, -1), last.subarray(0, -1)], end };
+  if (last?.at(-1) !== END.charCodeAt(0)) return undefined;
+  return [...body.slice(0, -1), last.subarray(0, -1)];
 }
 
 /** The body's bytes, in one piece of their own. */

@@ -29,7 +29,7 @@ const SHAPES = Object.entries(DIALECTS).flatMap(([dialect, { path, body }]) =>
 function watched(options: Partial<TestGatewayOptions> = {}) {
   let gate = Promise.resolve();
   let open = () => {};
-  const calls: { begun: boolean; signal: AbortSignal | undefined }[] = [];
+  const calls: (Pick<UpstreamRequest, 'signal' | 'onlyEndWaits'> & { begun: boolean })[] = [];
   const g = gateway({
     models: [PAID, FREE],
     limits: ROOMY,
@@ -44,7 +44,7 @@ function watched(options: Partial<TestGatewayOptions> = {}) {
   });
   const { upstream } = g.ports;
   const send = (request: UpstreamRequest) => {
-    const call = { begun: false, signal: request.signal };
+    const call = { ...request, begun: false };
     calls.push(call);
     (request.mayBegin ?? Promise.resolve()).then(() => {
       call.begun = true;
@@ -120,6 +120,16 @@ describe.each([
     expect(g.calls).toMatchObject([{ begun: false }]);
     g.open();
     expect((await answer).status).toBe(200);
+  });
+
+  it('waits with its end alone where there was plenty of room a moment ago', async () => {
+    const g = watched({ limits: { team: { requestsPerMinute: 5 } } });
+    const waits: unknown[] = [];
+    for (let calls = 1; calls <= 6; calls += 1) {
+      await (await (await g.ask(DIALECTS.chat, alias)).answer).closed;
+      waits.push(g.calls[0]?.onlyEndWaits);
+    }
+    expect(waits).toEqual([false, true, true, true, true, false]);
   });
 
   it('is asked for again with a smaller maximum, where only that fits', async () => {

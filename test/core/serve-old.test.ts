@@ -60,7 +60,9 @@ async function seen(agoMs: number, options: Partial<TestGatewayOptions> = {}) {
     report: before.report,
   });
   const sent: string[] = [];
+  const onlyEndsWait: unknown[] = [];
   const send = (request: UpstreamRequest) => {
+    onlyEndsWait.push(request.onlyEndWaits);
     request.mayBegin?.then(() => sent.push(String(request.destination?.model)));
     return before.upstream.send(request);
   };
@@ -72,7 +74,7 @@ async function seen(agoMs: number, options: Partial<TestGatewayOptions> = {}) {
   const accounts = { ...before.accounts, release };
   Object.assign(g.ports, { directory, upstream: { send }, accounts });
   await (await g.chat({})).closed;
-  for (const told of [reads, sent, g.events]) told.length = 0;
+  for (const told of [reads, sent, onlyEndsWait, g.events]) told.length = 0;
   nowMs += agoMs;
   gate = Promise.withResolvers<void>();
   return {
@@ -83,6 +85,7 @@ async function seen(agoMs: number, options: Partial<TestGatewayOptions> = {}) {
     items,
     reads,
     sent,
+    onlyEndsWait,
     releases: () => releases,
     takeDown: (which: (key: string) => boolean) => {
       isDown = which;
@@ -171,6 +174,20 @@ const CHANGES: [string, (g: Seen) => unknown, { status: number; code?: string; s
     ],
     ['something else has changed', (g) => g.setKey({ owner: 'bob' }), { status: 200 }],
   ];
+
+describe('a prompt', () => {
+  it('is shown to no provider before its key and policy are known', async () => {
+    const ages = [
+      [OLD_MS, false],
+      [29_000, true],
+    ] as const;
+    for (const [agoMs, isShown] of ages) {
+      const g = await seen(agoMs);
+      await g.answered(await g.ask());
+      expect(g.onlyEndsWait).toEqual([isShown]);
+    }
+  });
+});
 
 describe('a call that began with what has changed since', () => {
   it.each(CHANGES)('is never sent by it where %s', async (_what, change, { status, sent }) => {

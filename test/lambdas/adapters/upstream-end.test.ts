@@ -78,12 +78,24 @@ describe('a call of which only the end waits', () => {
     expect(seen.map(({ received }) => received.split(TEXT).length)).toEqual([4]);
   });
 
-  it('leaves whole where it may begin before there is a connection', async () => {
+  it('leaves once where it may begin before there is a connection', async () => {
     const { origin, seen } = await providerOf();
     const { outcome, begin } = callTo(origin);
     begin();
     expect((await outcome).status).toBe(200);
     expect(bodyIn(seen[0]?.received)).toBe(TEXT);
+  });
+
+  it('leaves once where it may begin while its kept connection is looked at', async () => {
+    const { origin, seen } = await providerOf();
+    await outcomeOf(upstream, origin);
+    await sleep(WHILE_MS);
+    const { outcome, begin } = callTo(origin);
+    await Promise.resolve();
+    begin();
+    expect((await outcome).status).toBe(200);
+    await sleep(WHILE_MS);
+    expect(seen.map(({ received }) => received.split('POST').length)).toEqual([3]);
   });
 
   it('ends its connection when it is given up, and is unsent', async () => {
