@@ -25,7 +25,7 @@ export function makeReady(
 ): Ahead | undefined {
   const [route] = servingRoutes(terms);
   if (route === undefined || ports.accounts.refusedLately(terms.reserve)) return undefined;
-  const onlyEndWaits = !isOld && ports.accounts.hadPlenty(terms.reserve);
+  const onlyEndWaits = () => !isOld && ports.accounts.hadPlenty(terms.reserve);
   const mayBegin = Promise.withResolvers<void>();
   const givenUp = new AbortController();
   const prepared = prepareAttempt(ports, request, { ...terms, route });

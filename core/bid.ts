@@ -1,5 +1,5 @@
 /**
- * A call is bid for: what it may take at most is reserved for it, and its first route is made ready meanwhile. Nothing is sent,
+ * A call is bid for: what it may take at most is reserved for it, and its first route is made ready meanwhile. No provider gets it,
  * and nobody is told what the accounts said: until core/serve.ts goes on with the bid, it can be taken back without a trace.
  */
 import { type Ahead, makeReady } from './ahead.ts';

@@ -6,9 +6,9 @@ import type { EpochMs } from '../clock.ts';
 import { accountKey } from '../tenancy/scopes.ts';
 import type { Reservation, ReserveCall } from './accounts.ts';
 import { usedOf } from './denial.ts';
-import { DIMENSION_NAMES } from './dimensions.ts';
+import { DIMENSION_NAMES, type Dimension } from './dimensions.ts';
 import { amountOf } from './reserve.ts';
-import { limitsAt } from './schedule.ts';
+import { type LimitPlan, limitsAt } from './schedule.ts';
 
 export interface Outlook {
   /** The key's last call was refused. */
@@ -30,14 +30,14 @@ export function createOutlook(): Outlook {
     isPoor: ({ scopes: [lead] }, nowMs) =>
       lead !== undefined && isRecent(refusedAtMs, accountKey(lead.scope), nowMs),
     isRich: ({ scopes, demand }, nowMs) =>
-      scopes.every(({ scope, limits: plan }) => {
-        if (!isRecent(roomSeenAtMs, accountKey(scope), nowMs)) return false;
-        const limits = limitsAt(plan, nowMs);
-        return DIMENSION_NAMES.every((dimension) => {
-          const limit = limits[dimension];
-          return limit === undefined || amountOf(dimension, demand) <= GOOD_PART * limit;
-        });
-      }),
+      scopes.every(
+        ({ scope, limits }) =>
+          isRecent(roomSeenAtMs, accountKey(scope), nowMs) &&
+          everyLimit(
+            { plan: limits, nowMs },
+            (limit, dimension) => amountOf(dimension, demand) <= GOOD_PART * limit,
+          ),
+      ),
     note({ scopes }, reservation, nowMs) {
       const [lead] = scopes;
       if (reservation === undefined) {
@@ -68,9 +68,22 @@ function remember(times: Map<string, EpochMs>, key: string, nowMs: EpochMs): voi
 function hasRoom({ grant, unchecked }: Reservation['grants'][number]): boolean {
   const { account, request } = grant;
   if (account === undefined) return unchecked === undefined;
-  const limits = limitsAt(account.plan, request.at.nowMs);
+  const { at } = request;
+  return everyLimit(
+    { plan: account.plan, nowMs: at.nowMs },
+    (limit, dimension) => usedOf(dimension, account, at) <= (1 - GOOD_PART) * limit,
+  );
+}
+
+/** Each call is noted, so that limits which are always the same are not copied. */
+function everyLimit(
+  { plan, nowMs }: { readonly plan: LimitPlan; readonly nowMs: EpochMs },
+  isSo: (limit: number, dimension: Dimension) => boolean,
+): boolean {
+  const isFixed = plan.schedules === undefined && plan.raises === undefined;
+  const limits = isFixed ? plan : limitsAt(plan, nowMs);
   return DIMENSION_NAMES.every((dimension) => {
     const limit = limits[dimension];
-    return limit === undefined || usedOf(dimension, account, request.at) <= (1 - GOOD_PART) * limit;
+    return limit === undefined || isSo(limit, dimension);
   });
 }

@@ -29,8 +29,8 @@ export interface UpstreamRequest {
    * may not begin is given up by `signal`. Absent where it may begin at once.
    */
   readonly mayBegin?: Promise<void>;
-  /** All but the end of a long body may be written before that: no provider can begin what is incomplete (ADR 0041). */
-  readonly onlyEndWaits?: boolean;
+  /** Whether all but the end of a long body may be written before that: no provider can begin what is incomplete (ADR 0041). */
+  readonly onlyEndWaits?: () => boolean;
   /** Absent where the headers carry the credential. */
   readonly sign?: AwsSignature;
   readonly connectTimeoutMs: number;

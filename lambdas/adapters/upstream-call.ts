@@ -62,7 +62,7 @@ export class UpstreamCall implements User {
     this.#request = request;
     const bytes = sizeOf(request.body);
     this.#requestHead = lines + headerLines(request.headers, bytes);
-    if (request.onlyEndWaits === true && bytes >= LONG_BYTES) this.#lead = leadOf(request.body);
+    if (bytes >= LONG_BYTES && request.onlyEndWaits?.() === true) this.#lead = leadOf(request.body);
   }
 
   /** Once. Throws UpstreamFault when no head of an answer arrives. */

@@ -29,7 +29,7 @@ const SHAPES = Object.entries(DIALECTS).flatMap(([dialect, { path, body }]) =>
 function watched(options: Partial<TestGatewayOptions> = {}) {
   let gate = Promise.resolve();
   let open = () => {};
-  const calls: (Pick<UpstreamRequest, 'signal' | 'onlyEndWaits'> & { begun: boolean })[] = [];
+  const calls: { begun: boolean; signal: AbortSignal | undefined; onlyEndWaits: unknown }[] = [];
   const g = gateway({
     models: [PAID, FREE],
     limits: ROOMY,
@@ -44,7 +44,8 @@ function watched(options: Partial<TestGatewayOptions> = {}) {
   });
   const { upstream } = g.ports;
   const send = (request: UpstreamRequest) => {
-    const call = { ...request, begun: false };
+    const { signal } = request;
+    const call = { begun: false, signal, onlyEndWaits: request.onlyEndWaits?.() };
     calls.push(call);
     (request.mayBegin ?? Promise.resolve()).then(() => {
       call.begun = true;

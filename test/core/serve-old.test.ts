@@ -62,7 +62,7 @@ async function seen(agoMs: number, options: Partial<TestGatewayOptions> = {}) {
   const sent: string[] = [];
   const onlyEndsWait: unknown[] = [];
   const send = (request: UpstreamRequest) => {
-    onlyEndsWait.push(request.onlyEndWaits);
+    onlyEndsWait.push(request.onlyEndWaits?.());
     request.mayBegin?.then(() => sent.push(String(request.destination?.model)));
     return before.upstream.send(request);
   };

@@ -50,7 +50,8 @@ export function providerFor(
 ): UpstreamPort {
   return {
     async send(request) {
-      if (request.mayBegin !== undefined && request.onlyEndWaits === true) options.onShown(call);
+      if (request.mayBegin !== undefined && request.onlyEndWaits?.() === true)
+        options.onShown(call);
       await request.mayBegin;
       return process.outside((answer) => {
         const { scheduler, random, trace } = options;

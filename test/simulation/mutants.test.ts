@@ -224,7 +224,7 @@ const MUTANTS: Readonly<
     sabotage: {
       upstream: ({ send }) => ({
         send: (request) => {
-          if (request.onlyEndWaits === true) send(request).catch(() => undefined);
+          if (request.onlyEndWaits?.() === true) send(request).catch(() => undefined);
           return send(request);
         },
       }),
@@ -233,7 +233,9 @@ const MUTANTS: Readonly<
   },
   'a network that shows calls whose policy is being read again': {
     sabotage: {
-      upstream: ({ send }) => ({ send: (request) => send({ ...request, onlyEndWaits: true }) }),
+      upstream: ({ send }) => ({
+        send: (request) => send({ ...request, onlyEndWaits: () => true }),
+      }),
     },
     noticed: /^I6 shown by an old policy/,
   },
@@ -361,7 +363,7 @@ function sendingAtOnce(share: number) {
 /** Of the calls of which only the end waits. */
 function changed(change: (request: UpstreamRequest) => UpstreamRequest) {
   return ({ send }: UpstreamPort): UpstreamPort => ({
-    send: (request) => send(request.onlyEndWaits === true ? change(request) : request),
+    send: (request) => send(request.onlyEndWaits?.() === true ? change(request) : request),
   });
 }
 

@@ -44,7 +44,7 @@ function callTo(origin: string, extra: Partial<UpstreamRequest> = {}) {
   const { promise: mayBegin, resolve: begin } = Promise.withResolvers<void>();
   const controller = new AbortController();
   const outcome = outcomeOf(upstream, origin, {
-    ...{ body: TEXT, mayBegin, onlyEndWaits: true, signal: controller.signal },
+    ...{ body: TEXT, mayBegin, onlyEndWaits: () => true, signal: controller.signal },
     ...{ connectTimeoutMs: 5_000, firstByteTimeoutMs: 5_000, deadlineMs: Date.now() + 20_000 },
     ...extra,
   });
