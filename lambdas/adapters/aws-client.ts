@@ -28,8 +28,8 @@ import {
 import type { AwsCredentials } from './sigv4.ts';
 
 export interface AwsClient {
-  /** The answer's JSON. Throws AwsFault. */
-  call(operation: string, input: object): Promise<JsonRecord>;
+  /** The answer's JSON, to an input or its JSON text. Throws AwsFault. */
+  call(operation: string, input: object | string): Promise<JsonRecord>;
 }
 
 export interface CallPolicy {
@@ -132,7 +132,7 @@ function createClient({ wire, policy, credentials, time, clock }: ClientParts): 
 
   return {
     async call(operation, input) {
-      const body = JSON.stringify(input);
+      const body = typeof input === 'string' ? input : JSON.stringify(input);
       for (let count = 1; ; count += 1) {
         try {
           return await attempt(operation, body);

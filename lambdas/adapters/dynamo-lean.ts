@@ -21,7 +21,7 @@ export function createLeanDynamo(aws: Aws): LeanDynamo {
 
 /** Of the service `dynamodb`. */
 export function overAws(client: AwsClient): DynamoPort {
-  const call = async (operation: string, input: object) => {
+  const call = async (operation: string, input: object | string) => {
     try {
       return await client.call(operation, input);
     } catch (fault) {
@@ -32,8 +32,8 @@ export function overAws(client: AwsClient): DynamoPort {
     getItem: async (input) => fromAttributes((await call('GetItem', input))['Item']),
     updateItem: async (input) => fromAttributes((await call('UpdateItem', input))['Attributes']),
     async transactWrite(updates) {
-      const TransactItems = updates.map((Update) => ({ Update }));
-      await call('TransactWriteItems', { TransactItems });
+      const items = updates.map((update) => `{"Update":${update}}`).join();
+      await call('TransactWriteItems', `{"TransactItems":[${items}]}`);
     },
     async query(input) {
       const { Items, LastEvaluatedKey } = await call('Query', input);

@@ -7,9 +7,10 @@ import type { Attributes, Item } from './attribute-values.ts';
 
 export interface DynamoPort {
   getItem(input: ItemAddress & { readonly ConsistentRead?: boolean }): Promise<Item | undefined>;
-  /** What `ReturnValues` asks for. */
-  updateItem(input: UpdateInput): Promise<Item | undefined>;
-  transactWrite(updates: readonly Update[]): Promise<void>;
+  /** What `ReturnValues` asks for. Of an input, or its JSON text. */
+  updateItem(input: UpdateInput | string): Promise<Item | undefined>;
+  /** Each as the JSON text of one `Update`. */
+  transactWrite(updates: readonly string[]): Promise<void>;
   /** One page. `next` is where the page after it begins: what the operation gave as its `LastEvaluatedKey`. */
   query(input: QueryInput): Promise<Page>;
 }
@@ -19,14 +20,11 @@ interface ItemAddress {
   readonly Key: Attributes;
 }
 
-export interface Update extends ItemAddress {
+export interface UpdateInput extends ItemAddress {
   readonly UpdateExpression: string;
   readonly ConditionExpression?: string;
   readonly ExpressionAttributeNames: Record<string, string>;
   readonly ExpressionAttributeValues?: Attributes;
-}
-
-export interface UpdateInput extends Update {
   readonly ReturnValues?: 'ALL_NEW';
   readonly ReturnValuesOnConditionCheckFailure?: 'ALL_OLD';
 }

@@ -45,11 +45,12 @@ export function overSdk(client: Pick<DynamoDBClient, 'send'>): DynamoPort {
       return fromAttributes(Item);
     },
     async updateItem(input) {
-      const { Attributes } = await reached(() => client.send(new UpdateItemCommand(input)));
+      const update = typeof input === 'string' ? JSON.parse(input) : input;
+      const { Attributes } = await reached(() => client.send(new UpdateItemCommand(update)));
       return fromAttributes(Attributes);
     },
     async transactWrite(updates) {
-      const TransactItems = updates.map((Update) => ({ Update }));
+      const TransactItems = updates.map((text) => ({ Update: JSON.parse(text) }));
       await reached(() => client.send(new TransactWriteItemsCommand({ TransactItems })));
     },
     async query(input) {

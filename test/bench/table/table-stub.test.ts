@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createTableStub } from '../../../bench/table/table-stub.ts';
 import { createMemoryAccounts } from '../../../bench/targets/memory-accounts.ts';
-import { asRecord } from '../../../core/dialects/json-record.ts';
+import { asRecord, parseRecord } from '../../../core/dialects/json-record.ts';
 import type { AccountWrite } from '../../../core/limits/account-write.ts';
 import { fromAttributes } from '../../../lambdas/adapters/attribute-values.ts';
 import { AwsFault } from '../../../lambdas/adapters/aws-fault.ts';
@@ -11,7 +11,8 @@ import { overAws } from '../../../lambdas/adapters/dynamo-lean.ts';
 function storeBefore(stub: ReturnType<typeof createTableStub>) {
   const dynamo = overAws({
     async call(operation, input) {
-      const { status, body } = stub.answer(`DynamoDB_20120810.${operation}`, { ...input });
+      const wire = typeof input === 'string' ? parseRecord(input) : { ...input };
+      const { status, body } = stub.answer(`DynamoDB_20120810.${operation}`, wire ?? {});
       const answer = asRecord(body) ?? {};
       if (status === 200) return answer;
       const code = String(answer['__type']).split('#')[1] ?? '';
