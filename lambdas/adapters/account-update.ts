@@ -8,38 +8,51 @@ import { type Plain, toAttribute } from './attribute-values.ts';
 
 /** Both outcomes bring the item back, where it is read. */
 export function updateItemText(tableName: string, key: string, write: AccountWrite): string {
-  const { itemUnread } = write;
-  if (itemUnread === 'always') return updateText(tableName, key, write);
-  const returned = itemUnread === undefined ? ',"ReturnValues":"ALL_NEW"' : '';
-  const always = ',"ReturnValuesOnConditionCheckFailure":"ALL_OLD"';
-  return `${updateText(tableName, key, write).slice(0, -1)}${always}${returned}}`;
+  return `{${membersText(tableName, key, write)}${RETURNED[write.itemUnread ?? 'never']}}`;
 }
 
 /** As one write of a transaction, which brings nothing back. */
 export function updateText(tableName: string, key: string, write: AccountWrite): string {
-  const to: Placeholders = { names: [], values: '', count: 0 };
+  return `{${membersText(tableName, key, write)}}`;
+}
+
+const IF_REFUSED = ',"ReturnValuesOnConditionCheckFailure":"ALL_OLD"';
+const RETURNED = {
+  never: `${IF_REFUSED},"ReturnValues":"ALL_NEW"`,
+  'if-applied': IF_REFUSED,
+  always: '',
+} as const;
+
+function membersText(tableName: string, key: string, write: AccountWrite): string {
+  const to: Placeholders = { names: [], values: [] };
   const set = write.set.map(([path, plain]) => `${pathText(to, path)} = ${valueText(to, plain)}`);
   const add = write.add.map(([name, amount]) => `${nameText(to, name)} ${valueText(to, amount)}`);
   const remove = write.remove.map((path) => pathText(to, path));
-  const update = `${clause('SET', set)}${clause('ADD', add)}${clause('REMOVE', remove)}`.trimEnd();
+  const clauses = [clause('SET', set), clause('ADD', add), clause('REMOVE', remove)];
+  const update = clauses.filter((text) => text !== '').join(' ');
   const condition = allText(to, write.conditions);
   const address = `"TableName":${quoted(tableName)},"Key":{"${TABLE_KEY}":{"S":${quoted(key)}}}`;
   const expressions = `"ConditionExpression":"${condition}","UpdateExpression":"${update}"`;
-  const values = to.count === 0 ? '' : `,"ExpressionAttributeValues":{${to.values}}`;
-  return `{${address},${expressions},"ExpressionAttributeNames":{${namesText(to)}}${values}}`;
+  const values = to.values.length === 0 ? '' : `,"ExpressionAttributeValues":{${to.values.join()}}`;
+  return `${address},${expressions},"ExpressionAttributeNames":{${namesText(to)}}${values}`;
 }
 
 /** Names and values stand in the expressions by their numbers. */
 interface Placeholders {
   readonly names: string[];
-  values: string;
-  count: number;
+  /** With their placeholders. */
+  readonly values: string[];
 }
 
-const quoted = JSON.stringify;
+const PLAIN = /^[\w./%-]*$/;
+
+/** Hardly any name has a letter that JSON writes otherwise. */
+function quoted(text: string): string {
+  return PLAIN.test(text) ? `"${text}"` : JSON.stringify(text);
+}
 
 function clause(keyword: string, parts: readonly string[]): string {
-  return parts.length === 0 ? '' : `${keyword} ${parts.join(', ')} `;
+  return parts.length === 0 ? '' : `${keyword} ${parts.join(', ')}`;
 }
 
 function pathText(to: Placeholders, [attribute, entry]: Path): string {
@@ -54,29 +67,22 @@ function nameText({ names }: Placeholders, name: string): string {
 }
 
 function valueText(to: Placeholders, plain: Plain): string {
-  const comma = to.count === 0 ? '' : ',';
-  to.values += `${comma}":${to.count}":${attributeText(plain)}`;
-  to.count += 1;
-  return `:${to.count - 1}`;
+  const placeholder = `:${to.values.length}`;
+  to.values.push(`"${placeholder}":${attributeText(plain)}`);
+  return placeholder;
 }
 
 function attributeText(plain: Plain): string {
   if (typeof plain === 'number') return `{"N":"${plain}"}`;
-  return typeof plain === 'string' ? `{"S":${quoted(plain)}}` : quoted(toAttribute(plain));
+  return typeof plain === 'string' ? `{"S":${quoted(plain)}}` : JSON.stringify(toAttribute(plain));
 }
 
 function namesText({ names }: Placeholders): string {
-  let text = '';
-  for (const [index, name] of names.entries())
-    text += `${index === 0 ? '' : ','}"#${index}":${quoted(name)}`;
-  return text;
+  return names.map((name, index) => `"#${index}":${quoted(name)}`).join();
 }
 
 function allText(to: Placeholders, conditions: readonly Condition[]): string {
-  let text = '';
-  for (const condition of conditions)
-    text += `${text === '' ? '' : ' AND '}${conditionText(to, condition)}`;
-  return text;
+  return conditions.map((condition) => conditionText(to, condition)).join(' AND ');
 }
 
 function conditionText(to: Placeholders, condition: Condition): string {

@@ -95,6 +95,20 @@ describe('an exchange', () => {
     await untilOpen(0);
   });
 
+  it('ends in its own time, whatever time those beside it have', async () => {
+    const connections = connectTo(service.origin);
+    const ended: number[] = [];
+    const exchanges = [300, 60, 180].map(async (withinMs) => {
+      const exchange = connections.exchange(requestOf(pathOf('stall-mid'), withinMs));
+      await expect(exchange).rejects.toMatchObject({ kind: 'unanswered' });
+      ended.push(withinMs);
+    });
+    await sleep(120);
+    ended.push(120);
+    await Promise.all(exchanges);
+    expect(ended).toEqual([60, 120, 180, 300]);
+  });
+
   it('that has no time left is not sent', async () => {
     const connections = connectTo(service.origin);
     await connections.exchange(requestOf(pathOf('ok')));
