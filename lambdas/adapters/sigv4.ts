@@ -49,15 +49,15 @@ const ALGORITHM = 'AWS4-HMAC-SHA256';
 /** `service` as in the signature's scope, which may differ from the host: Bedrock's runtime signs as `bedrock`. */
 export function createSigner({ region, service }: { region: string; service: string }): Signer {
   /** A key is good for a day; deriving it is half of the cost of a signature. */
-  let cached: { readonly of: string; readonly mac: Mac } | undefined;
+  let cached: { readonly of: string; readonly key: Buffer } | undefined;
 
-  function signingMac({ secretAccessKey }: AwsCredentials, day: string): Mac {
+  function signingKey({ secretAccessKey }: AwsCredentials, day: string): Buffer {
     const of = `${day}/${secretAccessKey}`;
-    if (cached?.of === of) return cached.mac;
+    if (cached?.of === of) return cached.key;
     const parts = [day, region, service, 'aws4_request'];
-    const mac = createMac(parts.reduce(hmac, Buffer.from(`AWS4${secretAccessKey}`)));
-    cached = { of, mac };
-    return mac;
+    const key = parts.reduce(hmac, Buffer.from(`AWS4${secretAccessKey}`));
+    cached = { of, key };
+    return key;
   }
 
   function prepare(
@@ -70,17 +70,16 @@ export function createSigner({ region, service }: { region: string; service: str
     const scope = `${day}/${region}/${service}/aws4_request`;
     const headers = withAmzHeaders(request, credentials, time);
     const signed = Object.keys(headers).filter(isSigned).sort();
-    const canonical = canonicalRequest(request, { headers, signed, service });
-    const mac = signingMac(credentials, day);
+    const canonical = hashOfEnding(`${canonicalRequest(request, { headers, signed, service })}\n`);
+    const signature = macOfEnding(
+      signingKey(credentials, day),
+      `${ALGORITHM}\n${time}\n${scope}\n`,
+    );
     const credential = `Credential=${credentials.accessKeyId}/${scope}`;
-    const names = `SignedHeaders=${signed.join(';')}`;
+    const known = `${ALGORITHM} ${credential}, SignedHeaders=${signed.join(';')}, Signature=`;
     return {
       headers,
-      authorization(body) {
-        const requestHash = sha256(`${canonical}\n${sha256(body)}`);
-        const text = `${ALGORITHM}\n${time}\n${scope}\n${requestHash}`;
-        return `${ALGORITHM} ${credential}, ${names}, Signature=${mac(text)}`;
-      },
+      authorization: (body) => known + signature(canonical(sha256(body))),
     };
   }
 
@@ -185,26 +184,33 @@ function hmac(key: Buffer, text: string): Buffer {
   return createHmac('sha256', key).update(text).digest();
 }
 
-/** Of an ASCII text, in hexadecimal digits. */
-type Mac = (text: string) => string;
+/** Of the text that ends with a hash in hexadecimal digits, all but which is known before; in such digits too. */
+type EndingHash = (hexadecimal: string) => string;
 
 const BLOCK_BYTES = 64;
 const HASH_BYTES = 32;
+const DIGITS = 2 * HASH_BYTES;
+
+function hashOfEnding(begin: string | Buffer): EndingHash {
+  const text = Buffer.concat([Buffer.from(begin), Buffer.alloc(DIGITS)]);
+  const at = text.length - DIGITS;
+  return (ending) => {
+    text.write(ending, at, 'latin1');
+    return hash('sha256', text, 'hex');
+  };
+}
 
 /**
  * HMAC-SHA-256 (RFC 2104) under a key that is no longer than a block, by two hashes: Node's own makes two objects for each text, which
  * live until they are collected.
  */
-function createMac(key: Buffer): Mac {
+function macOfEnding(key: Buffer, begin: string): EndingHash {
   const padded = (filler: number) =>
     Buffer.alloc(BLOCK_BYTES, filler).map((byte, index) => byte ^ (key[index] ?? 0));
-  const inner = padded(0x36);
+  const inner = hashOfEnding(Buffer.concat([padded(0x36), Buffer.from(begin)]));
   const outer = Buffer.concat([padded(0x5c), Buffer.alloc(HASH_BYTES)]);
-  return (text) => {
-    const message = Buffer.allocUnsafe(BLOCK_BYTES + text.length);
-    message.set(inner);
-    message.write(text, BLOCK_BYTES, 'latin1');
-    outer.set(hash('sha256', message, 'buffer'), BLOCK_BYTES);
+  return (ending) => {
+    outer.write(inner(ending), BLOCK_BYTES, 'hex');
     return hash('sha256', outer, 'hex');
   };
 }
