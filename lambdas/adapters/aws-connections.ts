@@ -34,9 +34,8 @@ const MAX_IDLE_MS = 30_000;
 
 interface Call {
   readonly request: AwsRequest;
-  /** By the process's own time, which nobody sets. */
-  readonly endsAtMs: number;
   readonly done: PromiseWithResolvers<AwsAnswer>;
+  timer?: NodeJS.Timeout;
   connection?: Connection;
   isSent: boolean;
   isOver: boolean;
@@ -57,55 +56,27 @@ interface Pool {
   /** The one used last is the last, and the most likely to be open still. */
   free: Connection[];
   readonly waiting: Call[];
-  /** All that are not over. */
-  readonly calls: Set<Call>;
-  /** One for all calls: each of its own is most of what an exchange leaves behind. */
-  timer: NodeJS.Timeout | undefined;
-  wakesAtMs: number;
   readonly dial: Dial;
 }
 
 export function createAwsConnections({ url, most, clock }: ConnectionsOptions): AwsConnections {
-  const pool: Pool = {
-    ...{ clock, most, dial: dialler(url), open: new Set(), free: [], waiting: [], calls: new Set() },
-    ...{ timer: undefined, wakesAtMs: Number.POSITIVE_INFINITY },
-  };
+  const pool: Pool = { clock, most, open: new Set(), free: [], waiting: [], dial: dialler(url) };
   return {
     exchange(request) {
       const done = Promise.withResolvers<AwsAnswer>();
+      const call: Call = { request, done, isSent: false, isOver: false };
       const waitMs = request.deadlineMs - clock.nowMs();
-      const endsAtMs = performance.now() + waitMs;
-      const call: Call = { request, endsAtMs, done, isSent: false, isOver: false };
-      pool.calls.add(call);
-      if (waitMs <= 0) fail(pool, call, 'no time is left');
+      if (waitMs <= 0) fail(call, 'no time is left');
       else {
-        if (endsAtMs < pool.wakesAtMs) wakeUp(pool, endsAtMs);
+        call.timer = setTimeout(giveUp, waitMs, pool, call);
         dispatch(pool, call);
       }
       return done.promise;
     },
     close() {
       for (const { socket } of pool.open) socket.destroy();
-      clearTimeout(pool.timer);
     },
   };
-}
-
-/** Not for the process to stay: as long as a call is not over, its connection does that. */
-function wakeUp(pool: Pool, atMs: number): void {
-  clearTimeout(pool.timer);
-  pool.wakesAtMs = atMs;
-  pool.timer = setTimeout(giveUpLate, atMs - performance.now(), pool).unref();
-}
-
-function giveUpLate(pool: Pool): void {
-  const nowMs = performance.now();
-  let nextMs = Number.POSITIVE_INFINITY;
-  for (const call of pool.calls)
-    if (call.endsAtMs <= nowMs) giveUp(pool, call);
-    else nextMs = Math.min(nextMs, call.endsAtMs);
-  pool.wakesAtMs = nextMs;
-  if (nextMs < Number.POSITIVE_INFINITY) wakeUp(pool, nextMs);
 }
 
 function dispatch(pool: Pool, call: Call): void {
@@ -172,7 +143,7 @@ function receive(pool: Pool, connection: Connection, chunk: Buffer): void {
     connection.call = undefined;
     if (isKept(answer)) release(pool, connection);
     else socket.destroy();
-    end(pool, call);
+    end(call);
     call.done.resolve(answer);
   } catch (cause) {
     socket.destroy(cause instanceof Error ? cause : new Error(String(cause)));
@@ -197,7 +168,7 @@ function release(pool: Pool, connection: Connection): void {
 function forget(pool: Pool, connection: Connection, cause: unknown): void {
   pool.open.delete(connection);
   pool.free = pool.free.filter((each) => each !== connection);
-  if (connection.call !== undefined) fail(pool, connection.call, cause);
+  if (connection.call !== undefined) fail(connection.call, cause);
   const next = pool.waiting.shift();
   if (next !== undefined) dispatch(pool, next);
 }
@@ -205,7 +176,7 @@ function forget(pool: Pool, connection: Connection, cause: unknown): void {
 function giveUp(pool: Pool, call: Call): void {
   const place = pool.waiting.indexOf(call);
   if (place >= 0) pool.waiting.splice(place, 1);
-  fail(pool, call, 'no whole answer in time');
+  fail(call, 'no whole answer in time');
   call.connection?.socket.destroy();
 }
 
@@ -216,14 +187,14 @@ function send(connection: Connection, call: Call): void {
   connection.socket.write(call.request.text);
 }
 
-function end(pool: Pool, call: Call): void {
+function end(call: Call): void {
   call.isOver = true;
-  pool.calls.delete(call);
+  clearTimeout(call.timer);
 }
 
-function fail(pool: Pool, call: Call, cause: unknown): void {
+function fail(call: Call, cause: unknown): void {
   if (call.isOver) return;
-  end(pool, call);
+  end(call);
   const kind = call.isSent ? 'unanswered' : 'unsent';
   call.done.reject(new AwsFault(kind, { message: `${kind}: ${String(cause)}`, cause }));
 }
