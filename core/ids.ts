@@ -30,20 +30,32 @@ export function isRequestId(text: string): boolean {
  * kilobyte. Two open holds of one account share a name about once in 1e14 pairs, and then the second
  * request is refused, because a hold counts as one's own only when all of it is.
  */
-export function holdIdOf(requestId: string, reservesBefore: ReservesBefore = 0): string {
-  const start = REQUEST_ID_PREFIX.length + HOLD_ID_STARTS[reservesBefore];
+export function holdIdOf(
+  requestId: string,
+  reservesBefore: ReservesBefore = 0,
+  isOnLaterDay = false,
+): string {
+  const starts = isOnLaterDay ? STARTS_ON_LATER_DAY : STARTS;
+  const start = REQUEST_ID_PREFIX.length + starts[reservesBefore];
   return requestId.slice(start, start + HOLD_ID_LENGTH);
 }
 
 /** How often a call has reserved already and given it up: by an old policy (ADR 0037), or for too much. */
 export type ReservesBefore = 0 | 1 | 2;
 
-/** The last two names share two characters: an id has 22, and still no two names are equal but by a chance of 47 bits. */
-const HOLD_ID_STARTS = [0, HOLD_ID_LENGTH, REQUEST_ID_LENGTH - HOLD_ID_LENGTH] as const;
+/**
+ * Where the names begin. They share characters: an id has 22, and still no two names are equal but by a chance of 47 bits. A call
+ * that met accounts in a later day has names of its own (ADR 0045).
+ */
+const STARTS = [0, HOLD_ID_LENGTH, REQUEST_ID_LENGTH - HOLD_ID_LENGTH] as const;
+const STARTS_ON_LATER_DAY = [4, 11, 2] as const;
 
 /** A call that reserves once more holds under another name, so that no late copy of what it gave up is met. */
-export function holdIdsOf(requestId: string): readonly [string, string, string] {
-  return [holdIdOf(requestId), holdIdOf(requestId, 1), holdIdOf(requestId, 2)];
+export function holdIdsOf(requestId: string): readonly [string, ...string[]] {
+  const names = (isOnLaterDay: boolean) =>
+    ([0, 1, 2] as const).map((before) => holdIdOf(requestId, before, isOnLaterDay));
+  const [first = holdIdOf(requestId), ...others] = names(false);
+  return [first, ...others, ...names(true)];
 }
 
 /**

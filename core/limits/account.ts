@@ -17,9 +17,10 @@ export const ATTR = {
   limits: 'l',
   /** Version of the policy that wrote limits and status last. */
   policyVersion: 'pv',
-  /** The latest second and minute that any writer has counted in. They never go back. */
+  /** The latest second, minute and day that any writer has counted in, where limits count in such. They never go back. */
   latestSecond: 's',
   latestMinute: 'm',
+  latestDay: 'd',
   holds: 'h',
   /** Of a key's account: the minute of its latest call. It says when a key was used at no cost, and decides nothing. */
   lastUsed: 'u',
@@ -231,6 +232,7 @@ export interface Account {
   readonly policyVersion: number;
   readonly latestSecond: number;
   readonly latestMinute: number;
+  readonly latestDay: number;
   readonly lastUsedMinute?: number;
   readonly holds: ReadonlyMap<string, Hold>;
   /** By the hold's name, when the mark may go: epoch seconds. */
@@ -267,6 +269,7 @@ export function parseAccount(item: AccountItem): Account {
     policyVersion: numberIn(item, ATTR.policyVersion) ?? notAnAccount(ATTR.policyVersion),
     latestSecond: numberIn(item, ATTR.latestSecond) ?? 0,
     latestMinute: numberIn(item, ATTR.latestMinute) ?? 0,
+    latestDay: numberIn(item, ATTR.latestDay) ?? 0,
     holds: mapTexts(item, ATTR.holds, decodeHold),
     voided: mapTexts(item, ATTR.voided, secondsOf),
     counters,

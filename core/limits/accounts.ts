@@ -2,7 +2,7 @@
  * Accounts: reserve at every scope of a call in parallel, all or nothing, and settle there once. The
  * store is an argument; what a write means is decided in reserve.ts and settle.ts.
  */
-import type { Clock } from '../clock.ts';
+import type { Clock, EpochMs } from '../clock.ts';
 import { holdIdOf, type ReservesBefore } from '../ids.ts';
 import { accountKey, type Scope } from '../tenancy/scopes.ts';
 import type { Account, HoldOwner } from './account.ts';
@@ -21,9 +21,9 @@ import {
   createPatientStore,
   type Pause,
 } from './patient-store.ts';
-import { calendarDay } from './periods.ts';
+import { calendarDay, nextDay } from './periods.ts';
 import { type Demand, momentOf, type ReserveRequest } from './reserve.ts';
-import { reserveScope, type ScopeEngine } from './reserve-scope.ts';
+import { contended, reserveScope, type ScopeEngine } from './reserve-scope.ts';
 import { isLeasable, type LimitPlan } from './schedule.ts';
 import { type Actual, type Grant, planRelease } from './settle.ts';
 import { closingMoment, settleScope } from './settle-scope.ts';
@@ -175,6 +175,7 @@ type Outcome = Undo &
   (
     | { readonly kind: 'granted'; readonly granted: ScopedGrant }
     | { readonly kind: 'denied'; readonly refusal: Refusal }
+    | { readonly kind: 'behind'; readonly day: number }
     | { readonly kind: 'faulted'; readonly fault: unknown; readonly scoped: ScopeLimits }
   );
 
@@ -185,14 +186,18 @@ interface Undo {
   readonly strays: Strays;
 }
 
-async function reserveAll(engine: Engine, call: ReserveCall): Promise<Reservation | Unreserved> {
-  const nowMs = engine.clock.nowMs();
+async function reserveAll(
+  engine: Engine,
+  call: ReserveCall,
+  laterDayMs?: EpochMs,
+): Promise<Reservation | Unreserved> {
+  const nowMs = laterDayMs ?? engine.clock.nowMs();
   const at = momentOf(nowMs, calendarDay(nowMs, call.timeZone));
   const { reservesBefore = 0 } = call;
   const remembered = reservesBefore === 0 ? recallRefusal(engine.memory, call, at) : undefined;
   if (remembered !== undefined) return { ...remembered, undone: Promise.resolve() };
   const lead = leadOf(call);
-  const holdId = holdIdOf(call.requestId, reservesBefore);
+  const holdId = holdIdOf(call.requestId, reservesBefore, laterDayMs !== undefined);
   const expiresAtSeconds = Math.ceil(nowMs / 1000) + call.holdSeconds;
   const requestOf = (owner: HoldOwner) => ({
     holdId,
@@ -224,6 +229,17 @@ async function reserveAll(engine: Engine, call: ReserveCall): Promise<Reservatio
         : leasedOutcome(scoped, part),
     ),
   ]);
+  const behind = answers.find((outcome) => outcome.kind === 'behind');
+  if (behind !== undefined) {
+    const undone = undoAll(engine, answers);
+    const beginMs = nextDay(nowMs, timeZone, behind.day);
+    if (beginMs === undefined || laterDayMs !== undefined)
+      return { kind: 'faulted', fault: contended(), undone };
+    return undone.then(
+      () => reserveAll(engine, call, beginMs),
+      (fault: unknown) => ({ kind: 'faulted', fault, undone }),
+    );
+  }
   const outcomes = goOn(engine, answers);
   const grants = outcomes.flatMap((each) => (each.kind === 'granted' ? [each.granted] : []));
   const denied = outcomes.find((outcome) => outcome.kind === 'denied');
@@ -313,6 +329,8 @@ async function reserveOne(
       return { kind: 'granted', request, strays, granted: { ...outcome, scope, plan: limits } };
     case 'faulted':
       return { ...outcome, request, scoped };
+    case 'behind':
+      return { ...outcome, request };
     case 'inactive': {
       const refusal = { kind: outcome.kind, status: outcome.status, scope };
       return { kind: 'denied', request, strays, refusal };

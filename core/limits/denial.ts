@@ -7,6 +7,8 @@ import { WINDOW_MS, type WindowKind } from './periods.ts';
 /** A point in time as accounts see it: the numbers of its second, minute, day (YYYYMMDD) and month (YYYYMM). */
 export interface Moment {
   readonly nowMs: EpochMs;
+  /** When the call came: limits by the clock are those of then, whatever it waited for since. */
+  readonly cameMs: EpochMs;
   readonly second: number;
   readonly minute: number;
   readonly day: number;

@@ -250,7 +250,8 @@ function takingAt(lease: Lease, now: Moment): Taking | undefined {
   if (isNothing(wanted)) return undefined;
   const at = adoptWindows(seen, now);
   if (lease.portion !== undefined && isAfter(plan, at, lease.portion.at)) returnPortion(lease);
-  const isCurrent = at.day === day && seen.limitsVersion === planVersionOf(plan);
+  const isCurrent =
+    at.day === day && seen.latestDay <= day && seen.limitsVersion === planVersionOf(plan);
   const room = isCurrent ? roomToLease(wanted, { account: seen, plan, at }) : undefined;
   if (room === undefined) {
     returnPortion(lease);

@@ -59,6 +59,12 @@ export function periodEnd(atMs: EpochMs, timeZone: string, period: 'day' | 'mont
   return Math.floor(high / 1_000) * 1_000;
 }
 
+/** When the day after the moment's began in the zone; undefined where that is another day. */
+export function nextDay(atMs: EpochMs, timeZone: string, day: number): EpochMs | undefined {
+  const beginMs = periodEnd(atMs, timeZone, 'day');
+  return calendarDay(beginMs, timeZone).day === day ? beginMs : undefined;
+}
+
 function formatter(timeZone: string): Intl.DateTimeFormat {
   let known = formatters.get(timeZone);
   if (known === undefined) {

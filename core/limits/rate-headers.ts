@@ -83,9 +83,9 @@ function roomsOf({ scope, plan, key, grant }: Reservation['grants'][number]): Ro
   const { account, request } = grant;
   const { at } = request;
   if (account === undefined) return [];
-  const own = limitsAt(grant.plan, at.nowMs);
+  const own = limitsAt(grant.plan, at.cameMs);
   const isAlone = key === accountKey(scope) && account.shards === 1;
-  const limits = isAlone ? own : limitsAt(plan, at.nowMs);
+  const limits = isAlone ? own : limitsAt(plan, at.cameMs);
   return DIMENSION_NAMES.flatMap((dimension): Room[] => {
     const slice = own[dimension];
     // How many calls are open has no window and no reset, so no header can tell it well.

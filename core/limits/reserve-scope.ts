@@ -12,10 +12,9 @@ import type { LookedAt } from './looked-at.ts';
 import { CALLERS_PATIENCE, callersTime, createPatientStore, type Pause } from './patient-store.ts';
 import { expiredHolds, planRelease } from './reap.ts';
 import { wasNeverSent } from './reaper.ts';
-import { judgeReserve, planReserve, type ReserveRequest } from './reserve.ts';
+import { judgeReserve, momentOf, planReserve, type ReserveRequest } from './reserve.ts';
 import { hasLimits, type LimitPlan } from './schedule.ts';
 import type { Grant } from './settle.ts';
-import { closingMoment } from './settle-scope.ts';
 import { setUpScope } from './shard-setup.ts';
 import { mayGrant, type Shard, shardCount } from './shards.ts';
 import { nextStep, planStep, type ShardReserve, type ShardStep } from './slices.ts';
@@ -39,6 +38,8 @@ type Outcome =
   | { readonly kind: 'granted'; readonly key: string; readonly grant: Grant }
   | Denial
   | { readonly kind: 'inactive'; readonly status: 'revoked' | 'suspended' }
+  /** Nothing was asked for, by a moment that is before the account's day. */
+  | { readonly kind: 'behind'; readonly day: number }
   | { readonly kind: 'faulted'; readonly fault: unknown };
 
 export type ScopeOutcome = Outcome & { readonly strays: Strays };
@@ -106,6 +107,7 @@ async function reservePatiently(engine: ScopeEngine, asked: ScopeCall): Promise<
         case 'held':
           return granted({ ...attempt, key: step.shard.key }, step.shard.account);
         case 'inactive':
+        case 'behind':
           return step;
         case 'collision':
           throw contended();
@@ -130,10 +132,10 @@ function firstAttempt({ slices }: ScopeEngine, call: ScopeCall): Attempt {
 }
 
 /** A window that was full when the call came may have room by now. Limits by the clock stay those of when it came. */
-function atPresent({ clock }: ScopeEngine, { plan, request }: ScopeCall): ReserveRequest {
-  return plan.schedules === undefined
-    ? { ...request, at: closingMoment({ request }, clock) }
-    : request;
+function atPresent({ clock }: ScopeEngine, { request }: ScopeCall): ReserveRequest {
+  const { nowMs, cameMs, day, month } = request.at;
+  const now = momentOf(Math.max(nowMs, clock.nowMs()), { day, month });
+  return { ...request, at: { ...now, cameMs } };
 }
 
 /** Another account of many, unseen: shards that are only busy this second are not worth reading them all. */
@@ -269,7 +271,7 @@ async function releaseUnsent(engine: ScopeEngine, shards: readonly Shard[]): Pro
   return released;
 }
 
-function contended(): GatewayError {
+export function contended(): GatewayError {
   const message = 'The limits of this key are under too much contention.';
   return new GatewayError('limiter_unavailable', message, { retryAfterMs: 1_000 });
 }

@@ -42,6 +42,8 @@ export type Verdict =
   /** Another request holds under the same name. */
   | { readonly kind: 'collision' }
   | { readonly kind: 'inactive'; readonly status: 'revoked' | 'suspended' }
+  /** The account counts in a later day than the call came on: its clock is behind, or it was long on its way. */
+  | { readonly kind: 'behind'; readonly day: number }
   | Denial
   /** The assumptions were wrong, the room is there: write again with what the item says. */
   | { readonly kind: 'retry'; readonly request: ReserveRequest; readonly plan: LimitPlan };
@@ -59,7 +61,7 @@ export function planReserve(
   plan: LimitPlan,
   seen?: Account,
 ): AccountWrite {
-  const limits = limitsAt(plan, request.at.nowMs);
+  const limits = limitsAt(plan, request.at.cameMs);
   const conditions: Condition[] = [
     // Closes the race with a revocation: the key's own item carries its status.
     { kind: 'equals', path: [ATTR.status], value: 'active' },
@@ -85,7 +87,7 @@ export function planReserve(
   }
   for (const [kind, attribute] of LATEST) {
     if (!usesWindow(plan, kind)) continue;
-    // Closes the race between clocks that disagree: windows only move forward, a slow clock adopts the item's.
+    // Closes the race between clocks that disagree: windows and days only move forward, a slow clock adopts the item's.
     conditions.push({ kind: 'at-most', path: [attribute], value: request.at[kind] });
     set.push([[attribute], request.at[kind]]);
   }
@@ -104,8 +106,9 @@ export function judgeReserve(account: Account, request: ReserveRequest): Verdict
   if (ours !== undefined) return isOurs(ours, request) ? { kind: 'held' } : { kind: 'collision' };
   if (account.voided.has(request.holdId)) return { kind: 'collision' };
   if (account.status !== 'active') return { kind: 'inactive', status: account.status };
+  if (account.latestDay > request.at.day) return { kind: 'behind', day: account.latestDay };
   const at = adoptWindows(account, request.at);
-  const limits = limitsAt(account.plan, at.nowMs);
+  const limits = limitsAt(account.plan, at.cameMs);
   const denials = DIMENSION_NAMES.flatMap((dimension) => {
     const limit = limits[dimension];
     if (limit === undefined) return [];
@@ -212,7 +215,14 @@ function latestDayBefore(day: number, { counters }: Account): number {
 export const LATEST = [
   ['second', ATTR.latestSecond],
   ['minute', ATTR.latestMinute],
+  ['day', ATTR.latestDay],
 ] as const;
+
+/** In which of them a dimension is counted. Months end with a day. */
+export function countedIn(dimension: Dimension): (typeof LATEST)[number][0] | 'open' {
+  const { window } = DIMENSIONS[dimension];
+  return window === 'month' ? 'day' : window;
+}
 
 const WINDOW_OF_CODE = new Map<string, string>([
   ...DIMENSION_NAMES.map((dimension): [string, string] => [
@@ -272,9 +282,14 @@ export function adoptWindows(account: Account, at: Moment): Moment {
   return { ...at, second, minute };
 }
 
-export function usesWindow(plan: LimitPlan, kind: 'second' | 'minute'): boolean {
+/** The moment in a day that is not behind that of any writer. */
+export function adoptDay({ latestDay }: Account, at: Moment): Moment {
+  return latestDay <= at.day ? at : { ...at, day: latestDay, month: Math.floor(latestDay / 100) };
+}
+
+export function usesWindow(plan: LimitPlan, kind: (typeof LATEST)[number][0]): boolean {
   return DIMENSION_NAMES.some(
-    (dimension) => DIMENSIONS[dimension].window === kind && everLimits(plan, dimension),
+    (dimension) => countedIn(dimension) === kind && everLimits(plan, dimension),
   );
 }
 
@@ -314,6 +329,7 @@ export function momentOf(
 ): Moment {
   return {
     nowMs,
+    cameMs: nowMs,
     second: windowIndex('second', nowMs),
     minute: windowIndex('minute', nowMs),
     ...calendar,

@@ -9,7 +9,7 @@ import { type AccountStore, type KeyedWrite, readShards } from './account-store.
 import type { AccountWrite, Condition } from './account-write.ts';
 import { type Moment, usedOf } from './denial.ts';
 import type { Dimension } from './dimensions.ts';
-import { adoptWindows } from './reserve.ts';
+import { adoptDay, adoptWindows } from './reserve.ts';
 import { type LimitPlan, limitsAt, mapLimits, planVersionOf } from './schedule.ts';
 import {
   evenShare,
@@ -62,14 +62,14 @@ export function planSetup(
     planVersionOf(whole.plan) === planVersionOf(plan);
   if (isSame && whole.policyVersion === policyVersion) return [];
 
-  const at = whole === undefined ? now : adoptWindows(whole, now);
+  const at = whole === undefined ? now : adoptDay(whole, adoptWindows(whole, now));
   const accounts = Array.from({ length: count }, (_, index) => shards[index]?.account);
   const slices = isSame ? undefined : divide(plan, { accounts, wanted, at });
   return accounts.map((account, index) => {
     const limits = slices?.[index] ?? account?.plan ?? plan;
     const write =
       account === undefined
-        ? planCreate({ limits, policyVersion }, whole?.status)
+        ? created({ limits, policyVersion }, { whole, at })
         : update(account, { setup: { limits, policyVersion }, at, isAlone: count === 1 });
     const isFirstOfSeveral = index === 0 && count > 1;
     return {
@@ -77,6 +77,17 @@ export function planSetup(
       write: isFirstOfSeveral ? withCount(write, count, first) : write,
     };
   });
+}
+
+/** What the others granted on earlier days is not protected from one that is made now: it grants nothing by such. */
+function created(
+  setup: AccountSetup,
+  { whole, at }: { readonly whole: Account | undefined; readonly at: Moment },
+): AccountWrite {
+  const write = planCreate(setup, whole?.status);
+  return whole === undefined
+    ? write
+    : { ...write, set: [...write.set, [[ATTR.latestDay], at.day]] };
 }
 
 /**

@@ -197,6 +197,7 @@ export function sumAccounts([first, ...others]: readonly [Account, ...Account[]]
     plan: others.map(({ plan }) => plan).reduce(addPlans, first.plan),
     latestSecond: Math.max(...all.map(({ latestSecond }) => latestSecond)),
     latestMinute: Math.max(...all.map(({ latestMinute }) => latestMinute)),
+    latestDay: Math.max(...all.map(({ latestDay }) => latestDay)),
     holds: new Map(all.flatMap(({ holds }) => [...holds])),
     voided: new Map(all.flatMap(({ voided }) => [...voided])),
     told: first.told,

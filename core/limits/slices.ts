@@ -19,6 +19,7 @@ import {
 import {
   adoptWindows,
   amountOf,
+  countedIn,
   judgeReserve,
   LATEST,
   planReserve,
@@ -39,6 +40,7 @@ export type ShardStep =
   | Denial
   | { readonly kind: 'inactive'; readonly status: 'revoked' | 'suspended' }
   | { readonly kind: 'collision' }
+  | { readonly kind: 'behind'; readonly day: number }
   /** An earlier attempt of this very request holds there. */
   | { readonly kind: 'held'; readonly shard: Shard }
   | ShardReserve;
@@ -72,6 +74,8 @@ export function nextStep(
     if (verdict.kind === 'collision' || verdict.kind === 'inactive') return verdict;
     if (verdict.kind === 'retry' && grants(shard)) fits.push(shard);
   }
+  // What one of them granted on a later day is not protected from slices that move by an earlier one.
+  if (whole.latestDay > asked.at.day) return { kind: 'behind', day: whole.latestDay };
   const states = shards.map((shard) => stateOf(shard, request.at));
   if (fits.length > 0) {
     const granting = states.filter(({ shard }) => grants(shard));
@@ -93,7 +97,7 @@ interface ShardState {
 
 function stateOf(shard: Shard, at: Moment): ShardState {
   const { account } = shard;
-  const limits = limitsAt(account.plan, at.nowMs);
+  const limits = limitsAt(account.plan, at.cameMs);
   const rooms = mapDimensions(limits, (limit, dimension) => limit - usedOf(dimension, account, at));
   return { shard, limits, rooms };
 }
@@ -104,7 +108,7 @@ function denialOfScope(
   whole: Account,
   request: ReserveRequest,
 ): Denial | undefined {
-  const limits = limitsAt(whole.plan, request.at.nowMs);
+  const limits = limitsAt(whole.plan, request.at.cameMs);
   const room = (dimension: Dimension) =>
     states.reduce((sum, { rooms }) => sum + (rooms[dimension] ?? 0), 0);
   const short = mapDimensions(limits, (limit, dimension) => {
@@ -251,13 +255,13 @@ function moveTo(
 function resliced(
   { shard: receiver }: ShardState,
   gifts: readonly Gift[],
-  { nowMs }: Moment,
+  { cameMs }: Moment,
 ): Pick<ShardReserve, 'shard' | 'donors'> {
   const given = gifts
     .filter(({ shift }) => DIMENSION_NAMES.some((name) => (shift[name] ?? 0) > 0))
     .map(({ donor: { shard }, shift }) => ({
       shard,
-      part: partOf(shard.account.plan, shift, nowMs),
+      part: partOf(shard.account.plan, shift, cameMs),
     }));
   return {
     shard: {
@@ -310,7 +314,7 @@ export function planStep({ shard, request, donors }: ShardReserve): [KeyedWrite,
 
 /** Gives a shard another slice, if what it has granted stays within wherever it was within. */
 export function planReslice({ account, plan }: Omit<Resliced, 'key'>, at: Moment): AccountWrite {
-  const [old, next] = [limitsAt(account.plan, at.nowMs), limitsAt(plan, at.nowMs)];
+  const [old, next] = [limitsAt(account.plan, at.cameMs), limitsAt(plan, at.cameMs)];
   const changed = DIMENSION_NAMES.filter((dimension) => old[dimension] !== next[dimension]);
   const bounds = changed.flatMap((dimension) => {
     const [before, limit] = [old[dimension] ?? Infinity, next[dimension]];
@@ -320,13 +324,13 @@ export function planReslice({ account, plan }: Omit<Resliced, 'key'>, at: Moment
       : [];
   });
   const windows = LATEST.filter(([kind]) =>
-    changed.some((dimension) => DIMENSIONS[dimension].window === kind),
+    changed.some((dimension) => countedIn(dimension) === kind),
   );
   return {
     conditions: [
       unchanged(account),
       ...bounds,
-      // Closes the race between clocks that disagree: a slice that moves counts in the same window on both sides.
+      // Closes the race between clocks that disagree: a slice that moves counts in the same window, or day, on both sides.
       ...windows.map(
         ([kind, name]): Condition => ({ kind: 'at-most', path: [name], value: at[kind] }),
       ),

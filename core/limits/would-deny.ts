@@ -4,7 +4,7 @@ import type { Account } from './account.ts';
 import type { Refusal, ScopeLimits } from './accounts.ts';
 import { denialOf, type Moment } from './denial.ts';
 import { DIMENSION_NAMES } from './dimensions.ts';
-import { adoptWindows, amountOf, type Demand } from './reserve.ts';
+import { adoptDay, adoptWindows, amountOf, type Demand } from './reserve.ts';
 import { limitsAt } from './schedule.ts';
 
 export interface Question {
@@ -24,7 +24,7 @@ export function wouldDeny(
   const seen = account ?? UNUSED;
   // A reserve gives the account the newer limits first, so they are the ones that judge.
   const plan = account === undefined || policyVersion > account.policyVersion ? limits : seen.plan;
-  const claim = { account: seen, at: adoptWindows(seen, at) };
+  const claim = { account: seen, at: adoptDay(seen, adoptWindows(seen, at)) };
   const inForce = limitsAt(plan, at.nowMs);
   return DIMENSION_NAMES.flatMap((dimension): Refusal[] => {
     const limit = inForce[dimension];
@@ -47,6 +47,7 @@ const UNUSED: Account = {
   policyVersion: 0,
   latestSecond: 0,
   latestMinute: 0,
+  latestDay: 0,
   holds: new Map(),
   voided: new Map(),
   counters: new Map(),

@@ -16,6 +16,7 @@ function accountOf(plan: LimitPlan, spentNanoUsd: number): Account {
     policyVersion: 1,
     latestSecond: 0,
     latestMinute: 0,
+    latestDay: 0,
     holds: new Map(),
     voided: new Map(),
     counters: new Map([[counterName('settledNanoUsd', MONTH), spentNanoUsd]]),

@@ -36,6 +36,7 @@ const itemSchema = z.looseObject({
   pv: z.number(),
   s: z.optional(z.number()),
   m: z.optional(z.number()),
+  d: z.optional(z.number()),
   u: z.optional(z.number()),
   h: z.record(z.string(), z.string()),
   x: z.record(z.string(), z.string()),
@@ -44,7 +45,7 @@ const itemSchema = z.looseObject({
 
 describe('an account', () => {
   it('is read from its item, whatever else the item has', () => {
-    const account = parseAccount({ ...ITEM, u: 29_920_549, n: 4, other: [1, 2] });
+    const account = parseAccount({ ...ITEM, u: 29_920_549, n: 4, d: 20_261_120, other: [1, 2] });
     expect(account).toEqual({
       status: 'active',
       limitsVersion: 'abcdefgh',
@@ -52,6 +53,7 @@ describe('an account', () => {
       policyVersion: 12,
       latestSecond: 1_795_233_000,
       latestMinute: 29_920_550,
+      latestDay: 20_261_120,
       lastUsedMinute: 29_920_549,
       holds: new Map([['abcdefgh', HOLD]]),
       voided: new Map([['ijklmnop', Date.UTC(2026, 0, 1) / 1000 + Number.parseInt('1z141z', 36)]]),

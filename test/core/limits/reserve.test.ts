@@ -16,6 +16,7 @@ const SECOND = Date.UTC(2026, 10, 20, 12) / 1_000;
 const MINUTE = SECOND / 60;
 const NOW: Moment = {
   nowMs: SECOND * 1_000,
+  cameMs: SECOND * 1_000,
   second: SECOND,
   minute: MINUTE,
   day: 20261120,

@@ -78,7 +78,7 @@ const COUNTED = {
   uD20261120: 300,
   uM202611: 300,
 };
-const WINDOWS = { s: SECOND, m: MINUTE };
+const WINDOWS = { s: SECOND, m: MINUTE, d: 20261120 };
 
 describe('a settlement', () => {
   it('leaves every counter as if the call had asked for what it used', () => {
@@ -102,7 +102,14 @@ describe('a settlement', () => {
   it('moves no counter that the account does not keep', () => {
     const plan = { nanoUsdPerMonth: 1_000_000 };
     const item = applied(held(plan), planSettle(grantOf(plan), ACTUAL, later(500)));
-    expect(books(item)).toEqual({ h: {}, x: {}, tM202611: 47, uM202611: 300, ...SETTLED });
+    expect(books(item)).toEqual({
+      h: {},
+      d: 20261120,
+      x: {},
+      tM202611: 47,
+      uM202611: 300,
+      ...SETTLED,
+    });
   });
 
   it('gives windows back as long as a decision may read them, and no longer', () => {

@@ -101,7 +101,14 @@ describe.skipIf(binary === undefined)('an override', () => {
     await governance.writer.setUpAccount(
       SEARCH,
       { limits: { nanoUsdPerMonth: 100 * USD }, policyVersion: 1 },
-      { nowMs: governance.clock.nowMs(), second: 0, minute: 0, day: 20261123, month: 202611 },
+      {
+        nowMs: governance.clock.nowMs(),
+        cameMs: governance.clock.nowMs(),
+        second: 0,
+        minute: 0,
+        day: 20261123,
+        month: 202611,
+      },
     );
     expect(await budgetOf(SEARCH)).toBe(140);
     await governance.apply(POLICY);

@@ -232,7 +232,7 @@ describe('a soft limit of a scope with several accounts', () => {
     const w = company({});
     const { store } = w.gateway;
     const limits: LimitPlan = { requestsPerSecond: 140, soft };
-    const at = { nowMs: 0, second: 0, minute: 0, day: 20261120, month: 202611 };
+    const at = { nowMs: 0, cameMs: 0, second: 0, minute: 0, day: 20261120, month: 202611 };
     await setUpScope(store, accountKey(TEAM), { setup: { limits, policyVersion: 9 }, at });
     await w.calls(1);
     const [event] = w.gateway.events;
