@@ -3,6 +3,7 @@
  * account: the holds that are open, and what was settled, by month and day. The item must say the same,
  * and no reserve may be applied where the model has no room.
  */
+import type { EpochMs } from '../../core/clock.ts';
 import type { AccountWrite, StoredItem } from '../../core/limits/account-write.ts';
 import { DIMENSION_NAMES, DIMENSIONS, type Dimension } from '../../core/limits/dimensions.ts';
 import type { UsageEvent } from '../../core/usage/event.ts';
@@ -12,7 +13,16 @@ import { type Change, changeOf, isPostedCall, marksOf } from './change.ts';
 import type { Arrival } from './fake-dynamo.ts';
 import { softMarksReached } from './soft-checks.ts';
 import { countsDays, entriesOf, limitInForce, numberAt } from './stored-item.ts';
-import { type Amount, dayOf, minus, monthOf, NOTHING, plus, tokensOf } from './true-money.ts';
+import {
+  type Amount,
+  beginOf,
+  dayOf,
+  minus,
+  monthOf,
+  NOTHING,
+  plus,
+  tokensOf,
+} from './true-money.ts';
 
 interface HoldTruth {
   readonly demand: Amount;
@@ -56,6 +66,8 @@ export interface AccountTruthOptions {
   readonly onExcess: (dimension: Dimension, excess: number) => void;
   /** A hold was charged that a late copy of a reserve had made when its call was over. Nobody owes it. */
   readonly onStrayCharged: () => void;
+  /** The time of the fastest clock that any environment may have. */
+  readonly latestMs: () => EpochMs;
   /** False where the write is to no lease (test/simulation/lease-truth.ts). */
   readonly leaseArrived: (truth: AccountTruth, arrival: Arrival) => boolean;
   /** The call's lead was given back: told for each of its accounts. */
@@ -161,6 +173,7 @@ function reserved(
   if (truth.voided.has(call.holdId)) violation(`I1 held after it was voided: ${where}`);
   for (const latest of ['s', 'm'])
     if (numberAt(after, latest) < numberAt(before, latest)) violation(`window goes back: ${where}`);
+  adoptDay(options, call, stored.day);
   const { decided } = call;
   const day = decided === undefined ? 0 : dayOf(decided.atMs, decided.policy.timeZone);
   if (stored.day !== day) violation(`I6 held for day ${stored.day}, reserved on ${day}: ${where}`);
@@ -175,6 +188,16 @@ function reserved(
   for (const mark of softMarksReached(after, day, sums))
     call.softCrossings.add(`${truth.key} ${mark}`);
   checkItem(options, seen, day);
+}
+
+/** An account was in a later day already: the call is one of that day, everywhere, from its beginning on. */
+function adoptDay({ latestMs }: AccountTruthOptions, call: CallRecord, day: number): void {
+  const { decided } = call;
+  if (decided === undefined) return;
+  const { timeZone } = decided.policy;
+  const hasBegun = dayOf(latestMs(), timeZone) >= day;
+  if (!hasBegun || dayOf(decided.atMs, timeZone) >= day) return;
+  call.decided = { ...decided, atMs: beginOf(day, timeZone) };
 }
 
 function settled(options: AccountTruthOptions, seen: Seen): void {

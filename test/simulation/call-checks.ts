@@ -6,7 +6,7 @@ import type { UsageEvent } from '../../core/usage/event.ts';
 import { countOf } from './account-truth.ts';
 import { billedEntries, type CallRecord } from './call-record.ts';
 import { entriesOf, limitInForce, numberAt } from './stored-item.ts';
-import { dayOf, monthOf, priceAtReserve, trueBound, trueCost } from './true-money.ts';
+import { beginOf, dayOf, monthOf, priceAtReserve, trueBound, trueCost } from './true-money.ts';
 
 /** What a refusal says about itself to the caller. */
 export interface Denied {
@@ -30,10 +30,11 @@ export function phantomDenial(
   const dimension = DIMENSION_NAMES.find((name) => name === denied.dimension);
   if (dimension === undefined) return `I5 denied by nothing: ${what}`;
   const { counts } = DIMENSIONS[dimension];
-  const limit = limitInForce(item, dimension, call.decided?.atMs ?? 0);
+  const at = judgedAt(call, [item]);
+  const limit = limitInForce(item, dimension, at.atMs);
   if (limit === undefined) return `I5 denied by a limit that is not there: ${what}`;
   const needed = countOf(trueBound(call), counts);
-  const used = usedAt(item, dimension, judgedAt(call, [item]));
+  const used = usedAt(item, dimension, at);
   return used + needed > limit ? undefined : `I5 room for ${needed}, ${used} of ${limit}: ${what}`;
 }
 
@@ -63,12 +64,16 @@ interface JudgedAt {
 }
 
 function judgedAt(call: CallRecord, items: readonly StoredItem[]): JudgedAt {
-  const { atMs, policy } = call.decided ?? { atMs: 0, policy: { timeZone: 'UTC' } };
+  const { atMs: ownMs, policy } = call.decided ?? { atMs: 0, policy: { timeZone: 'UTC' } };
+  const { timeZone } = policy;
+  const day = Math.max(dayOf(ownMs, timeZone), ...items.map((item) => numberAt(item, 'd')));
+  // An account in a later day than the call's clock is judged from the beginning of that on.
+  const atMs = dayOf(ownMs, timeZone) === day ? ownMs : beginOf(day, timeZone);
   const latest = (name: string, lengthMs: number) =>
     Math.max(Math.floor(atMs / lengthMs), ...items.map((item) => numberAt(item, name)));
   return {
     atMs,
-    day: dayOf(atMs, policy.timeZone),
+    day,
     second: latest('s', 1_000),
     minute: latest('m', 60_000),
   };

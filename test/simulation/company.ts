@@ -4,6 +4,7 @@ import type { EpochMs } from '../../core/clock.ts';
 import type { LimitPlan } from '../../core/limits/schedule.ts';
 import { hashKey, keyIdOf, newVirtualKey } from '../../core/tenancy/virtual-key.ts';
 import { limitedAccounts } from './account-names.ts';
+import { createApprovals } from './approvals.ts';
 import type { FakeDynamo } from './fake-dynamo.ts';
 import { changed, firstPolicy, HOT_SHARE, nextPolicy, somePlan } from './policies.ts';
 import type { Random } from './random.ts';
@@ -66,6 +67,9 @@ export function createCompany(options: CompanyOptions): Company {
     return { secret, hash };
   });
   const firstKeys = [...keys];
+  const approvals = createApprovals(random);
+  /** Without what overrides add to it. */
+  let plain = first;
   let policy = first;
   const policies = new Map([[first.version, first]]);
   const replacedAtMs = new Map<PolicySnapshot, EpochMs>();
@@ -80,10 +84,17 @@ export function createCompany(options: CompanyOptions): Company {
     for (const [account, limits] of limitedAccounts(policy)) setUp(account, limits);
     for (const key of keys.values()) setUp(`key/${key.keyId}`, key.limits);
   }
+  /** A version that somebody approved an override for differs in nothing else. */
+  function nextPlain(): PolicySnapshot {
+    if (random.chance(0.6)) return nextPolicy(random, first, plain);
+    approvals.approve(plain, scheduler.nowMs());
+    return { ...plain, version: plain.version + 1 };
+  }
   function change(): void {
     if (options.isOver()) return;
     replacedAtMs.set(policy, scheduler.nowMs());
-    policy = nextPolicy(random, first, policy);
+    plain = nextPlain();
+    policy = approvals.workedInto(plain, scheduler.nowMs());
     policies.set(policy.version, policy);
     const [hash, key] = random.pick(firstKeys);
     keys.set(hash, { ...key, limits: changed(random, key.limits) });

@@ -5,8 +5,8 @@ import { holdIdOf } from '../../core/ids.ts';
 import type { AccountStore } from '../../core/limits/account-store.ts';
 import { type Accounts, createAccounts, type ReserveCall } from '../../core/limits/accounts.ts';
 import type { Moment } from '../../core/limits/denial.ts';
-import type { Limits } from '../../core/limits/dimensions.ts';
 import type { Pause } from '../../core/limits/patient-store.ts';
+import type { LimitPlan } from '../../core/limits/schedule.ts';
 import type { UpstreamPort } from '../../core/providers/upstream.ts';
 import type { Ports, UsageSink } from '../../core/serve.ts';
 import type { Directory } from '../../core/tenancy/authenticate.ts';
@@ -55,7 +55,7 @@ export interface EnvironmentOptions extends FakeProviderOptions {
 export interface UncheckedAdmission {
   readonly environment: Environment;
   readonly account: string;
-  readonly limits: Limits;
+  readonly limits: LimitPlan;
   readonly at: Moment;
 }
 

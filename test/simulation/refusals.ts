@@ -8,6 +8,8 @@ import { type Denied, phantomDenial } from './call-checks.ts';
 import type { CallRecord } from './call-record.ts';
 import type { Arrival } from './fake-dynamo.ts';
 import type { HotScopes, HotScopesOptions } from './hot-scopes.ts';
+import { isRaisedNow, numberAt } from './stored-item.ts';
+import { dayOf } from './true-money.ts';
 
 export interface Refusals {
   /** A reserve came to the table. */
@@ -38,8 +40,9 @@ export function createRefusals({ hotScopes, shardsOf, isFresh }: RefusalsOptions
         ? phantomDenial(call, denied, item ?? shardsOf(account)[0]?.[1] ?? {})
         : phantomOfHotScope(call, denied, wasFull);
     if (item !== undefined) return phantom;
-    if (phantom === undefined || isFresh() || isOfWindow(denied) || mayBeOfLastMinute(call))
-      return undefined;
+    const isOld = shardsOf(account).some(([, each]) => hasJustBegun(each, call));
+    if (phantom === undefined || isFresh() || isOfWindow(denied)) return undefined;
+    if (isOld || mayBeOfLastMinute(call)) return undefined;
     return `${phantom}, from memory`;
   }
 
@@ -72,6 +75,13 @@ function nameOf({ dimension }: Denied): Dimension | undefined {
 /** Windows of the day open and close on whole minutes, and a refusal is remembered for a second. */
 function mayBeOfLastMinute({ decided }: CallRecord): boolean {
   return (decided?.atMs ?? 0) % 60_000 < 1_000;
+}
+
+/** A raise, by the clock of the gateway that remembers, which may be minutes behind the policy's; or a day, by another's. */
+function hasJustBegun(item: StoredItem, { decided }: CallRecord): boolean {
+  const atMs = decided?.atMs ?? 0;
+  const isInLaterDay = numberAt(item, 'd') > dayOf(atMs, decided?.policy.timeZone ?? 'UTC');
+  return isInLaterDay || (isRaisedNow(item, atMs) && !isRaisedNow(item, atMs - 1_000));
 }
 
 /** A window's room may come back within the second that it is remembered as full, when a sibling refuses. */

@@ -18,7 +18,7 @@ function isEntries(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null;
 }
 
-/** The limit of the item that is in force at the moment: the first open window's, or the one that holds always. */
+/** The limit of the item that is in force at the moment: the first open window's, or the one that holds always, and what is added to it. */
 export function limitInForce(
   item: StoredItem,
   dimension: Dimension,
@@ -28,7 +28,9 @@ export function limitInForce(
   const { code } = DIMENSIONS[dimension];
   const open = schedulesOf(limits).find((schedule) => isOpen(schedule, atMs));
   const always = limits[code];
-  return open?.[4][code] ?? (typeof always === 'number' ? always : undefined);
+  const limit = open?.[4][code] ?? (typeof always === 'number' ? always : undefined);
+  const raise = raisesOf(limits).find((each) => isRaised(each, atMs));
+  return limit === undefined ? undefined : limit + (raise?.[3][code] ?? 0);
 }
 
 /** True where any limit of a day is kept, now, in a window or softly. */
@@ -36,7 +38,12 @@ export function countsDays(item: StoredItem): boolean {
   return /"[ut]D"/.test(JSON.stringify(item['l']).replaceAll('\\', ''));
 }
 
-/** All limits of an item by code, those of the windows by window and code, and the soft ones. */
+/** True where a raise is in force. */
+export function isRaisedNow(item: StoredItem, atMs: number): boolean {
+  return raisesOf(entriesOf(item, 'l')).some((each) => isRaised(each, atMs));
+}
+
+/** All limits of an item by code, those of windows and raises by their place and code, and the soft ones. */
 export function allLimits(item: StoredItem): Map<string, number> {
   const limits = entriesOf(item, 'l');
   const all = new Map<string, number>();
@@ -44,6 +51,8 @@ export function allLimits(item: StoredItem): Map<string, number> {
     if (typeof limit === 'number') all.set(code, limit);
   for (const [index, [, , , , within]] of schedulesOf(limits).entries())
     for (const [code, limit] of Object.entries(within)) all.set(`${index} ${code}`, limit);
+  for (const [index, [, , , raised]] of raisesOf(limits).entries())
+    for (const [code, limit] of Object.entries(raised)) all.set(`raise ${index} ${code}`, limit);
   for (const [code, limit] of Object.entries(softLimits(item))) all.set(`soft ${code}`, limit);
   return all;
 }
@@ -57,12 +66,26 @@ const codes = z.record(z.string(), z.number());
 const windows = z.array(z.tuple([z.string(), z.number(), z.number(), z.string(), codes]));
 type Window = z.infer<typeof windows>[number];
 
+const raises = z.array(z.tuple([z.number(), z.number(), z.number(), codes]));
+type Raise = z.infer<typeof raises>[number];
+
+const raiseTexts = new Map<string, Raise[]>();
 const scheduleTexts = new Map<string, Window[]>();
 const softTexts = new Map<string, Record<string, number>>();
 
 function schedulesOf(limits: Readonly<Record<string, unknown>>): readonly Window[] {
   const text = limits['sc'];
   return typeof text === 'string' ? read(scheduleTexts, text, (json) => windows.parse(json)) : [];
+}
+
+function raisesOf(limits: Readonly<Record<string, unknown>>): readonly Raise[] {
+  const text = limits['ra'];
+  return typeof text === 'string' ? read(raiseTexts, text, (json) => raises.parse(json)) : [];
+}
+
+/** From one instant to before another, where windows follow the clock on the wall. */
+function isRaised([fromMs, untilMs]: Raise, atMs: number): boolean {
+  return fromMs <= atMs && atMs < untilMs;
 }
 
 /** The same texts are read at every write. */

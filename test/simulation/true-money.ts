@@ -111,6 +111,12 @@ export function dayOf(atMs: EpochMs, timeZone: string): number {
   return local.getUTCFullYear() * 10_000 + (local.getUTCMonth() + 1) * 100 + local.getUTCDate();
 }
 
+/** When the day began in a zone without summer time. */
+export function beginOf(day: number, timeZone: string): EpochMs {
+  const [year, month, date] = [Math.floor(day / 10_000), Math.floor(day / 100) % 100, day % 100];
+  return Date.UTC(year, month - 1, date) - (ZONE_OFFSET_MS[timeZone] ?? 0);
+}
+
 /** Weekday (1 is Monday) and minute of the day in a zone without summer time. */
 export function localTime(atMs: EpochMs, timeZone: string): { weekday: number; minute: number } {
   const minutes = Math.floor((atMs + (ZONE_OFFSET_MS[timeZone] ?? 0)) / 60_000);

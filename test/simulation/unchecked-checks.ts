@@ -1,5 +1,6 @@
 /** The bound of what passes while accounts are out of reach: told again from the limits, apart from the core's table. */
-import type { Limits } from '../../core/limits/dimensions.ts';
+import type { EpochMs } from '../../core/clock.ts';
+import type { LimitPlan } from '../../core/limits/schedule.ts';
 import { scopeOf } from './account-names.ts';
 import type { Environment, UncheckedAdmission } from './environment.ts';
 
@@ -32,7 +33,8 @@ export function createUncheckedChecks(): UncheckedChecks {
       const minute = Math.max(at.minute, known?.minute ?? 0);
       const count = known?.minute === minute ? known.count + 1 : 1;
       ofEnvironment.set(scope, { minute, count });
-      if (count > mostCalls(limits)) complaints.push(`${count} calls passed unchecked: ${account}`);
+      if (count > mostCalls(limits, at.nowMs))
+        complaints.push(`${count} calls passed unchecked: ${account}`);
       return complaints;
     },
   };
@@ -43,7 +45,11 @@ interface Admitted {
   readonly count: number;
 }
 
-function mostCalls(limits: Limits): number {
-  const most = REQUESTS.map((dimension) => Math.floor((limits[dimension] ?? Infinity) / 100));
+function mostCalls({ raises = [], ...limits }: LimitPlan, atMs: EpochMs): number {
+  const raise = raises.find(({ fromMs, untilMs }) => fromMs <= atMs && atMs < untilMs);
+  const most = REQUESTS.map((dimension) => {
+    const limit = (limits[dimension] ?? Infinity) + (raise?.limits[dimension] ?? 0);
+    return Math.floor(limit / 100);
+  });
   return Math.max(1, Math.min(...most));
 }

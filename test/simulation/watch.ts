@@ -6,7 +6,13 @@ import type { GatewayResponse } from '../../core/response.ts';
 import type { UsageEvent } from '../../core/usage/event.ts';
 import { type AccountTruth, createAccountTruths } from './account-truth.ts';
 import { eventComplaints, expiredComplaints } from './call-checks.ts';
-import { type CallRecord, isRunaway, type ProviderEntry, underName } from './call-record.ts';
+import {
+  beginAgain,
+  type CallRecord,
+  isRunaway,
+  type ProviderEntry,
+  underName,
+} from './call-record.ts';
 import { type Change, changeOf, isPostedCall } from './change.ts';
 import { booksComplaints, closedComplaints } from './end-checks.ts';
 import type { UncheckedAdmission } from './environment.ts';
@@ -14,8 +20,9 @@ import type { Arrival } from './fake-dynamo.ts';
 import { createHotScopes, type HotScopes, type HotScopesOptions } from './hot-scopes.ts';
 import { type LeasedPart, leaseArrived, leased, unleased } from './lease-truth.ts';
 import { createRefusals } from './refusals.ts';
+import { createScopeBudgets } from './scope-budgets.ts';
 import { createSoftChecks, type SoftChecks } from './soft-checks.ts';
-import { numberAt } from './stored-item.ts';
+import { isRaisedNow, numberAt } from './stored-item.ts';
 import { createUncheckedChecks } from './unchecked-checks.ts';
 
 export interface Counts {
@@ -41,6 +48,10 @@ export interface Counts {
   shown: number;
   /** Calls that began by what had changed since. */
   begunAgain: number;
+  /** Calls whose accounts were in the next day already. */
+  laterDays: number;
+  /** Holds that were granted while an override raised a limit of the account. */
+  raised: number;
   /** Transactions that moved slices between the accounts of a scope. */
   slicesMoved: number;
   /** Soft limits that were told, and how often one was told again because a teller died in between. */
@@ -88,9 +99,11 @@ export function createWatch(options: WatchOptions): Watch {
   const unchecked = createUncheckedChecks();
   const softChecks = createSoftChecks();
   const hotScopes = createHotScopes({ shardsOf });
+  const scopeBudgets = createScopeBudgets({ shardsOf, nowMs });
   const refusals = createRefusals({ hotScopes, shardsOf, isFresh });
   const complain = (complaints: readonly string[]) => complaints.forEach(violation);
   const names = new Map<string, CallRecord>();
+  const onLaterDay = new Set<string>();
   const callOf = (holdId: string) => {
     const call = names.get(holdId);
     return call && underName(call, holdId);
@@ -101,6 +114,7 @@ export function createWatch(options: WatchOptions): Watch {
     violation,
     leaseArrived: (truth, arrival) => leaseArrived(leaseChecks, truth, arrival),
     onLeadReleased: unleased,
+    latestMs,
     onExcess: (dimension, excess) => {
       const { window } = DIMENSIONS[dimension];
       if (window === 'day' || window === 'month') counts.overspent += excess;
@@ -112,11 +126,24 @@ export function createWatch(options: WatchOptions): Watch {
   const accountsOf = (call: CallRecord): AccountTruth[] =>
     [...call.accounts].flatMap((name) => truths.all.get(name) ?? []);
 
+  /** Its first reserve met an account that was in a later day: the gateway gave it back, and asks by that day. */
+  function noteLaterDay(change: Change | undefined): void {
+    const call = change?.kind === 'reserve' ? names.get(change.holdId) : undefined;
+    const holdId = change?.holdId ?? '';
+    const isLater = call !== undefined && holdIdsOf(call.requestId).indexOf(holdId) > 2;
+    if (!isLater || onLaterDay.has(holdId)) return;
+    onLaterDay.add(holdId);
+    counts.laterDays += 1;
+    complain(closedComplaints(call, accountsOf(call)));
+    beginAgain(call, holdId);
+  }
+
   return {
     counts,
     softChecks,
     arrived(arrival) {
       counts.writes += 1;
+      noteLaterDay(changeOf(arrival));
       truths.arrived(arrival);
       const { after, key } = arrival;
       if (isPostedCall(key)) return;
@@ -127,7 +154,9 @@ export function createWatch(options: WatchOptions): Watch {
       if (numberAt(after ?? {}, 's') * 1_000 > latestMs())
         violation(`window ahead of clocks: ${key}`);
       const change = changeOf(arrival);
-      if (after !== undefined) countApplied(counts, arrival, change);
+      if (after !== undefined) countApplied(counts, arrival, change, nowMs());
+      const reserving = change?.kind === 'reserve' ? callOf(change.holdId) : undefined;
+      complain([scopeBudgets.arrived(arrival, reserving)].flatMap((each) => each ?? []));
       if (change?.kind === 'reserve') refusals.arrived(arrival, change.holdId);
     },
     durable(event) {
@@ -155,7 +184,10 @@ export function createWatch(options: WatchOptions): Watch {
       if (call.decided?.isByOld !== false) violation(`I6 shown by an old policy: ${call.holdId}`);
     },
     decided: hotScopes.decided,
-    setUp: hotScopes.setUp,
+    setUp(scope, version, plan) {
+      hotScopes.setUp(scope, version, plan);
+      scopeBudgets.setUp(scope);
+    },
     answered(call, response) {
       if (response.status === 200) counts.answered += 1;
       if (response.status < 500 && call.decided?.isByOld === true)
@@ -189,7 +221,13 @@ export function createWatch(options: WatchOptions): Watch {
   };
 }
 
-function countApplied(counts: Counts, { legs }: Arrival, change: Change | undefined): void {
+function countApplied(
+  counts: Counts,
+  { legs, after = {} }: Arrival,
+  change: Change | undefined,
+  nowMs: number,
+): void {
+  if (change?.kind === 'reserve' && isRaisedNow(after, nowMs)) counts.raised += 1;
   if (change?.kind === 'post') counts.posted += 1;
   if (change?.kind === 'reserve' && legs !== undefined) counts.slicesMoved += 1;
 }
@@ -209,6 +247,8 @@ function noCounts(): Counts {
     madeReady: 0,
     shown: 0,
     begunAgain: 0,
+    laterDays: 0,
+    raised: 0,
     slicesMoved: 0,
     softLimitsTold: 0,
     toldAgain: 0,
