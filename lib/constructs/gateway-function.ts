@@ -25,6 +25,7 @@ import { ENV, METRIC_NAMESPACE } from '../../core/names.ts';
 import { acknowledge } from '../acknowledge.ts';
 import { exact } from '../exact.ts';
 import { bundleLean } from '../lean-bundle.ts';
+import { leanOptions } from '../lean-options.ts';
 import { projectRoot } from '../project-root.ts';
 import type { StageConfig } from '../stage-config.ts';
 import { runOnManagedInstances } from './managed-instances.ts';
@@ -44,9 +45,6 @@ export interface GatewayFunctionProps {
   /** Needed by managed instances, and where something inside must be reached; egress is then paid by the gigabyte. */
   readonly network?: Network | undefined;
 }
-
-/** Megabytes for what is young. With V8's own choice a process full of streams is a third larger, and no faster (ADR 0029). */
-const LEAN_OPTIONS = '--max-semi-space-size=16';
 
 /** One of our functions: bundled, versioned, called through its `live` alias, allowed at birth to write its own log only. */
 export class GatewayFunction extends Construct implements IGrantable {
@@ -101,7 +99,7 @@ export class GatewayFunction extends Construct implements IGrantable {
         POWERTOOLS_METRICS_NAMESPACE: METRIC_NAMESPACE,
         POWERTOOLS_LOG_LEVEL: config.logLevel,
         // Lean telemetry reads the source map itself when there is a fault to report.
-        NODE_OPTIONS: props.isLean === true ? LEAN_OPTIONS : '--enable-source-maps',
+        NODE_OPTIONS: props.isLean === true ? leanOptions(compute.kind) : '--enable-source-maps',
         ...props.environment,
       },
       ...placement(props),

@@ -248,6 +248,14 @@ describe('gateway stack on managed instances', () => {
     expect(leases).toEqual(['off', 'on', 'off']);
   });
 
+  it('bounds the heap of each worker, and leaves it to V8 where there is one', () => {
+    const options = [gateway, managed].map(
+      (template) => functionOf(template, 'proxy').Environment.Variables['NODE_OPTIONS'],
+    );
+    const young = '--max-semi-space-size=16';
+    expect(options).toEqual([young, `${young} --max-old-space-size=1024`]);
+  });
+
   it('keeps at least three environments of the live version', () => {
     managed.hasResourceProperties('AWS::Lambda::Version', {
       FunctionScalingConfig: { MinExecutionEnvironments: 3, MaxExecutionEnvironments: 100 },
