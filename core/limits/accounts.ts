@@ -132,6 +132,7 @@ export function createAccounts({
   pause?: Pause;
   newLeases?: NewLeases | undefined;
 }): Accounts {
+  const leases = newLeases?.({ store: closingStore, clock, pause });
   const engine = {
     store,
     closingStore: createPatientStore({ store: closingStore, patience: CLOSERS_PATIENCE, pause }),
@@ -143,7 +144,8 @@ export function createAccounts({
     grownAt: new Map<string, number>(),
     lookedAt: createLookedAt(),
     allowance: createOutageAllowance(),
-    leases: newLeases?.({ store: closingStore, clock, pause }),
+    leases,
+    rides: leases?.rides,
   };
   const outlook = createOutlook();
   return {
@@ -388,6 +390,7 @@ async function undoAll(engine: Engine, undos: readonly Undo[]): Promise<void> {
     if (granted?.part !== undefined) granted.part.giveBack();
     else if (granted !== undefined && isChecked(granted)) {
       const write = planRelease(granted.grant, closingMoment(granted.grant, engine.clock));
+      if (request.owner.kind === 'lead') engine.rides?.closed(granted.key);
       await engine.closingStore.write(granted.key, write);
     }
     await allOrThrow(undoStrays(engine.closingStore, request, strays));

@@ -28,6 +28,7 @@ import { CLOSERS_PATIENCE, createPatientStore, type Pause } from './patient-stor
 import { calendarDay } from './periods.ts';
 import { correctAccount, postedKey } from './posted.ts';
 import { GRACE_SECONDS, holdOf, momentOf, type ReserveRequest } from './reserve.ts';
+import { createRides, type Rides } from './rides.ts';
 import { isLeasable, type LimitPlan, planVersionOf } from './schedule.ts';
 import type { Actual, Grant } from './settle.ts';
 
@@ -60,6 +61,7 @@ export interface Leases {
   asked(scope: PlannedScope, asked: Asked): void;
   /** The lead of a settled call is closed, so that nobody will ask what became of the call. */
   confirm(holdId: string): void;
+  readonly rides: Rides;
 }
 
 export interface LeasesOptions {
@@ -91,6 +93,7 @@ export function createLeases(options: LeasesOptions): Leases {
   }
 
   return {
+    rides: createRides(options),
     take({ key, plan }, request) {
       const known = current.get(key);
       if (known === undefined) return undefined;

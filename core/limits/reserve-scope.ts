@@ -5,7 +5,13 @@
 import type { Clock } from '../clock.ts';
 import { GatewayError } from '../errors.ts';
 import { type Account, ATTR, parseAccount } from './account.ts';
-import { type KeyedWrite, readShards } from './account-store.ts';
+import {
+  type AccountStore,
+  type KeyedWrite,
+  readShards,
+  type WriteResult,
+} from './account-store.ts';
+import type { AccountWrite } from './account-write.ts';
 import type { Denial } from './denial.ts';
 import { accountAt, type GrowthEngine, grow, noAccount } from './key-growth.ts';
 import type { LookedAt } from './looked-at.ts';
@@ -13,6 +19,7 @@ import { CALLERS_PATIENCE, callersTime, createPatientStore, type Pause } from '.
 import { expiredHolds, planRelease } from './reap.ts';
 import { wasNeverSent } from './reaper.ts';
 import { judgeReserve, momentOf, planReserve, type ReserveRequest } from './reserve.ts';
+import { isOfFreeKey, type Ride, type Rides, withRiders } from './rides.ts';
 import { hasLimits, type LimitPlan } from './schedule.ts';
 import type { Grant } from './settle.ts';
 import { setUpScope } from './shard-setup.ts';
@@ -24,6 +31,8 @@ export interface ScopeEngine extends GrowthEngine {
   readonly clock: Clock;
   readonly pause: Pause;
   readonly lookedAt: LookedAt;
+  /** Absent where calls do not run side by side. */
+  readonly rides: Rides | undefined;
 }
 
 export interface ScopeCall {
@@ -44,11 +53,12 @@ type Outcome =
 
 export type ScopeOutcome = Outcome & { readonly strays: Strays };
 
-/** One write to an account; `step` where other shards give up slices to it. */
+/** One write to an account; `step` where other shards give up slices to it, `ride` where it settles calls as well. */
 interface Attempt {
   readonly key: string;
   readonly grant: Grant;
   readonly step?: ShardReserve;
+  readonly ride?: Ride;
 }
 
 /** Each retry follows a refusal by a fresher item, so more than a few means a scope under extreme contention. */
@@ -69,6 +79,7 @@ export async function reserveScope(engine: ScopeEngine, call: ScopeCall): Promis
   const { plan: limits, policyVersion } = call;
   const setup = policyVersion === undefined ? undefined : { limits, policyVersion };
   if (outcome.kind !== 'granted') return { ...outcome, strays: { keys: [...doubtful], setup } };
+  if (isOfFreeKey(outcome.grant)) engine.rides?.opened(outcome.key);
   const isDoubtful = doubtful.delete(outcome.key);
   const grant = isDoubtful ? { ...outcome.grant, isDoubtful } : outcome.grant;
   return { ...outcome, grant, strays: { keys: [...doubtful], setup } };
@@ -92,7 +103,7 @@ async function reservePatiently(engine: ScopeEngine, asked: ScopeCall): Promise<
       if (answer.kind === 'absent' || (!hasSetUp && isOutdated(answer, call))) {
         await setUp(engine, call);
         hasSetUp = true;
-        attempt = firstAttempt(engine, call);
+        attempt = homeAttempt(engine, call);
         continue;
       }
       call = { ...call, request: atPresent(engine, call) };
@@ -126,7 +137,17 @@ async function reservePatiently(engine: ScopeEngine, asked: ScopeCall): Promise<
   }
 }
 
-function firstAttempt({ slices }: ScopeEngine, call: ScopeCall): Attempt {
+/** Where calls of the key wait to be settled, if any do; what is refused so is asked again alone. */
+function firstAttempt(engine: ScopeEngine, call: ScopeCall): Attempt {
+  const { rides, slices } = engine;
+  const home = homeAttempt(engine, call);
+  if (rides === undefined || !isOfFreeKey(home.grant)) return home;
+  const of = { scopeKey: call.key, accounts: slices.count(call) };
+  const { account, ride } = rides.place(of, call.request.holdId);
+  return { ...home, key: account, ...(ride === undefined ? {} : { ride }) };
+}
+
+function homeAttempt({ slices }: ScopeEngine, call: ScopeCall): Attempt {
   const { key, plan } = slices.home(call, call.request.holdId);
   return { key, grant: { request: call.request, plan } };
 }
@@ -174,8 +195,9 @@ type Answer =
 async function tryOnce(
   { store, slices, lookedAt }: ScopeEngine,
   call: ScopeCall,
-  { key, grant, step }: Attempt,
+  attempt: Attempt,
 ): Promise<Answer> {
+  const { key, grant, step } = attempt;
   if (step !== undefined && step.donors.length > 0) {
     if (!(await store.writeTogether(planStep(step)))) return { kind: 'unmoved' };
     for (const { key: moved, account, plan } of [step.shard, ...step.donors])
@@ -186,7 +208,7 @@ async function tryOnce(
   const { minute } = grant.request.at;
   const isUnread = !hasLimits(grant.plan) && lookedAt.has(key, minute);
   const asked = isUnread ? ({ ...write, itemUnread: 'if-applied' } as const) : write;
-  const { kind, item } = await store.write(key, asked);
+  const { kind, item } = await writeReserve(store, attempt, asked);
   if (item === undefined) return { kind: 'absent' };
   if (isUnread && kind === 'applied') return { kind, account: undefined };
   const account = parseAccount(item);
@@ -194,6 +216,23 @@ async function tryOnce(
   const answer: Answer = kind === 'applied' ? { kind, account } : { kind, shard: { key, account } };
   if (!isOutdated(answer, call)) slices.learn(call, key, account);
   return answer;
+}
+
+/** Calls that wait to be settled learn at once what became of it: no copy of it can settle what they settle themselves. */
+async function writeReserve(
+  store: AccountStore,
+  { key, ride }: Attempt,
+  reserve: AccountWrite,
+): Promise<WriteResult> {
+  if (ride === undefined) return store.write(key, reserve);
+  let isWritten = false;
+  try {
+    const result = await store.write(key, withRiders(reserve, ride.settlements));
+    isWritten = result.kind === 'applied';
+    return result;
+  } finally {
+    ride.end(isWritten);
+  }
 }
 
 /** An older policy wrote the account: nobody else brings the accounts of users to a new one. */

@@ -6,18 +6,24 @@ import type { LeasedPart } from './leases.ts';
 import type { Pause } from './patient-store.ts';
 import { correctAccount, postedKey } from './posted.ts';
 import { type Demand, holdOf, momentOf } from './reserve.ts';
+import { isOfFreeKey, type Rides } from './rides.ts';
+import type { LimitPlan } from './schedule.ts';
 import { type Actual, type Grant, planSettle } from './settle.ts';
 import { scopeKeyOf } from './shards.ts';
+import type { SliceMemory } from './slice-memory.ts';
 import { planRepay } from './slices.ts';
 
 interface Engine {
   readonly closingStore: AccountStore;
   readonly clock: Clock;
   readonly pause: Pause;
+  readonly slices: Pick<SliceMemory, 'count'>;
+  readonly rides: Rides | undefined;
 }
 
 interface Granted {
   readonly key: string;
+  readonly plan: LimitPlan;
   readonly grant: Grant;
   readonly part?: LeasedPart;
   readonly holdId: string;
@@ -31,16 +37,27 @@ export async function settleScope(engine: Engine, granted: Granted, actual: Actu
 }
 
 /** A hold that the reaper has posted meanwhile is corrected to what was really used. */
-async function settleHold(
-  { closingStore: store, clock, pause }: Engine,
-  { key, grant, holdId }: Granted,
-  actual: Actual,
-): Promise<void> {
+async function settleHold(engine: Engine, granted: Granted, actual: Actual): Promise<void> {
+  const { closingStore: store, clock, pause } = engine;
+  const { key, grant, holdId } = granted;
+  if (await hasRidden(engine, granted, actual)) return;
   const { kind } = await store.write(key, planSettle(grant, actual, closingMoment(grant, clock)));
   const { request, plan } = grant;
   if (kind === 'applied' || clock.nowMs() < request.expiresAtSeconds * 1000) return;
   const posted = postedKey(key, { id: holdId, hold: holdOf(request, plan) });
   await correctAccount({ store, pause, account: key, key: posted, actual });
+}
+
+/** Written by the reserve of another call of the key. */
+async function hasRidden(
+  { rides, slices, clock }: Engine,
+  { key: account, plan, grant }: Granted,
+  actual: Actual,
+): Promise<boolean> {
+  if (rides === undefined || !isOfFreeKey(grant)) return false;
+  const accounts = slices.count({ key: scopeKeyOf(account), plan });
+  const settlement = planSettle(grant, actual, closingMoment(grant, clock));
+  return rides.wait({ account, accounts, settlement });
 }
 
 /** The period is the reserve's, whatever month it is now. */

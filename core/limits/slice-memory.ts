@@ -12,6 +12,8 @@ export interface SliceMemory {
   home(scope: PlannedScope, holdId: string): Home;
   /** Where to try next, so many tries after the first; undefined when it is time to read them all. */
   elsewhere(scope: PlannedScope, holdId: string, tries: number): Home | undefined;
+  /** How many accounts the scope probably has. */
+  count(scope: PlannedScope): number;
   /** `account` is one of the scope's, as just seen. */
   learn(scope: PlannedScope, key: string, account: Pick<Account, 'plan' | 'shards'>): void;
 }
@@ -62,6 +64,7 @@ export function createSliceMemory(): SliceMemory {
     return { key, plan: isOfPlan ? seen.plan : (slicesOf(plan)[index] ?? plan) };
   }
   return {
+    count: countOf,
     home(scope, holdId) {
       const home = shardAt(scope, homeOf(holdId, countOf(scope)));
       return mayGrant(home) ? home : shardAt(scope, 0);

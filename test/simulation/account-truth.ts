@@ -9,7 +9,7 @@ import { DIMENSION_NAMES, DIMENSIONS, type Dimension } from '../../core/limits/d
 import type { UsageEvent } from '../../core/usage/event.ts';
 import { isPassedOver, ownsAccount, scopeOf } from './account-names.ts';
 import { billedEntries, type CallRecord, hasFailedToClose, isRunaway } from './call-record.ts';
-import { type Change, changeOf, isPostedCall, marksOf } from './change.ts';
+import { type Change, changesOf, isPostedCall, marksOf } from './change.ts';
 import type { Arrival } from './fake-dynamo.ts';
 import { softMarksReached } from './soft-checks.ts';
 import { countsDays, entriesOf, limitInForce, numberAt } from './stored-item.ts';
@@ -95,20 +95,32 @@ export function createAccountTruths(options: AccountTruthOptions): AccountTruths
       if (isPostedCall(key)) return;
       if (after !== undefined) keepMarks(truthOf(key), write);
       if (options.leaseArrived(truthOf(key), arrival)) return;
-      const change = changeOf(arrival);
-      if (change === undefined || before === undefined) return;
-      const call = options.callOf(change.holdId);
-      if (call === undefined) throw new Error(`hold of nobody ${change.holdId} in ${key}`);
-      if (change.kind === 'reserve') call.accounts.add(key);
-      if (after === undefined) return;
-      const where = `${change.holdId} in ${key}`;
-      const others = otherShards(all, key);
-      apply(options, { truth: truthOf(key), others, call, before, after, where }, change);
-      if (change.kind === 'release' && key.startsWith('key/'))
-        for (const account of call.accounts)
-          options.onLeadReleased(truthOf(account), change.holdId);
+      if (before === undefined) return;
+      const applied = changesOf(arrival).flatMap((change): Applied[] => {
+        const call = options.callOf(change.holdId);
+        if (call === undefined) throw new Error(`hold of nobody ${change.holdId} in ${key}`);
+        if (change.kind === 'reserve') call.accounts.add(key);
+        if (after === undefined) return [];
+        const where = `${change.holdId} in ${key}`;
+        const others = otherShards(all, key);
+        return [{ change, seen: { truth: truthOf(key), others, call, before, after, where } }];
+      });
+      const days = applied.map(({ seen, change }) => apply(options, seen, change));
+      for (const [index, { seen }] of applied.entries()) {
+        const day = days[index];
+        if (day !== undefined) checkItem(options, seen, day);
+      }
+      for (const { change, seen } of applied)
+        if (change.kind === 'release' && key.startsWith('key/'))
+          for (const account of seen.call.accounts)
+            options.onLeadReleased(truthOf(account), change.holdId);
     },
   };
+}
+
+interface Applied {
+  readonly change: Change;
+  readonly seen: Seen;
 }
 
 function otherShards(all: ReadonlyMap<string, AccountTruth>, key: string): AccountTruth[] {
@@ -155,16 +167,18 @@ interface Seen {
   readonly where: string;
 }
 
-function apply(options: AccountTruthOptions, seen: Seen, change: Change): void {
-  if (change.kind === 'reserve') reserved(options, seen, change.hold);
-  else CLOSINGS[change.kind](options, seen);
+/** The day whose counters are to be checked when all of the write has been applied. */
+function apply(options: AccountTruthOptions, seen: Seen, change: Change): number | undefined {
+  return change.kind === 'reserve'
+    ? reserved(options, seen, change.hold)
+    : CLOSINGS[change.kind](options, seen);
 }
 
 function reserved(
   options: AccountTruthOptions,
   seen: Seen,
   stored: Extract<Change, { kind: 'reserve' }>['hold'],
-): void {
+): number {
   const { violation } = options;
   const { truth, call, before, after, where } = seen;
   if (before['st'] !== 'active') violation(`inactive account admits ${where}`);
@@ -187,7 +201,7 @@ function reserved(
   };
   for (const mark of softMarksReached(after, day, sums))
     call.softCrossings.add(`${truth.key} ${mark}`);
-  checkItem(options, seen, day);
+  return day;
 }
 
 /** An account was in a later day already: the call is one of that day, everywhere, from its beginning on. */
@@ -200,15 +214,15 @@ function adoptDay({ latestMs }: AccountTruthOptions, call: CallRecord, day: numb
   call.decided = { ...decided, atMs: beginOf(day, timeZone) };
 }
 
-function settled(options: AccountTruthOptions, seen: Seen): void {
+function settled(options: AccountTruthOptions, seen: Seen): number | undefined {
   const { violation } = options;
   const { truth, call, where } = seen;
   const hold = closeHold(options, seen);
   const [event] = call.events;
-  if (hold === undefined) return;
+  if (hold === undefined) return undefined;
   if (event === undefined) {
     violation(`I4 settled before its usage event: ${where}`);
-    return;
+    return undefined;
   }
   const used = usedBy(event, truth.key);
   if (exceeds(used, hold.demand) && !isRunaway(call))
@@ -216,13 +230,13 @@ function settled(options: AccountTruthOptions, seen: Seen): void {
   if (truth.settled.has(call.holdId)) unowed(options, seen, { hold, charged: used });
   truth.settled.add(call.holdId);
   spend(truth, hold, used);
-  checkItem(options, seen, hold.day);
+  return hold.day;
 }
 
-function released(options: AccountTruthOptions, seen: Seen): void {
+function released(options: AccountTruthOptions, seen: Seen): number | undefined {
   const { truth, others, call, where } = seen;
   const hold = closeHold(options, seen);
-  if (hold === undefined) return;
+  if (hold === undefined) return undefined;
   // A copy of the reserve went to another account of the scope than the one that the call holds in.
   const isStray = others.some(
     ({ holds, settled }) => holds.has(call.holdId) || settled.has(call.holdId),
@@ -232,20 +246,20 @@ function released(options: AccountTruthOptions, seen: Seen): void {
   if (billedEntries(call).length > 0 && !truth.settled.has(call.holdId) && !isGivenUp && !isStray)
     options.violation(`I2 released although the provider bills it: ${where}`);
   spend(truth, hold, NOTHING);
-  checkItem(options, seen, hold.day);
+  return hold.day;
 }
 
 /** The reaper's safe side: right for a call that died or could not be closed, and for no other. */
-function posted(options: AccountTruthOptions, seen: Seen): void {
+function posted(options: AccountTruthOptions, seen: Seen): number | undefined {
   const { violation } = options;
   const { truth, call, where } = seen;
   const hold = closeHold(options, seen);
-  if (hold === undefined) return;
+  if (hold === undefined) return undefined;
   if (!call.isClosed && !call.isCrashed) violation(`I5 reaped while it runs: ${where}`);
   if (isUnowed(truth, call)) unowed(options, seen, { hold, charged: NOTHING });
   truth.posted.set(call.holdId, hold);
   spend(truth, hold, hold.demand);
-  checkItem(options, seen, hold.day);
+  return hold.day;
 }
 
 /** The hold of a late copy of a reserve, most likely: what it is charged is kept apart to find out more. */
@@ -265,23 +279,23 @@ function isUnowed(truth: AccountTruth, call: CallRecord): boolean {
   return truth.settled.has(call.holdId) || wasFree;
 }
 
-function corrected(options: AccountTruthOptions, seen: Seen): void {
+function corrected(options: AccountTruthOptions, seen: Seen): number | undefined {
   const { truth, call, where } = seen;
   const hold = truth.posted.get(call.holdId);
   const [event] = call.events;
   if (hold === undefined || event === undefined) {
     options.violation(`I2 corrected without cause: ${where}`);
-    return;
+    return undefined;
   }
   truth.posted.delete(call.holdId);
   truth.settled.add(call.holdId);
   const difference = { ...minus(usedBy(event, truth.key), hold.demand), requests: 0 };
   for (const period of periodsOf(hold.day)) grow(truth, period, difference);
-  checkItem(options, seen, hold.day);
+  return hold.day;
 }
 
 /** Right where the call was admitted without the account, and for no other. */
-function forced({ violation }: AccountTruthOptions, seen: Seen): void {
+function forced({ violation }: AccountTruthOptions, seen: Seen): number | undefined {
   const { truth, call, where } = seen;
   const [event] = call.events;
   if (!call.unchecked.has(truth.key))
@@ -289,13 +303,13 @@ function forced({ violation }: AccountTruthOptions, seen: Seen): void {
   if (truth.settled.has(call.holdId)) violation(`I2 counted twice: ${where}`);
   if (event === undefined || call.decided === undefined) {
     violation(`I4 settled before its usage event: ${where}`);
-    return;
+    return undefined;
   }
   call.accounts.add(truth.key);
   truth.settled.add(call.holdId);
   const day = dayOf(call.decided.atMs, call.decided.policy.timeZone);
   for (const period of periodsOf(day)) grow(truth, period, usedBy(event, truth.key));
-  checkItem({ violation }, seen, day);
+  return day;
 }
 
 const CLOSINGS = {

@@ -41,6 +41,17 @@ export function changeOf({
   return { kind: isSettled ? 'settle' : 'release', holdId: closed };
 }
 
+/** All that it means, where a reserve settles calls that waited for it: those first, as that is how they leave room. */
+export function changesOf(arrival: Pick<Arrival, 'write' | 'legs'>): readonly Change[] {
+  const change = changeOf(arrival);
+  if (change?.kind !== 'reserve') return change === undefined ? [] : [change];
+  const { remove } = arrival.write;
+  const ridden = remove.flatMap(([map, id]): Change[] =>
+    map === 'h' && id !== undefined ? [{ kind: 'settle', holdId: id }] : [],
+  );
+  return [...ridden, change];
+}
+
 /** The item of a call whose holds were posted, and no account. */
 export function isPostedCall(key: string): boolean {
   return key.startsWith('posted/');

@@ -37,6 +37,8 @@ export interface CompanyOptions {
   readonly isHot?: boolean;
   readonly callersPerTeam: number;
   readonly scale: number;
+  /** Share of the keys that limit nothing, beside those that happen to. */
+  readonly freeKeys: number;
   readonly isOver: () => boolean;
   /** A scope has these limits under that version of the policy. */
   readonly onSetup: (scope: string, version: number, limits: LimitPlan) => void;
@@ -45,7 +47,8 @@ export interface CompanyOptions {
 const LONGEST_CALM_MS = 12_000;
 
 export function createCompany(options: CompanyOptions): Company {
-  const { random, dynamo, scheduler, callers, operations, scale, callersPerTeam } = options;
+  const { random, dynamo, scheduler, callers, operations, scale, callersPerTeam, freeKeys } =
+    options;
   const teams = Math.max(2, Math.round(callers / callersPerTeam));
   const size = {
     teams,
@@ -59,7 +62,8 @@ export function createCompany(options: CompanyOptions): Company {
   const issued = Array.from({ length: 2 * teams }, () => {
     const secret = newVirtualKey(random.text);
     const hash = hashKey(secret);
-    const limits = somePlan(random, { ...size, teams: 0.5 });
+    const isFree = freeKeys > 0 && random.chance(freeKeys);
+    const limits = isFree ? {} : somePlan(random, { ...size, teams: 0.5 });
     const [hot] = Object.values(first.teams);
     const isHot = hot !== undefined && random.chance(options.isHot === true ? 1 : HOT_SHARE);
     const team = isHot ? hot : random.pick(Object.values(first.teams));

@@ -48,9 +48,15 @@ export interface SimulationResult {
 
 /** A gateway remembers a refusal so long. */
 const MEMORY_MS = 1_000;
-const USUAL = { callersPerTeam: 8, scale: 1 };
-/** Several calls a second in an account, and limits that some histories reach while in others there is plenty. */
-const crowded = (random: Random) => ({ callersPerTeam: 40, scale: random.pick([1, 2, 4]) });
+const USUAL = { callersPerTeam: 8, scale: 1, freeKeys: 0 };
+/**
+ * Several calls a second in an account, limits that some histories reach while in others there is plenty, and keys whose
+ * settlements ride.
+ */
+const crowded = (random: Random) => ({
+  ...{ callersPerTeam: 40, freeKeys: 0.5 },
+  scale: random.pick([1, 2, 4]),
+});
 /** What comes after the first few is noise that the first one made. */
 const MAX_VIOLATIONS = 5;
 

@@ -13,7 +13,7 @@ import {
   type ProviderEntry,
   underName,
 } from './call-record.ts';
-import { type Change, changeOf, isPostedCall } from './change.ts';
+import { type Change, changesOf, isPostedCall } from './change.ts';
 import { booksComplaints, closedComplaints } from './end-checks.ts';
 import type { UncheckedAdmission } from './environment.ts';
 import type { Arrival } from './fake-dynamo.ts';
@@ -40,6 +40,8 @@ export interface Counts {
   strayCharged: number;
   /** Accounts where calls had room under a lease. */
   leased: number;
+  /** Settlements that the reserve of another call has written. */
+  ridden: number;
   /** Accounts that calls went on without, because they were out of reach. */
   unchecked: number;
   /** Attempts that were made ready while the call's room was being reserved. */
@@ -127,9 +129,8 @@ export function createWatch(options: WatchOptions): Watch {
     [...call.accounts].flatMap((name) => truths.all.get(name) ?? []);
 
   /** Its first reserve met an account that was in a later day: the gateway gave it back, and asks by that day. */
-  function noteLaterDay(change: Change | undefined): void {
-    const call = change?.kind === 'reserve' ? names.get(change.holdId) : undefined;
-    const holdId = change?.holdId ?? '';
+  function noteLaterDay(holdId: string): void {
+    const call = names.get(holdId);
     const isLater = call !== undefined && holdIdsOf(call.requestId).indexOf(holdId) > 2;
     if (!isLater || onLaterDay.has(holdId)) return;
     onLaterDay.add(holdId);
@@ -143,7 +144,9 @@ export function createWatch(options: WatchOptions): Watch {
     softChecks,
     arrived(arrival) {
       counts.writes += 1;
-      noteLaterDay(changeOf(arrival));
+      const changes = changesOf(arrival);
+      const reserve = changes.find(({ kind }) => kind === 'reserve');
+      if (reserve !== undefined) noteLaterDay(reserve.holdId);
       truths.arrived(arrival);
       const { after, key } = arrival;
       if (isPostedCall(key)) return;
@@ -153,11 +156,10 @@ export function createWatch(options: WatchOptions): Watch {
       // So the windows that an account has are as many as time and clocks account for, and each is within its limit.
       if (numberAt(after ?? {}, 's') * 1_000 > latestMs())
         violation(`window ahead of clocks: ${key}`);
-      const change = changeOf(arrival);
-      if (after !== undefined) countApplied(counts, arrival, change, nowMs());
-      const reserving = change?.kind === 'reserve' ? callOf(change.holdId) : undefined;
+      if (after !== undefined) countApplied(counts, arrival, { changes, nowMs: nowMs() });
+      const reserving = reserve && callOf(reserve.holdId);
       complain([scopeBudgets.arrived(arrival, reserving)].flatMap((each) => each ?? []));
-      if (change?.kind === 'reserve') refusals.arrived(arrival, change.holdId);
+      if (reserve !== undefined) refusals.arrived(arrival, reserve.holdId);
     },
     durable(event) {
       const call = names.get(holdIdOf(event.request_id));
@@ -224,12 +226,14 @@ export function createWatch(options: WatchOptions): Watch {
 function countApplied(
   counts: Counts,
   { legs, after = {} }: Arrival,
-  change: Change | undefined,
-  nowMs: number,
+  { changes, nowMs }: { readonly changes: readonly Change[]; readonly nowMs: number },
 ): void {
-  if (change?.kind === 'reserve' && isRaisedNow(after, nowMs)) counts.raised += 1;
-  if (change?.kind === 'post') counts.posted += 1;
-  if (change?.kind === 'reserve' && legs !== undefined) counts.slicesMoved += 1;
+  const last = changes.at(-1);
+  if (last?.kind === 'post') counts.posted += 1;
+  if (last?.kind !== 'reserve') return;
+  if (legs !== undefined) counts.slicesMoved += 1;
+  if (isRaisedNow(after, nowMs)) counts.raised += 1;
+  counts.ridden += changes.length - 1;
 }
 
 function noCounts(): Counts {
@@ -243,6 +247,7 @@ function noCounts(): Counts {
     posted: 0,
     strayCharged: 0,
     leased: 0,
+    ridden: 0,
     unchecked: 0,
     madeReady: 0,
     shown: 0,
