@@ -390,7 +390,7 @@ async function undoAll(engine: Engine, undos: readonly Undo[]): Promise<void> {
     if (granted?.part !== undefined) granted.part.giveBack();
     else if (granted !== undefined && isChecked(granted)) {
       const write = planRelease(granted.grant, closingMoment(granted.grant, engine.clock));
-      if (request.owner.kind === 'lead') engine.rides?.closed(granted.key);
+      if (request.owner.kind === 'lead') engine.rides?.moved(granted.key, undefined);
       await engine.closingStore.write(granted.key, write);
     }
     await allOrThrow(undoStrays(engine.closingStore, request, strays));

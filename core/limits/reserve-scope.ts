@@ -53,12 +53,15 @@ type Outcome =
 
 export type ScopeOutcome = Outcome & { readonly strays: Strays };
 
-/** One write to an account; `step` where other shards give up slices to it, `ride` where it settles calls as well. */
+/** One write to an account; `step` where other shards give up slices to it. */
 interface Attempt {
   readonly key: string;
   readonly grant: Grant;
   readonly step?: ShardReserve;
+  /** Calls that it settles as well. */
   readonly ride?: Ride;
+  /** The account was chosen among the key's, and counts the call. */
+  readonly isPlaced?: true;
 }
 
 /** Each retry follows a refusal by a fresher item, so more than a few means a scope under extreme contention. */
@@ -75,11 +78,13 @@ export async function reserveScope(engine: ScopeEngine, call: ScopeCall): Promis
       for (const { key } of writes.filter(makesHold)) doubtful.add(key);
     },
   });
-  const outcome = await reservePatiently({ ...engine, store }, call);
+  const first = firstAttempt(engine, call);
+  const outcome = await reservePatiently({ ...engine, store }, call, first);
+  const key = outcome.kind === 'granted' ? outcome.key : undefined;
+  if (first.isPlaced === true && key !== first.key) engine.rides?.moved(first.key, key);
   const { plan: limits, policyVersion } = call;
   const setup = policyVersion === undefined ? undefined : { limits, policyVersion };
   if (outcome.kind !== 'granted') return { ...outcome, strays: { keys: [...doubtful], setup } };
-  if (isOfFreeKey(outcome.grant)) engine.rides?.opened(outcome.key);
   const isDoubtful = doubtful.delete(outcome.key);
   const grant = isDoubtful ? { ...outcome.grant, isDoubtful } : outcome.grant;
   return { ...outcome, grant, strays: { keys: [...doubtful], setup } };
@@ -89,9 +94,13 @@ function makesHold({ write }: KeyedWrite): boolean {
   return write.set.some(([[name]]) => name === ATTR.holds);
 }
 
-async function reservePatiently(engine: ScopeEngine, asked: ScopeCall): Promise<Outcome> {
+async function reservePatiently(
+  engine: ScopeEngine,
+  asked: ScopeCall,
+  first: Attempt,
+): Promise<Outcome> {
   let call = asked;
-  let attempt = firstAttempt(engine, call);
+  let attempt = first;
   const home = attempt.key;
   let elsewhere = 0;
   let hasSetUp = false;
@@ -144,7 +153,7 @@ function firstAttempt(engine: ScopeEngine, call: ScopeCall): Attempt {
   if (rides === undefined || !isOfFreeKey(home.grant)) return home;
   const of = { scopeKey: call.key, accounts: slices.count(call) };
   const { account, ride } = rides.place(of, call.request.holdId);
-  return { ...home, key: account, ...(ride === undefined ? {} : { ride }) };
+  return { ...home, key: account, isPlaced: true, ...(ride === undefined ? {} : { ride }) };
 }
 
 function homeAttempt({ slices }: ScopeEngine, call: ScopeCall): Attempt {

@@ -11,12 +11,13 @@ import type { Grant } from './settle.ts';
 import { homeOf, scopeKeyOf, shardKey } from './shards.ts';
 
 export interface Rides {
-  /** For a reserve of the key: where settlements wait, else where fewest calls of this process are open. */
+  /**
+   * For a reserve of the key: where settlements wait, else where fewest calls of this process are open. The call counts there
+   * at once, so that those which come before its answer go elsewhere.
+   */
   place(key: KeyAccounts, holdId: string): Place;
-  /** A call of this process holds in the account. */
-  opened(account: string): void;
-  /** It holds there no more. */
-  closed(account: string): void;
+  /** It holds in another account, or nowhere. */
+  moved(from: string, to: string | undefined): void;
   /** True when a reserve has written it, false when it is to be written on its own. Then the call is closed. */
   wait(rider: { account: string; accounts: number; settlement: AccountWrite }): Promise<boolean>;
 }
@@ -102,8 +103,10 @@ export function createRides({ pause }: { readonly pause: Pause }): Rides {
   return {
     place(key, holdId) {
       const all = [...(waiting.get(key.scopeKey) ?? [])];
-      const account = all.find((rider) => !isCrowded(key, rider.account))?.account;
-      if (account === undefined) return { account: emptiest(key, holdId) };
+      const found = all.find((rider) => !isCrowded(key, rider.account));
+      const account = found?.account ?? emptiest(key, holdId);
+      count(account, 1);
+      if (found === undefined) return { account };
       const riders = all.filter((rider) => rider.account === account).slice(0, MAX_RIDERS);
       for (const rider of riders) remove(rider);
       const settlements = riders.map(({ settlement }) => settlement);
@@ -112,8 +115,10 @@ export function createRides({ pause }: { readonly pause: Pause }): Rides {
       };
       return { account, ride: { settlements, end } };
     },
-    opened: (account) => count(account, 1),
-    closed: (account) => count(account, -1),
+    moved(from, to) {
+      count(from, -1);
+      if (to !== undefined) count(to, 1);
+    },
     async wait({ account, accounts, settlement }) {
       const isHopeless = isCrowded({ scopeKey: scopeKeyOf(account), accounts }, account);
       const isWritten = !isHopeless && (await waitFor(account, settlement));

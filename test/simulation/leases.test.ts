@@ -25,5 +25,6 @@ describe('the simulation of a worker with leases', () => {
     expect(counts).toMatchObject({ overspent: 0, phantomDenials: 0, strayCharged: 0 });
     for (const name of ['leased', 'refused', 'crashed', 'posted'])
       expect(counts[name], name).toBeGreaterThan(5 * SEEDS);
+    expect(counts['ridden']).toBeGreaterThan(2 * SEEDS);
   });
 });
