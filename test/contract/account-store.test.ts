@@ -5,13 +5,16 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../core/clock.ts';
 import { randomText } from '../../core/ids.ts';
 import { counterValue } from '../../core/limits/account.ts';
+import { planCreate, planStatus } from '../../core/limits/account-setup.ts';
 import { readScope, readShards } from '../../core/limits/account-store.ts';
 import type { AccountWrite, Condition } from '../../core/limits/account-write.ts';
 import { createAccounts } from '../../core/limits/accounts.ts';
 import { calendarDay } from '../../core/limits/periods.ts';
 import { correctPosted } from '../../core/limits/posted.ts';
 import { reapAccount } from '../../core/limits/reaper.ts';
-import { momentOf } from '../../core/limits/reserve.ts';
+import { momentOf, planReserve } from '../../core/limits/reserve.ts';
+import { withRiders } from '../../core/limits/rides.ts';
+import { planSettle } from '../../core/limits/settle.ts';
 import { setUpScope } from '../../core/limits/shard-setup.ts';
 import { TABLE_KEY } from '../../core/names.ts';
 import { accountKey } from '../../core/tenancy/scopes.ts';
@@ -170,6 +173,40 @@ describe.skipIf(!HAS_ENGINE).each(['the SDK', 'our own client'])(
         { numRuns: 100 },
       );
     });
+
+    it.each(['nothing', 'a hold', 'the status'])(
+      'reserves and settles in one write, or does neither: %s has changed',
+      async (changed) => {
+        const real = createDynamoAccounts({ dynamo, tableName });
+        const twin = createMemoryStore();
+        const key = `rides-${changed}`;
+        const at = momentOf(0, { day: 20261120, month: 202611 });
+        const actual = { nanoUsd: 3, inputTokens: 2, outputTokens: 1 };
+        const [last, ...riders] = ['00000001', '00000002', '00000003'].map((holdId) => ({
+          ...{ holdId, at, expiresAtSeconds: 1_800_000_000 },
+          demand: { nanoUsd: 10, inputTokens: 5, outputTokens: 5 },
+          owner: { kind: 'lead', requestId: `req_${holdId}`, alias: 'm' } as const,
+        }));
+        if (last === undefined) throw new Error('no request');
+        const settlements = riders.map((request) =>
+          planSettle({ request, plan: {}, isDoubtful: true }, actual, at),
+        );
+        const write = async (each: AccountWrite) => {
+          const [result, expected] = [await real.write(key, each), await twin.write(key, each)];
+          expect(result.kind).toBe(expected.kind);
+          return result.kind;
+        };
+        await write(planCreate({ limits: {}, policyVersion: 1 }));
+        for (const request of riders) await write(planReserve(request, {}));
+        if (changed === 'a hold') for (const each of settlements.slice(1)) await write(each);
+        if (changed === 'the status') await write(planStatus('revoked'));
+        const together = withRiders(planReserve(last, {}), settlements);
+        expect(await write(together)).toBe(changed === 'nothing' ? 'applied' : 'refused');
+        expect(await write(together)).toBe('refused');
+        const { [TABLE_KEY]: _key, ...item } = (await real.read(key)) ?? {};
+        expect(item).toEqual(await twin.read(key));
+      },
+    );
 
     it.each([
       ['in one account', 'one', {}, 1],

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { counterValue } from '../../core/limits/account.ts';
 import { readScope } from '../../core/limits/account-store.ts';
+import type { Path } from '../../core/limits/account-write.ts';
 import { calendarDay } from '../../core/limits/periods.ts';
 import { momentOf } from '../../core/limits/reserve.ts';
 import { setUpScope } from '../../core/limits/shard-setup.ts';
@@ -49,6 +50,7 @@ describe.skipIf(!HAS_ENGINE)('a gateway with leases', () => {
     await setUpScope(store, accountKey(KEY), { setup: { ...setup, limits: {} }, at });
     await setUpScope(store, accountKey(TEAM), { setup, at });
     let leaseWrites = 0;
+    let ridden = 0;
     const gateway = createTestGateway({
       providerUrl: provider.url,
       limits: { team: limits },
@@ -58,6 +60,8 @@ describe.skipIf(!HAS_ENGINE)('a gateway with leases', () => {
         write(key, write) {
           const isLease = write.set.some(([, value]) => /^[^@~=^]*\.&/.test(String(value)));
           if (isLease) leaseWrites += 1;
+          if (write.set.some(isHold))
+            ridden += write.remove.filter((path) => isHold([path])).length;
           return store.write(key, write);
         },
       }),
@@ -80,11 +84,12 @@ describe.skipIf(!HAS_ENGINE)('a gateway with leases', () => {
     if (account === undefined) throw new Error('no account');
     const served = gateway.events.filter(({ outcome }) => outcome !== 'denied');
     const cost = served.reduce((sum, event) => sum + event.cost_nano_usd, 0);
-    console.log({ ok: served.length, cost, leaseWrites, reports: gateway.reports.length });
+    console.log({ ok: served.length, cost, leaseWrites, ridden, reports: gateway.reports.length });
     expect(statuses.filter((status) => status === 200)).toHaveLength(served.length);
     expect(statuses.filter((status) => status === 429)).toHaveLength(CALLS - served.length);
     expect(served.length).toBeLessThan(CALLS);
     expect(leaseWrites).toBeGreaterThan(0);
+    expect(ridden).toBeGreaterThan(0);
     expect(cost).toBeLessThanOrEqual(BUDGET);
     expect(account.holds.size).toBe(0);
     expect(counterValue(account, 'nanoUsdPerMonth', at.month)).toBe(cost);
@@ -95,3 +100,7 @@ describe.skipIf(!HAS_ENGINE)('a gateway with leases', () => {
     expect(cost).toBe(250 * promptTokens + 2_000 * completionTokens);
   });
 });
+
+function isHold([[map, id]]: readonly [Path, ...unknown[]]): boolean {
+  return map === 'h' && id !== undefined;
+}

@@ -305,6 +305,15 @@ describe('the calls of a key with several accounts', () => {
     expect(openIn()).toEqual(Array.from({ length: 10 }, () => 4));
   });
 
+  it('go where a call was given back', async () => {
+    const { reserved, accounts, openIn } = world({ accounts: 10 });
+    const open: Reservation[] = [];
+    for (let call = 0; call < 20; call += 1) open.push(await reserved());
+    for (const given of [open[3], open[7]]) if (given !== undefined) await accounts.release(given);
+    for (let call = 0; call < 2; call += 1) await reserved();
+    expect(openIn()).toEqual(Array.from({ length: 10 }, () => 2));
+  });
+
   it('leave one that has more than its share: settlements there are written at once', async () => {
     const { reserved, settle, memory, time, openIn } = world();
     const open: Reservation[] = [];
@@ -377,6 +386,18 @@ describe('a reserve with riders', () => {
         },
       ),
     );
+  });
+
+  it('sweeps nothing that one of its writes counts in, and names nothing twice', () => {
+    const stale = [['uM202609'], ['uM202611']] as const;
+    const settle = { conditions: [], set: [], add: [['uM202610', -700] as const], remove: stale };
+    const reserve = { conditions: [], set: [], add: [['uM202611', 1] as const], remove: stale };
+    const { add, remove } = withRiders(reserve, [settle, settle]);
+    expect(add).toEqual([
+      ['uM202611', 1],
+      ['uM202610', -1_400],
+    ]);
+    expect(remove).toEqual([['uM202609']]);
   });
 
   function requestOf({ demand, day }: { demand: typeof DEMAND; day: number }, index: number) {
