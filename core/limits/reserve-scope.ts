@@ -19,9 +19,9 @@ import { CALLERS_PATIENCE, callersTime, createPatientStore, type Pause } from '.
 import { expiredHolds, planRelease } from './reap.ts';
 import { wasNeverSent } from './reaper.ts';
 import { judgeReserve, momentOf, planReserve, type ReserveRequest } from './reserve.ts';
-import { isOfFreeKey, type Ride, type Rides, withRiders } from './rides.ts';
+import type { Ride, Rides } from './rides.ts';
 import { hasLimits, type LimitPlan } from './schedule.ts';
-import type { Grant } from './settle.ts';
+import { type Grant, isOfFreeKey } from './settle.ts';
 import { setUpScope } from './shard-setup.ts';
 import { mayGrant, type Shard, shardCount } from './shards.ts';
 import { nextStep, planStep, type ShardReserve, type ShardStep } from './slices.ts';
@@ -236,7 +236,7 @@ async function writeReserve(
   if (ride === undefined) return store.write(key, reserve);
   let isWritten = false;
   try {
-    const result = await store.write(key, withRiders(reserve, ride.settlements));
+    const result = await store.write(key, ride.with(reserve));
     isWritten = result.kind === 'applied';
     return result;
   } finally {

@@ -6,8 +6,6 @@
  */
 import type { AccountWrite, Path } from './account-write.ts';
 import type { Pause } from './patient-store.ts';
-import { hasLimits } from './schedule.ts';
-import type { Grant } from './settle.ts';
 import { homeOf, scopeKeyOf, shardKey } from './shards.ts';
 
 export interface Rides {
@@ -34,7 +32,8 @@ interface Place {
 }
 
 export interface Ride {
-  readonly settlements: readonly AccountWrite[];
+  /** The reserve that settles as well. */
+  with(reserve: AccountWrite): AccountWrite;
   /** Says what became of the reserve, and must: calls wait for it to be closed. */
   end(isWritten: boolean): void;
 }
@@ -110,10 +109,13 @@ export function createRides({ pause }: { readonly pause: Pause }): Rides {
       const riders = all.filter((rider) => rider.account === account).slice(0, MAX_RIDERS);
       for (const rider of riders) remove(rider);
       const settlements = riders.map(({ settlement }) => settlement);
-      const end = (isWritten: boolean) => {
-        for (const rider of riders) rider.end(isWritten);
+      const ride: Ride = {
+        with: (reserve) => withRiders(reserve, settlements),
+        end(isWritten) {
+          for (const rider of riders) rider.end(isWritten);
+        },
       };
-      return { account, ride: { settlements, end } };
+      return { account, ride };
     },
     moved(from, to) {
       count(from, -1);
@@ -126,11 +128,6 @@ export function createRides({ pause }: { readonly pause: Pause }): Rides {
       return isWritten;
     },
   };
-}
-
-/** A hold in the account of a key that limits nothing. */
-export function isOfFreeKey({ request, plan }: Pick<Grant, 'request' | 'plan'>): boolean {
-  return request.owner.kind === 'lead' && !hasLimits(plan);
 }
 
 /** One write that reserves and settles, or does neither: each settlement keeps its condition, that its hold is there. */

@@ -14,7 +14,7 @@ import {
   type ReserveRequest,
   staleEntries,
 } from './reserve.ts';
-import type { LimitPlan } from './schedule.ts';
+import { hasLimits, type LimitPlan } from './schedule.ts';
 
 /** A reservation on one account: what was asked, under which limits, and the item as last seen. */
 export interface Grant {
@@ -23,6 +23,11 @@ export interface Grant {
   readonly account?: Account;
   /** The reserve has copies that may still arrive, and the one that was applied may have been any of them. */
   readonly isDoubtful?: boolean;
+}
+
+/** In the account of a key that limits nothing: nobody waits for what is given back there. */
+export function isOfFreeKey({ request, plan }: Pick<Grant, 'request' | 'plan'>): boolean {
+  return request.owner.kind === 'lead' && !hasLimits(plan);
 }
 
 /** What a call really used. */
