@@ -151,8 +151,8 @@ function firstAttempt(engine: ScopeEngine, call: ScopeCall): Attempt {
   const { rides, slices } = engine;
   const home = homeAttempt(engine, call);
   if (rides === undefined || !isOfFreeKey(home.grant)) return home;
-  const of = { scopeKey: call.key, accounts: slices.count(call) };
-  const { account, ride } = rides.place(of, call.request.holdId);
+  const accounts = slices.count(call);
+  const { account, ride } = rides.place({ scopeKey: call.key, accounts });
   return { ...home, key: account, isPlaced: true, ...(ride === undefined ? {} : { ride }) };
 }
 

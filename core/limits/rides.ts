@@ -6,14 +6,14 @@
  */
 import type { AccountWrite, Path } from './account-write.ts';
 import type { Pause } from './patient-store.ts';
-import { homeOf, scopeKeyOf, shardKey } from './shards.ts';
+import { scopeKeyOf, shardKey } from './shards.ts';
 
 export interface Rides {
   /**
    * For a reserve of the key: where settlements wait, else where fewest calls of this process are open. The call counts there
    * at once, so that those which come before its answer go elsewhere.
    */
-  place(key: KeyAccounts, holdId: string): Place;
+  place(key: KeyAccounts): Place;
   /** It holds in another account, or nowhere. */
   moved(from: string, to: string | undefined): void;
   /** True when a reserve has written it, false when it is to be written on its own. Then the call is closed. */
@@ -52,6 +52,7 @@ const MAX_RIDERS = 8;
 export function createRides({ pause }: { readonly pause: Pause }): Rides {
   const openIn = new Map<string, Map<string, number>>();
   const waiting = new Map<string, Set<Rider>>();
+  let turn = 0;
 
   function count(account: string, change: number): void {
     const scopeKey = scopeKeyOf(account);
@@ -68,12 +69,12 @@ export function createRides({ pause }: { readonly pause: Pause }): Rides {
     return (counts.get(account) ?? 0) > Math.ceil(total / accounts) + 1;
   }
 
-  /** Of equals the first from the hold's home on, so that processes do not all begin with the same one. */
-  function emptiest({ scopeKey, accounts }: KeyAccounts, holdId: string): string {
-    const home = homeOf(holdId, accounts);
-    let found = { account: shardKey(scopeKey, home), open: Infinity };
+  /** Of equals each in turn, so that a key with few calls at a time uses all of its accounts. */
+  function emptiest({ scopeKey, accounts }: KeyAccounts): string {
+    turn += 1;
+    let found = { account: scopeKey, open: Infinity };
     for (let distance = 0; distance < accounts && found.open > 0; distance += 1) {
-      const account = shardKey(scopeKey, (home + distance) % accounts);
+      const account = shardKey(scopeKey, (turn + distance) % accounts);
       const open = openIn.get(scopeKey)?.get(account) ?? 0;
       if (open < found.open) found = { account, open };
     }
@@ -100,10 +101,10 @@ export function createRides({ pause }: { readonly pause: Pause }): Rides {
   }
 
   return {
-    place(key, holdId) {
+    place(key) {
       const all = [...(waiting.get(key.scopeKey) ?? [])];
       const found = all.find((rider) => !isCrowded(key, rider.account));
-      const account = found?.account ?? emptiest(key, holdId);
+      const account = found?.account ?? emptiest(key);
       count(account, 1);
       if (found === undefined) return { account };
       const riders = all.filter((rider) => rider.account === account).slice(0, MAX_RIDERS);
