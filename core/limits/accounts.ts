@@ -7,8 +7,9 @@ import { holdIdOf, type ReservesBefore } from '../ids.ts';
 import { accountKey, type Scope } from '../tenancy/scopes.ts';
 import type { Account, HoldOwner } from './account.ts';
 import { type AccountStore, readScope, StoreFault } from './account-store.ts';
-import type { Denial, Moment } from './denial.ts';
-import { createDeniedMemory, type DeniedMemory } from './denied-memory.ts';
+import { allOrThrow, throwFirst } from './all-or-throw.ts';
+import type { Denial } from './denial.ts';
+import { createDeniedMemory, type DeniedMemory, recallRefusal } from './denied-memory.ts';
 import { growCrowded } from './key-growth.ts';
 import type { LeasedPart, Leases, LeasesOptions } from './leases.ts';
 import { createLookedAt } from './looked-at.ts';
@@ -293,18 +294,6 @@ function leasedOutcome({ scope, limits: plan }: ScopeLimits, part: LeasedPart): 
   return { kind: 'granted', request: part.grant.request, strays, granted };
 }
 
-function recallRefusal(
-  memory: DeniedMemory,
-  { scopes, demand, timeZone }: ReserveCall,
-  at: Moment,
-): Refusal | undefined {
-  for (const { scope } of scopes) {
-    const denial = memory.recall(accountKey(scope), demand, at);
-    if (denial !== undefined) return { kind: 'refused', scope, denial, timeZone };
-  }
-  return undefined;
-}
-
 interface ReserveOne {
   readonly request: ReserveRequest;
   readonly timeZone: string;
@@ -402,14 +391,4 @@ async function undoAll(engine: Engine, undos: readonly Undo[]): Promise<void> {
 
 function undoOf(granted: ScopedGrant): Undo {
   return { request: granted.grant.request, granted, strays: granted.strays };
-}
-
-/** Waits for all, whatever happens to one; a fault in any is thrown at the end. */
-async function allOrThrow(writes: readonly Promise<unknown>[]): Promise<void> {
-  throwFirst(await Promise.allSettled(writes));
-}
-
-function throwFirst(results: readonly PromiseSettledResult<unknown>[]): void {
-  const failed = results.find((result) => result.status === 'rejected');
-  if (failed !== undefined) throw failed.reason;
 }

@@ -4,6 +4,8 @@
  * what is spent stays spent, and requests stay counted. A raised limit is seen within a second.
  */
 import type { EpochMs } from '../clock.ts';
+import { accountKey } from '../tenancy/scopes.ts';
+import type { Refusal, ReserveCall } from './accounts.ts';
 import type { Denial, Moment } from './denial.ts';
 import { DIMENSIONS } from './dimensions.ts';
 import { amountOf, type Demand } from './reserve.ts';
@@ -52,4 +54,17 @@ export function createDeniedMemory(): DeniedMemory {
 function staysRefused({ reason, dimension }: Denial): boolean {
   if (reason === 'spent' || reason === 'too-large') return true;
   return reason === 'window' && DIMENSIONS[dimension].counts === 'requests';
+}
+
+/** The first refusal that is remembered of any of the call's scopes. */
+export function recallRefusal(
+  memory: DeniedMemory,
+  { scopes, demand, timeZone }: ReserveCall,
+  at: Moment,
+): Refusal | undefined {
+  for (const { scope } of scopes) {
+    const denial = memory.recall(accountKey(scope), demand, at);
+    if (denial !== undefined) return { kind: 'refused', scope, denial, timeZone };
+  }
+  return undefined;
 }
