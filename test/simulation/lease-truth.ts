@@ -17,7 +17,8 @@ import {
 import { billedEntries, type CallRecord, isRunaway } from './call-record.ts';
 import { storedHold } from './change.ts';
 import type { Arrival } from './fake-dynamo.ts';
-import { entriesOf, numberAt } from './stored-item.ts';
+import { PROMISED_FAULTS } from './faults.ts';
+import { entriesOf, limitInForce, numberAt } from './stored-item.ts';
 import { type Amount, dayOf, minus, NOTHING, plus } from './true-money.ts';
 
 /** Who admits a call so, and how much it may take. */
@@ -188,9 +189,11 @@ function checkCover(
     violation(`I1 calls have more than their lease ${name} in ${truth.key}`);
 }
 
+const CLOCK_SKEW_MS = PROMISED_FAULTS.clockSkewMs;
+
 /** Four fifths of every limit, whoever has taken them; told from the item's own counters. */
 function checkPlenty(
-  { violation }: LeaseChecks,
+  { violation, nowMs }: LeaseChecks,
   { truth, arrival, name }: { truth: AccountTruth; arrival: Arrival; name: string },
 ): void {
   const { before = {}, after = {} } = arrival;
@@ -204,8 +207,11 @@ function checkPlenty(
   };
   for (const dimension of DIMENSION_NAMES) {
     const { code, window } = DIMENSIONS[dimension];
-    const limit = entriesOf(before, 'l')[code];
-    if (typeof limit !== 'number') continue;
+    // By the worker's clock, which is somewhere between.
+    const around = [nowMs() - CLOCK_SKEW_MS, nowMs(), nowMs() + CLOCK_SKEW_MS];
+    const limits = around.map((atMs) => limitInForce(before, dimension, atMs) ?? Infinity);
+    const limit = Math.max(...limits);
+    if (limit === Infinity) continue;
     if (window === 'open')
       violation(`leased where open calls are limited: ${name} in ${truth.key}`);
     else if (numberAt(after, code + index[window]) > 0.8 * limit)

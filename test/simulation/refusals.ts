@@ -8,7 +8,7 @@ import { type Denied, phantomDenial } from './call-checks.ts';
 import type { CallRecord } from './call-record.ts';
 import type { Arrival } from './fake-dynamo.ts';
 import type { HotScopes, HotScopesOptions } from './hot-scopes.ts';
-import { isRaisedNow, numberAt } from './stored-item.ts';
+import { numberAt, raiseEdges } from './stored-item.ts';
 import { dayOf } from './true-money.ts';
 
 export interface Refusals {
@@ -77,11 +77,11 @@ function mayBeOfLastMinute({ decided }: CallRecord): boolean {
   return (decided?.atMs ?? 0) % 60_000 < 1_000;
 }
 
-/** A raise, by the clock of the gateway that remembers, which may be minutes behind the policy's; or a day, by another's. */
+/** A raise, or the next one, by the clock of the gateway that remembers, which may be minutes behind the policy's; or a day, by another's. */
 function hasJustBegun(item: StoredItem, { decided }: CallRecord): boolean {
   const atMs = decided?.atMs ?? 0;
   const isInLaterDay = numberAt(item, 'd') > dayOf(atMs, decided?.policy.timeZone ?? 'UTC');
-  return isInLaterDay || (isRaisedNow(item, atMs) && !isRaisedNow(item, atMs - 1_000));
+  return isInLaterDay || raiseEdges(item).some((ms) => atMs - 1_000 < ms && ms <= atMs);
 }
 
 /** A window's room may come back within the second that it is remembered as full, when a sibling refuses. */

@@ -43,6 +43,12 @@ export function isRaisedNow(item: StoredItem, atMs: number): boolean {
   return raisesOf(entriesOf(item, 'l')).some((each) => isRaised(each, atMs));
 }
 
+/** When raises of the item begin and end. */
+export function raiseEdges(item: StoredItem): readonly number[] {
+  const all = raisesOf(entriesOf(item, 'l'));
+  return [...all.map(([fromMs]) => fromMs), ...all.map(([, untilMs]) => untilMs)];
+}
+
 /** All limits of an item by code, those of windows and raises by their place and code, and the soft ones. */
 export function allLimits(item: StoredItem): Map<string, number> {
   const limits = entriesOf(item, 'l');
