@@ -20,8 +20,8 @@ export const costOptionsSchema = z.object({
   'log-kb': positive.default(0.5),
   /** Key, team, tenant and provider pool: a reserve and a settle in each. */
   writes: positive.default(8),
-  /** The same with leases, which managed instances have (ADR 0016). */
-  'writes-leased': positive.default(2.4),
+  /** The same with leases and settlements that ride in reserves, which managed instances have (ADRs 0016 and 0042). */
+  'writes-leased': positive.default(1.6),
   reads: z.coerce.number().nonnegative().default(0.1),
   'memory-mb': positive.default(256),
   'streams-per-vcpu': positive.default(64),
