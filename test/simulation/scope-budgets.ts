@@ -65,7 +65,7 @@ export function createScopeBudgets({ shardsOf, nowMs }: ScopeBudgetsOptions): Sc
 interface Stated {
   readonly scope: string;
   readonly nowMs: EpochMs;
-  readonly kept: ReadonlyMap<string, number>;
+  readonly kept: Map<string, number>;
   readonly unasked: ReadonlyMap<string, number>;
 }
 
@@ -82,10 +82,13 @@ function complaint(
     if (countOf(trueBound(call), DIMENSIONS[dimension].counts) === 0) continue;
     const name = counterOf(dimension, dayOf(atMs, policy.timeZone));
     // Clocks disagree about when a raise begins; it is there from either of the two moments.
-    const limit = Math.max(...[atMs, nowMs].map((ms) => limitOf(items, dimension, ms)));
+    const limits = [atMs, nowMs].map((ms) => limitOf(items, dimension, ms));
+    const limit = Math.max(...limits);
     const used = sumOf(items, name);
     const counter = `${scope} ${name}`;
     const most = Math.max(limit, kept.get(counter) ?? 0) + (unasked.get(counter) ?? 0);
+    // Who lends has lent when the last clock says so.
+    if (used > Math.min(...limits)) kept.set(counter, Math.max(kept.get(counter) ?? 0, used));
     if (used > most)
       return `I1 ${dimension} of all accounts ${used} > ${limit}: ${holdId} in ${scope}`;
   }
